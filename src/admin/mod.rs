@@ -1,0 +1,1 @@
+//! HTTP that operators see: health and metrics.

@@ -1,0 +1,1 @@
+//! What CDF expects: requests, credentials, encodings, errors.

@@ -1,0 +1,1 @@
+//! What operators write: the typed configuration, its defaults and its checks.

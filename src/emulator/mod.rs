@@ -1,0 +1,1 @@
+//! A local CDF, for trying, testing and load.

@@ -1,0 +1,29 @@
+//! Penstock: rows from PostgreSQL clients, delivered into Cognite Data Fusion.
+//!
+//! The data path, in the order a row meets it:
+//!
+//! 1. [`wire`] accepts the connection, signs the client in and reads frames.
+//! 2. [`sql`] decides what a statement is: COPY, INSERT, a session command, a probe.
+//! 3. [`catalog`] knows the tables: columns, types, keys, limits, CDF endpoints.
+//! 4. [`rows`] decodes the values into columns, thousands of rows a batch.
+//! 5. [`pipeline`] sequences, batches, paces, sends, retries and gives verdicts.
+//! 6. [`cdf`] encodes the requests, signs them and reads CDF's answers.
+//!
+//! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
+//! [`admin`] (HTTP: health and metrics), [`emulator`] (a local CDF) and [`cli`].
+//!
+//! Dependencies point one way: wire → sql → rows → catalog, and wire → pipeline → cdf.
+//! The emulator shares no encoder and no decoder with the rest.
+#![deny(unsafe_code)]
+
+pub mod admin;
+pub mod catalog;
+pub mod cdf;
+pub mod cli;
+pub mod config;
+pub mod emulator;
+pub mod pipeline;
+pub mod rows;
+pub mod sql;
+pub mod telemetry;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! From row batches to delivered rows: tickets, batching, pacing, sending, verdicts.

@@ -1,0 +1,1 @@
+//! What a statement is, and the fast reader of INSERT.

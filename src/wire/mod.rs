@@ -1,0 +1,1 @@
+//! The PostgreSQL side: listener, sign-in, connection actor, session.
