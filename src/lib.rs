@@ -21,6 +21,7 @@ pub mod catalog;
 pub mod cdf;
 pub mod cli;
 pub mod config;
+pub mod diagnostic;
 pub mod emulator;
 pub mod pipeline;
 pub mod rows;

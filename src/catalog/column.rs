@@ -1,0 +1,131 @@
+//! A column: its name, its PostgreSQL type, and the CDF field behind it.
+//!
+//! Owns the column types of the gateway's tables and what PostgreSQL says of them (OID,
+//! typmod, size). Promises OIDs of PostgreSQL's built-in types. Never parses a value.
+
+/// The PostgreSQL type of a column. Names and lengths as in Cognite's gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    Bool,
+    BigInt,
+    DoublePrecision,
+    Text,
+    /// `VARCHAR(n)`, n in characters.
+    Varchar(u16),
+    /// Stored as milliseconds since 1970-01-01 UTC, which is CDF's resolution.
+    TimestampTz,
+    Json,
+    BigIntArray,
+}
+
+impl ColumnType {
+    /// OID of the type in PostgreSQL's `pg_type`.
+    pub fn oid(self) -> u32 {
+        match self {
+            ColumnType::Bool => 16,
+            ColumnType::BigInt => 20,
+            ColumnType::DoublePrecision => 701,
+            ColumnType::Text => 25,
+            ColumnType::Varchar(_) => 1043,
+            ColumnType::TimestampTz => 1184,
+            ColumnType::Json => 114,
+            ColumnType::BigIntArray => 1016,
+        }
+    }
+
+    /// `atttypmod`: length + 4 for `VARCHAR(n)`, -1 otherwise.
+    pub fn type_modifier(self) -> i32 {
+        match self {
+            ColumnType::Varchar(length) => i32::from(length) + 4,
+            _ => -1,
+        }
+    }
+
+    /// `typlen`: bytes of a fixed-size type, -1 for the others.
+    pub fn type_size(self) -> i16 {
+        match self {
+            ColumnType::Bool => 1,
+            ColumnType::BigInt | ColumnType::DoublePrecision | ColumnType::TimestampTz => 8,
+            _ => -1,
+        }
+    }
+
+    /// The name that PostgreSQL uses in messages, without the length.
+    pub fn sql_name(self) -> &'static str {
+        match self {
+            ColumnType::Bool => "boolean",
+            ColumnType::BigInt => "bigint",
+            ColumnType::DoublePrecision => "double precision",
+            ColumnType::Text => "text",
+            ColumnType::Varchar(_) => "character varying",
+            ColumnType::TimestampTz => "timestamp with time zone",
+            ColumnType::Json => "json",
+            ColumnType::BigIntArray => "bigint[]",
+        }
+    }
+}
+
+/// Whether a client may write a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Sent to CDF when the client gives a value.
+    Writable,
+    /// Made by CDF: a write is 428C9.
+    ReadOnly,
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub name: &'static str,
+    pub column_type: ColumnType,
+    /// The field of CDF's JSON that holds the value.
+    pub field: &'static str,
+    pub access: Access,
+    /// A row without a value for it is 23502, unless it is read-only.
+    pub required: bool,
+    /// Most UTF-8 bytes that CDF takes, where CDF counts bytes; 0: no such bound.
+    pub bytes_max: u32,
+}
+
+impl Column {
+    /// A writable column that may be left out.
+    pub const fn optional(
+        name: &'static str,
+        column_type: ColumnType,
+        field: &'static str,
+    ) -> Self {
+        Column {
+            name,
+            column_type,
+            field,
+            access: Access::Writable,
+            required: false,
+            bytes_max: 0,
+        }
+    }
+
+    /// A writable column that every row needs.
+    pub const fn required(
+        name: &'static str,
+        column_type: ColumnType,
+        field: &'static str,
+    ) -> Self {
+        Column {
+            required: true,
+            ..Self::optional(name, column_type, field)
+        }
+    }
+
+    /// A column that CDF fills.
+    pub const fn read_only(
+        name: &'static str,
+        column_type: ColumnType,
+        field: &'static str,
+    ) -> Self {
+        Column {
+            access: Access::ReadOnly,
+            ..Self::optional(name, column_type, field)
+        }
+    }
+}

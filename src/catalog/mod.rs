@@ -1,0 +1,62 @@
+//! The tables that clients see: names, columns, types, keys, and the CDF resources behind.
+//!
+//! Owns the list of tables; one file says everything about one table, and adding a table
+//! is that file and one line here. Promises stable OIDs. Never does I/O.
+
+mod column;
+mod double_datapoints;
+mod raw_rows;
+mod raw_tables;
+mod string_datapoints;
+mod table;
+mod time_series;
+
+pub use column::{Access, Column, ColumnType};
+pub use table::{OnExisting, Resource, RowShape, Table};
+
+use crate::diagnostic::{Diagnostic, SqlState};
+
+/// The schema that holds every table of the gateway.
+pub const PUBLIC: &str = "public";
+
+/// `pg_namespace.oid` of schema public, as in PostgreSQL.
+pub const PUBLIC_OID: u32 = 2200;
+
+/// Every table, ordered by name.
+pub static TABLES: [&Table; 5] = [
+    &double_datapoints::TABLE,
+    &raw_rows::TABLE,
+    &raw_tables::TABLE,
+    &string_datapoints::TABLE,
+    &time_series::TABLE,
+];
+
+/// The table of that name. `schema` is `None` where the statement names none; a third,
+/// leading part (the database) is the caller's to check.
+///
+/// # Errors
+/// 42P01 with the names that exist, 3F000 for an unknown schema.
+pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Diagnostic>> {
+    if let Some(schema) = schema
+        && schema != PUBLIC
+    {
+        return Err(Box::new(Diagnostic::error(
+            SqlState::UNDEFINED_TABLE,
+            format!("relation \"{schema}.{name}\" does not exist"),
+        )));
+    }
+    TABLES
+        .iter()
+        .copied()
+        .find(|table| table.name == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+            Box::new(
+                Diagnostic::error(
+                    SqlState::UNDEFINED_TABLE,
+                    format!("relation \"{name}\" does not exist"),
+                )
+                .with_hint(format!("The tables are {}.", names.join(", "))),
+            )
+        })
+}

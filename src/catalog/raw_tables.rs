@@ -1,0 +1,21 @@
+//! Table `raw_tables`: the RAW tables of the project, by database.
+//!
+//! INSERT makes the table, and its database if that does not exist yet.
+
+use super::column::{Column, ColumnType};
+use super::table::{OnExisting, Resource, RowShape, Table};
+
+pub static TABLE: Table = Table {
+    schema: super::PUBLIC,
+    name: "raw_tables",
+    oid: 16403,
+    resource: Resource::RawTables,
+    shape: RowShape::Objects,
+    on_existing: OnExisting::Refuse,
+    columns: &[
+        Column::required("_raw_database", ColumnType::Varchar(32), "dbName"),
+        Column::required("_raw_table", ColumnType::Varchar(64), "name"),
+    ],
+    key: &[0, 1],
+    comment: "RAW tables; inserting one creates it and its database",
+};

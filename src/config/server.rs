@@ -1,0 +1,133 @@
+//! `[listen]`, `[runtime]`, `[memory]`, `[transactions]`, `[copy]`, `[timeouts]`.
+//!
+//! Owns how the process listens and what it may hold. Promises a bound for everything that
+//! grows with load. Never holds users or CDF's side.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenSettings {
+    pub postgres: SocketAddr,
+    /// Health and metrics.
+    pub http: SocketAddr,
+    /// PEM files; both or none.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_private_key: Option<PathBuf>,
+    /// Refuse sign-in on connections without TLS.
+    pub require_tls: bool,
+    pub connections_max: usize,
+    /// Largest message before sign-in, in bytes; PostgreSQL's own bound is 10,000 for the
+    /// startup packet and 65,535 for SASL messages.
+    pub message_bytes_max_before_sign_in: u32,
+    /// Largest message after sign-in, in bytes: Query, Bind, CopyData.
+    pub message_bytes_max: u32,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        ListenSettings {
+            postgres: SocketAddr::from(([127, 0, 0, 1], 5432)),
+            http: SocketAddr::from(([127, 0, 0, 1], 9187)),
+            tls_certificate: None,
+            tls_private_key: None,
+            require_tls: false,
+            connections_max: 1000,
+            message_bytes_max_before_sign_in: 65_536,
+            message_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// Threads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeSettings {
+    /// Threads that serve connections; 0: one per core.
+    pub connection_threads: usize,
+    /// Threads that encode and send requests; 0: one per two cores, at least one.
+    pub writer_threads: usize,
+}
+
+/// Bytes of rows that may be under way.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemorySettings {
+    pub rows_bytes_max: usize,
+    pub rows_bytes_max_per_connection: usize,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        MemorySettings {
+            rows_bytes_max: 64 << 20,
+            rows_bytes_max_per_connection: 32 << 20,
+        }
+    }
+}
+
+/// What BEGIN … COMMIT may hold in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransactionSettings {
+    /// Bytes staged by one transaction; past it the statement fails with 53400.
+    pub staged_bytes_max: usize,
+    /// Bytes staged by all transactions together; past it 53400 as well.
+    pub staged_bytes_max_total: usize,
+}
+
+impl Default for TransactionSettings {
+    fn default() -> Self {
+        TransactionSettings {
+            staged_bytes_max: 32 << 20,
+            staged_bytes_max_total: 64 << 20,
+        }
+    }
+}
+
+/// How COPY and INSERT cut rows into batches for the pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CopySettings {
+    /// Rows per batch from a connection to a batcher.
+    pub batch_rows: usize,
+    /// Bytes per batch from a connection to a batcher.
+    pub batch_bytes: usize,
+    /// Longest line of COPY, in bytes.
+    pub line_bytes_max: usize,
+}
+
+impl Default for CopySettings {
+    fn default() -> Self {
+        CopySettings {
+            batch_rows: 10_000,
+            batch_bytes: 1 << 20,
+            line_bytes_max: 32 << 20,
+        }
+    }
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutSettings {
+    /// From accept to the end of sign-in.
+    pub sign_in_s: u64,
+    /// Between statements; 0: no bound.
+    pub idle_s: u64,
+    /// After SIGTERM, for statements in flight.
+    pub drain_s: u64,
+}
+
+impl Default for TimeoutSettings {
+    fn default() -> Self {
+        TimeoutSettings {
+            sign_in_s: 60,
+            idle_s: 0,
+            drain_s: 30,
+        }
+    }
+}

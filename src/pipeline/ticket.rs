@@ -1,0 +1,202 @@
+//! A ticket: what a statement waits on until every one of its rows has a verdict.
+//!
+//! Owns the counts and the first error of a statement. Promises that it settles: a part that
+//! is dropped, by a panic, a killed actor or a shutdown, counts its open rows as failed if no
+//! request with them was sent and as unknown (40003) after. Never counts a row twice.
+
+use crate::diagnostic::{Diagnostic, SqlState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// What became of a statement's rows.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// CDF has them.
+    pub accepted: u64,
+    /// CDF, or a rule of ours, refused them.
+    pub rejected: u64,
+    /// Never sent: the statement was cancelled, or the gateway stopped.
+    pub failed: u64,
+    /// Sent without an answer: CDF may have them.
+    pub unknown: u64,
+    /// The error of the lowest row number, with that number (from 1).
+    pub first_error: Option<(u64, Diagnostic)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outcome: Outcome,
+    open_parts: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    settled: Notify,
+    aborted: AtomicBool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The counts stay right even if a holder panicked: each change is a single addition.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The waiting side, held by the connection.
+#[derive(Debug, Default)]
+pub struct Ticket {
+    shared: Arc<Shared>,
+}
+
+/// The working side, one per batch, moved along with its rows.
+#[derive(Debug)]
+pub struct TicketPart {
+    shared: Arc<Shared>,
+    first_row_number: u64,
+    open_rows: AtomicU64,
+    sent: AtomicBool,
+}
+
+impl Ticket {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A part for a batch of `rows` rows whose first is row `first_row_number` of the statement.
+    pub fn part(&self, rows: u64, first_row_number: u64) -> TicketPart {
+        self.shared.state().open_parts += 1;
+        TicketPart {
+            shared: self.shared.clone(),
+            first_row_number,
+            open_rows: AtomicU64::new(rows),
+            sent: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks the pipeline to drop the rows that it has not sent yet.
+    pub fn abort(&self) {
+        self.shared.aborted.store(true, Ordering::Release);
+    }
+
+    /// Whether an error is already known, so that reading more rows is vain.
+    pub fn has_failed(&self) -> bool {
+        self.shared.state().outcome.first_error.is_some()
+    }
+
+    /// Waits until every part handed out has resolved, then tells the counts so far.
+    pub async fn settled(&self) -> Outcome {
+        loop {
+            let notified = self.shared.settled.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            {
+                let state = self.shared.state();
+                if state.open_parts == 0 {
+                    return state.outcome.clone();
+                }
+            }
+            notified.await;
+        }
+    }
+}
+
+impl TicketPart {
+    /// From now on a drop means that the outcome of the open rows is unknown.
+    pub fn mark_sent(&self) {
+        self.sent.store(true, Ordering::Release);
+    }
+
+    /// Whether the statement no longer wants its unsent rows delivered.
+    pub fn is_aborted(&self) -> bool {
+        self.shared.aborted.load(Ordering::Acquire)
+    }
+
+    /// Rows without a verdict.
+    pub fn open_rows(&self) -> u64 {
+        self.open_rows.load(Ordering::Acquire)
+    }
+
+    /// CDF accepted `rows` rows.
+    pub fn accept(&self, rows: u64) {
+        let rows = self.close(rows);
+        self.shared.state().outcome.accepted += rows;
+    }
+
+    /// `rows` rows, the first of them row `row_number`, can never succeed.
+    pub fn reject(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
+        let rows = self.close(rows);
+        let mut state = self.shared.state();
+        state.outcome.rejected += rows;
+        note_error(&mut state.outcome, row_number, reason);
+    }
+
+    /// `rows` rows were not sent, or were surely not accepted, and will not be sent again.
+    pub fn fail(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
+        let rows = self.close(rows);
+        let mut state = self.shared.state();
+        state.outcome.failed += rows;
+        note_error(&mut state.outcome, row_number, reason);
+    }
+
+    /// `rows` rows were sent, and nobody knows whether CDF has them.
+    pub fn unknown(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
+        let rows = self.close(rows);
+        let mut state = self.shared.state();
+        state.outcome.unknown += rows;
+        note_error(&mut state.outcome, row_number, reason);
+    }
+
+    /// Takes up to `rows` from the open rows, so that no row is counted twice.
+    fn close(&self, rows: u64) -> u64 {
+        let mut closed = 0;
+        let _ = self
+            .open_rows
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                closed = open.min(rows);
+                Some(open - closed)
+            });
+        debug_assert_eq!(closed, rows, "a row got two verdicts");
+        closed
+    }
+}
+
+fn note_error(outcome: &mut Outcome, row_number: u64, reason: &Diagnostic) {
+    let earlier = outcome
+        .first_error
+        .as_ref()
+        .is_some_and(|(number, _)| *number <= row_number);
+    if !earlier {
+        outcome.first_error = Some((row_number, reason.clone()));
+    }
+}
+
+impl Drop for TicketPart {
+    fn drop(&mut self) {
+        let open = self.open_rows.swap(0, Ordering::AcqRel);
+        let sent = self.sent.load(Ordering::Acquire);
+        let mut state = self.shared.state();
+        if open > 0 {
+            let reason = if sent {
+                state.outcome.unknown += open;
+                Diagnostic::error(
+                    SqlState::STATEMENT_COMPLETION_UNKNOWN,
+                    "the gateway stopped before CDF answered: the rows may or may not be in CDF",
+                )
+            } else {
+                state.outcome.failed += open;
+                Diagnostic::error(
+                    SqlState::QUERY_CANCELED,
+                    "the rows were not sent: the statement ended before their turn",
+                )
+            };
+            note_error(&mut state.outcome, self.first_row_number, &reason);
+        }
+        state.open_parts -= 1;
+        if state.open_parts == 0 {
+            drop(state);
+            self.shared.settled.notify_waiters();
+        }
+    }
+}
