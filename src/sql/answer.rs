@@ -1,0 +1,44 @@
+//! A result set that the session makes itself.
+//!
+//! Owns the rows and columns of answers such as `SHOW` or `select version()`. Promises one
+//! cell per column in every row. Never encodes wire bytes: the wire side does, in text or
+//! binary.
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultColumn {
+    pub name: String,
+    pub type_oid: u32,
+    /// -1 where the type has no modifier.
+    pub type_modifier: i32,
+    /// -1 for types of variable size.
+    pub type_size: i16,
+    /// 0 where the column is no column of a table.
+    pub table_oid: u32,
+    /// From 1; 0 where the column is no column of a table.
+    pub attribute_number: i16,
+}
+
+/// A value; `None` in a row is NULL.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    Bool(bool),
+    Int2(i16),
+    Int4(i32),
+    Int8(i64),
+    Float8(f64),
+    Oid(u32),
+    /// PostgreSQL's one-byte `"char"`.
+    Char(u8),
+    /// text, varchar, name, json, unknown: the same bytes in text and binary.
+    Text(String),
+}
+
+/// A whole result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub columns: Vec<ResultColumn>,
+    pub rows: Vec<Vec<Option<Cell>>>,
+    /// The word of the command tag: `SELECT` (with the count appended) or `SHOW` (without).
+    pub tag: &'static str,
+}
