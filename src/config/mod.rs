@@ -5,11 +5,13 @@
 
 mod batch;
 mod limits;
+mod logs;
 mod retry;
 mod server;
 
 pub use batch::{BatchSettings, BatchTable};
 pub use limits::{LimitsTable, OperationLimits};
+pub use logs::{LogFormat, LogSettings};
 pub use retry::RetrySettings;
 pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,

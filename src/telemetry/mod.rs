@@ -1,1 +1,25 @@
-//! Metric names as a contract, and logs.
+//! Metrics and logs: what the gateway tells its operators.
+//!
+//! Owns the names of all metrics ([`names`]), their label values, the handles through which the
+//! data path counts ([`meters`]), the Prometheus text and the set-up of logs. Promises that a
+//! metric's name, unit and labels stand in one place, and that counting costs an atomic
+//! addition: handles are made once and kept. Never measures anything by itself, and never puts
+//! a user's data or a secret into a label.
+
+mod labels;
+pub mod logs;
+mod meters;
+mod metric;
+pub mod names;
+mod prometheus;
+
+pub use labels::{
+    Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
+    StatementOutcome, TokenOutcome, Verdict,
+};
+pub use meters::{
+    ActorCounters, ConnectionMeters, CountersBy, MemoryGauges, PipelineMeters, StatementMeters,
+    TableCounters, TokenCounters,
+};
+pub use metric::{Kind, Metric, Unit};
+pub use prometheus::{Scrape, install};

@@ -1,0 +1,197 @@
+//! The values that labels can take.
+//!
+//! Owns one enum per label. Promises a closed set: the number of time series that a scrape
+//! returns is known at compile time. Never holds names from outside (users, series, tokens).
+
+use crate::catalog::Resource;
+
+/// A label with a closed set of values.
+pub trait LabelValue: Copy + 'static {
+    /// Every value, in the order of [`LabelValue::index`].
+    const ALL: &'static [Self];
+    /// The value in a scrape.
+    fn label(self) -> &'static str;
+    /// Position in [`LabelValue::ALL`].
+    fn index(self) -> usize;
+}
+
+macro_rules! label_values {
+    ($($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $value:ident = $text:literal,)* })*) => {
+        $(
+            $(#[$about])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name { $($(#[$meaning])* $value,)* }
+
+            impl LabelValue for $name {
+                const ALL: &'static [Self] = &[$($name::$value,)*];
+
+                fn label(self) -> &'static str {
+                    match self { $($name::$value => $text,)* }
+                }
+
+                fn index(self) -> usize {
+                    self as usize
+                }
+            }
+        )*
+    };
+}
+
+label_values! {
+    /// What became of a row.
+    Verdict {
+        /// CDF has it.
+        Accepted = "accepted",
+        /// It can never succeed.
+        Rejected = "rejected",
+        /// It was not sent, or surely not accepted, and will not be sent again.
+        Failed = "failed",
+        /// It was sent, and nobody knows whether CDF has it.
+        Unknown = "unknown",
+    }
+
+    /// Why a request is sent again.
+    RetryCause {
+        /// No connection to CDF.
+        Connect = "connect",
+        /// No answer in time, or the connection broke before one.
+        Timeout = "timeout",
+        /// 429.
+        Throttled = "throttled",
+        /// 5xx.
+        ServerError = "server_error",
+        /// 401: once more, with a new token.
+        Unauthorized = "unauthorized",
+        /// CDF does not see yet what an earlier write made.
+        Missing = "missing",
+        /// Any other answer that CDF marks as safe to repeat.
+        AutoRetryable = "auto_retryable",
+    }
+
+    /// How CDF answered one attempt of a request.
+    RequestAnswer {
+        /// 2xx.
+        Success = "success",
+        /// 429.
+        Throttled = "throttled",
+        /// Any other 4xx.
+        ClientError = "client_error",
+        /// 5xx.
+        ServerError = "server_error",
+        /// No answer: no connection, time-out, broken connection.
+        None = "none",
+    }
+
+    /// Why a connection ended.
+    ConnectionEnd {
+        /// The client said goodbye.
+        Terminated = "terminated",
+        /// The client closed or broke the connection without a word.
+        Vanished = "vanished",
+        /// The client broke the protocol.
+        ProtocolError = "protocol_error",
+        /// The client did not sign in.
+        SignInFailed = "sign_in_failed",
+        /// Sign-in or the next statement took too long.
+        TimedOut = "timed_out",
+        /// There were too many connections already.
+        Refused = "refused",
+        /// The gateway stopped.
+        Shutdown = "shutdown",
+        /// A fault of the gateway.
+        Fault = "fault",
+    }
+
+    /// Why a sign-in failed.
+    SignInFailure {
+        UnknownUser = "unknown_user",
+        WrongPassword = "wrong_password",
+        /// TLS is required and the client did not use it.
+        TlsRequired = "tls_required",
+        /// The TLS handshake failed.
+        TlsHandshake = "tls_handshake",
+        /// The client went or was silent before the end of sign-in.
+        Abandoned = "abandoned",
+        /// Startup packet or SASL messages that make no sense.
+        ProtocolError = "protocol_error",
+    }
+
+    /// What a statement asks for.
+    StatementKind {
+        Copy = "copy",
+        Insert = "insert",
+        /// BEGIN, COMMIT, ROLLBACK, savepoints.
+        Transaction = "transaction",
+        /// SET, SHOW, DISCARD and the like, and questions that the session answers.
+        Session = "session",
+        /// Anything else.
+        Other = "other",
+    }
+
+    /// How a statement ended.
+    StatementOutcome {
+        Succeeded = "succeeded",
+        Failed = "failed",
+        /// By the client's cancel request, or because the client went away.
+        Cancelled = "cancelled",
+    }
+
+    /// How the fetch of an access token ended.
+    TokenOutcome {
+        Succeeded = "succeeded",
+        Failed = "failed",
+    }
+
+    /// Which actor.
+    Actor {
+        Connection = "connection",
+        Batcher = "batcher",
+        Writer = "writer",
+    }
+}
+
+impl LabelValue for Resource {
+    const ALL: &'static [Self] = &Resource::ALL;
+
+    fn label(self) -> &'static str {
+        self.name()
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn is_sound<L: LabelValue>() {
+        let texts: BTreeSet<&str> = L::ALL.iter().map(|value| value.label()).collect();
+        assert_eq!(texts.len(), L::ALL.len(), "two values share a text");
+        for (position, value) in L::ALL.iter().enumerate() {
+            assert_eq!(value.index(), position);
+            assert!(
+                value
+                    .label()
+                    .bytes()
+                    .all(|byte| byte == b'_' || byte.is_ascii_lowercase())
+            );
+        }
+    }
+
+    #[test]
+    fn every_label_value_has_its_own_text_and_its_position() {
+        is_sound::<Verdict>();
+        is_sound::<RetryCause>();
+        is_sound::<RequestAnswer>();
+        is_sound::<ConnectionEnd>();
+        is_sound::<SignInFailure>();
+        is_sound::<StatementKind>();
+        is_sound::<StatementOutcome>();
+        is_sound::<TokenOutcome>();
+        is_sound::<Actor>();
+        is_sound::<Resource>();
+    }
+}

@@ -1,0 +1,207 @@
+//! The contract: every metric, once.
+//!
+//! Owns names, kinds, units, labels and help. Promises Prometheus' conventions: prefix
+//! `penstock_`, base units, `_total` on counters. A change here is a change for dashboards and
+//! alarms, and `docs/metrics.md` must follow it: a test compares the two.
+
+use super::metric::{Kind, Metric, Unit};
+
+/// Seconds that CDF takes to answer: from a local answer to the time-out of a request.
+const ANSWER_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
+];
+
+/// Seconds of statements and waits: those of an answer and, above, an hour-long load.
+const STATEMENT_SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    300.0, 1800.0, 3600.0,
+];
+
+/// Rows of one request, up to CDF's 100,000 datapoints.
+const REQUEST_ROWS: &[f64] = &[
+    1.0, 10.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0,
+];
+
+/// Bytes of one request.
+const REQUEST_BYTES: &[f64] = &[
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+];
+
+macro_rules! metrics_table {
+    ($($constant:ident: $name:literal, $kind:expr, $unit:expr, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: $kind,
+                unit: $unit,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// Every metric, in the order of the documentation.
+        pub static ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+use Kind::{Counter, Gauge, Histogram};
+use Unit::{Bytes, Count, Seconds};
+
+metrics_table! {
+    ROWS_RECEIVED: "penstock_rows_received_total", Counter, Count("rows"), ["table"],
+        "Rows decoded from clients, per table";
+    BYTES_RECEIVED: "penstock_bytes_received_total", Counter, Bytes, ["table"],
+        "Bytes of row data received from clients, as they came over the wire, per table";
+    STATEMENTS: "penstock_statements_total", Counter, Count("statements"), ["kind", "outcome"],
+        "Statements that ended, by what they asked for and how they ended";
+    STATEMENT_DURATION: "penstock_statement_duration_seconds", Histogram(STATEMENT_SECONDS), Seconds, ["kind"],
+        "Time from the receipt of a statement to its answer, without the client's time to read it";
+    CONNECTIONS_OPEN: "penstock_connections_open", Gauge, Count("connections"), [],
+        "Client connections that are open";
+    CONNECTIONS_ENDED: "penstock_connections_ended_total", Counter, Count("connections"), ["end"],
+        "Client connections that ended, by why";
+    SIGN_INS_FAILED: "penstock_sign_ins_failed_total", Counter, Count("sign-ins"), ["cause"],
+        "Sign-ins that failed, by cause";
+    MEMORY_BUDGET: "penstock_memory_budget_bytes", Gauge, Bytes, [],
+        "Bytes of rows that may be under way at once";
+    MEMORY_USED: "penstock_memory_used_bytes", Gauge, Bytes, [],
+        "Bytes of rows under way: granted from the budget and not given back";
+    STAGED: "penstock_staged_bytes", Gauge, Bytes, [],
+        "Bytes of rows staged in open transactions";
+    BATCHES: "penstock_batches_total", Counter, Count("batches"), ["resource"],
+        "Batches of rows handed to the pipeline";
+    QUEUE_ROWS: "penstock_queue_rows", Gauge, Count("rows"), ["resource"],
+        "Rows in the pipeline that are not part of a request yet";
+    THROTTLE_WAIT: "penstock_throttle_wait_seconds", Histogram(STATEMENT_SECONDS), Seconds, ["resource"],
+        "Time that a request waited for its turn in CDF's budget";
+    REQUESTS_IN_FLIGHT: "penstock_requests_in_flight", Gauge, Count("requests"), ["resource"],
+        "Requests sent to CDF and not answered";
+    REQUESTS: "penstock_requests_total", Counter, Count("requests"), ["resource", "answer"],
+        "Attempts of write requests to CDF, by how it answered";
+    REQUEST_DURATION: "penstock_request_duration_seconds", Histogram(ANSWER_SECONDS), Seconds, ["resource"],
+        "Time from the start of one attempt of a write request to CDF's whole answer";
+    REQUEST_ROWS_SENT: "penstock_request_rows", Histogram(REQUEST_ROWS), Count("rows"), ["resource"],
+        "Rows of one write request; datapoints for the resource datapoints";
+    REQUEST_BODY: "penstock_request_body_bytes", Histogram(REQUEST_BYTES), Bytes, ["resource"],
+        "Bytes of the body of one write request, as sent";
+    RETRIES: "penstock_retries_total", Counter, Count("requests"), ["resource", "cause"],
+        "Write requests sent again, by cause";
+    ROWS_SETTLED: "penstock_rows_settled_total", Counter, Count("rows"), ["resource", "verdict"],
+        "Rows with a verdict, by verdict";
+    TOKEN_REQUESTS: "penstock_token_requests_total", Counter, Count("requests"), ["outcome"],
+        "Requests for an access token, by how they ended";
+    ACTOR_RESTARTS: "penstock_actor_restarts_total", Counter, Count("restarts"), ["actor"],
+        "Actors that ended by a fault and were started again";
+    BUILD: "penstock_build_info", Gauge, Count("always 1"), ["version"],
+        "The version that runs, as a label";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{
+        Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
+        StatementOutcome, TokenOutcome, Verdict,
+    };
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_keep_the_conventions_of_prometheus() {
+        let names: BTreeSet<&str> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for metric in ALL {
+            assert!(metric.name.starts_with("penstock_"), "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == Counter,
+                "{}",
+                metric.name
+            );
+            let stem = metric.name.trim_end_matches("_total");
+            match metric.unit {
+                Seconds => assert!(stem.ends_with("_seconds"), "{}", metric.name),
+                Bytes => assert!(
+                    stem.ends_with("_bytes") || stem.contains("_bytes_"),
+                    "{}",
+                    metric.name
+                ),
+                Count(_) => assert!(!stem.ends_with("_seconds") && !stem.ends_with("_bytes")),
+            }
+            assert!(!metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_metrics_of_the_contract() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        let document = std::fs::read_to_string(path).expect("docs/metrics.md is readable");
+        let documented: Vec<&str> = document
+            .lines()
+            .filter(|line| line.starts_with("| `penstock_"))
+            .collect();
+        let wanted: Vec<String> = ALL.iter().map(documentation_line).collect();
+        assert_eq!(
+            documented,
+            wanted,
+            "docs/metrics.md must hold these lines, in this order:\n{}",
+            wanted.join("\n")
+        );
+    }
+
+    fn values_line<L: LabelValue>(label: &str, metrics: &[&Metric]) -> String {
+        let named = |names: Vec<&str>| {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            quoted.join(", ")
+        };
+        let metrics = named(metrics.iter().map(|metric| metric.name).collect());
+        let values = named(L::ALL.iter().map(|value| value.label()).collect());
+        format!("| `{label}` | {metrics} | {values} |")
+    }
+
+    #[test]
+    fn the_documentation_lists_exactly_the_values_of_the_labels() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        let document = std::fs::read_to_string(path).expect("docs/metrics.md is readable");
+        for line in [
+            values_line::<StatementKind>("kind", &[&STATEMENTS, &STATEMENT_DURATION]),
+            values_line::<StatementOutcome>("outcome", &[&STATEMENTS]),
+            values_line::<ConnectionEnd>("end", &[&CONNECTIONS_ENDED]),
+            values_line::<SignInFailure>("cause", &[&SIGN_INS_FAILED]),
+            values_line::<RequestAnswer>("answer", &[&REQUESTS]),
+            values_line::<RetryCause>("cause", &[&RETRIES]),
+            values_line::<Verdict>("verdict", &[&ROWS_SETTLED]),
+            values_line::<TokenOutcome>("outcome", &[&TOKEN_REQUESTS]),
+            values_line::<Actor>("actor", &[&ACTOR_RESTARTS]),
+        ] {
+            assert!(
+                document.contains(&line),
+                "docs/metrics.md must hold this line:\n{line}"
+            );
+        }
+    }
+
+    fn documentation_line(metric: &Metric) -> String {
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        format!(
+            "| `{}` | {} | {} | {} | {} |",
+            metric.name,
+            metric.kind.name(),
+            metric.unit.name(),
+            labels.join(", "),
+            metric.help
+        )
+    }
+}
