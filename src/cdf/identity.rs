@@ -3,10 +3,12 @@
 //! Owns the project address and the credentials of one CDF principal. Promises that secrets
 //! are never printed. Never talks to the network: tokens are fetched elsewhere.
 
+use serde::Deserialize;
 use std::fmt;
 
 /// A string that must not be shown.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -4,10 +4,10 @@
 //! holds rates: those are in `limits.toml`.
 
 use crate::catalog::Resource;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Bounds of one request, and how long rows wait for company.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchSettings {
     /// Items per request: series for datapoints, rows for the others.
@@ -37,8 +37,37 @@ impl Default for BatchSettings {
     }
 }
 
+/// CDF's bounds of one write request, from its API specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestBounds {
+    pub items: usize,
+    /// Datapoints; `None` where a request holds none.
+    pub points: Option<usize>,
+}
+
+impl RequestBounds {
+    /// The bounds of `resource`: datapoints 10,000 series and 100,000 points, RAW 10,000 rows,
+    /// everything else 1,000 items.
+    pub const fn of(resource: Resource) -> Self {
+        match resource {
+            Resource::Datapoints => RequestBounds {
+                items: 10_000,
+                points: Some(100_000),
+            },
+            Resource::RawRows => RequestBounds {
+                items: 10_000,
+                points: None,
+            },
+            Resource::RawTables | Resource::TimeSeries => RequestBounds {
+                items: 1000,
+                points: None,
+            },
+        }
+    }
+}
+
 /// The settings of every resource.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchTable {
     pub datapoints: BatchSettings,

@@ -4,11 +4,11 @@
 //! not zero. Never holds batch sizes: those are in `[batch.<resource>]`.
 
 use crate::catalog::Resource;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Budget of one resource's writes for one identity. 0 means that CDF publishes no figure
 /// and none is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperationLimits {
     pub requests_per_s: u32,
@@ -22,7 +22,7 @@ pub struct OperationLimits {
 }
 
 /// Budgets of every resource.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsTable {
     /// The part of each budget that this gateway may use, above 0 and up to 1: other

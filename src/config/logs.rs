@@ -3,10 +3,10 @@
 //! Owns level and format. Promises that logs go to standard error, so that standard output
 //! stays for what commands print. Never names a file: the service manager keeps logs.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How a log line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -17,7 +17,7 @@ pub enum LogFormat {
 }
 
 /// Settings of the logs.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
     /// Level, or directives by module: `info`, `penstock=debug,warn`.

@@ -1,19 +1,36 @@
 //! What operators write: the typed configuration, its defaults and its checks.
 //!
-//! Owns the shape of `penstock.toml` and `limits.toml`. Promises that an unknown key and an
-//! impossible combination are refused at start. Never reads a secret into anything printable.
+//! Owns the shape of `penstock.toml` and `limits.toml`, and the way from them and the
+//! environment to one [`Configuration`]. Promises that an unknown key and an impossible
+//! combination are refused at start, with place and mend. Never reads a secret into anything
+//! printable.
 
 mod batch;
+mod cdf;
+mod checks;
+mod configuration;
+mod document;
+mod environment;
 mod limits;
 mod logs;
+mod problem;
 mod retry;
+mod scram_verifier;
+mod secret_source;
 mod server;
+mod tree;
+mod user;
 
-pub use batch::{BatchSettings, BatchTable};
+pub use batch::{BatchSettings, BatchTable, RequestBounds};
+pub use configuration::Configuration;
+pub use environment::Environment;
 pub use limits::{LimitsTable, OperationLimits};
 pub use logs::{LogFormat, LogSettings};
+pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
+pub use scram_verifier::{SCRAM_VERIFIER_PREFIX, ScramVerifier};
 pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,
 };
+pub use user::{Password, User};

@@ -3,10 +3,10 @@
 //! Owns the figures of the retry policy. Promises a total below a bulk loader's 30 minutes.
 //! Never decides what may be repeated: the error classes do.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Figures of the retry policy. Delays are drawn uniformly from 0 to the current interval.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySettings {
     /// First interval.

@@ -3,12 +3,12 @@
 //! Owns how the process listens and what it may hold. Promises a bound for everything that
 //! grows with load. Never holds users or CDF's side.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where clients connect.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenSettings {
     pub postgres: SocketAddr,
@@ -43,7 +43,7 @@ impl Default for ListenSettings {
 }
 
 /// Threads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuntimeSettings {
     /// Threads that serve connections; 0: one per core.
@@ -53,7 +53,7 @@ pub struct RuntimeSettings {
 }
 
 /// Bytes of rows that may be under way.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorySettings {
     pub rows_bytes_max: usize,
@@ -70,7 +70,7 @@ impl Default for MemorySettings {
 }
 
 /// What BEGIN … COMMIT may hold in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransactionSettings {
     /// Bytes staged by one transaction; past it the statement fails with 53400.
@@ -89,7 +89,7 @@ impl Default for TransactionSettings {
 }
 
 /// How COPY and INSERT cut rows into batches for the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CopySettings {
     /// Rows per batch from a connection to a batcher.
@@ -111,7 +111,7 @@ impl Default for CopySettings {
 }
 
 /// How long things may take.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutSettings {
     /// From accept to the end of sign-in.

@@ -1,0 +1,37 @@
+//! The tree of keys, as operators write it.
+//!
+//! Owns the shape of `penstock.toml`. Promises that a key that is not in the tree is refused.
+//! Never resolves anything: secrets are read and names looked up in
+//! [`configuration`](super::configuration).
+
+use super::cdf::CdfSettings;
+use super::user::UserSettings;
+use super::{
+    BatchTable, CopySettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
+    RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole tree. Sections that name principals have no defaults and are not serialized.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tree {
+    /// A file with the keys of `[limits]`; relative to the file that names it.
+    pub limits_file: Option<PathBuf>,
+    pub listen: ListenSettings,
+    pub runtime: RuntimeSettings,
+    pub memory: MemorySettings,
+    pub transactions: TransactionSettings,
+    pub copy: CopySettings,
+    pub timeouts: TimeoutSettings,
+    pub batch: BatchTable,
+    pub retry: RetrySettings,
+    pub limits: LimitsTable,
+    pub logs: LogSettings,
+    #[serde(skip_serializing)]
+    pub cdf: BTreeMap<String, CdfSettings>,
+    #[serde(skip_serializing)]
+    pub users: Vec<UserSettings>,
+}

@@ -1,0 +1,101 @@
+//! `[[users]]`: who may sign in, and as whom they write.
+//!
+//! Owns the users of the gateway. Promises that a user's name is unique, that the password has
+//! one source, and that the CDF principal exists. Never stores a password in a printable form.
+
+use super::problem::Findings;
+use super::scram_verifier::{SCRAM_VERIFIER_PREFIX, ScramVerifier};
+use super::secret_source::{SecretSource, Surroundings};
+use crate::cdf::{Identity, Secret};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// PostgreSQL cuts names after this many bytes; clients rely on it.
+const NAME_BYTES_MAX: usize = 63;
+
+/// One `[[users]]` entry as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct UserSettings {
+    pub name: String,
+    pub password: Option<Secret>,
+    pub password_env: Option<String>,
+    pub password_file: Option<PathBuf>,
+    /// The `[cdf.<name>]` section to write with.
+    pub cdf: String,
+}
+
+/// How a user proves to be that user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Password {
+    Plain(Secret),
+    /// Only checkable, as PostgreSQL stores it.
+    Verifier(ScramVerifier),
+}
+
+/// A gateway user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub password: Password,
+    /// Whose credentials the user's rows are sent with.
+    pub identity: Arc<Identity>,
+}
+
+impl UserSettings {
+    /// Checks the name; `section` is the dotted key of this entry.
+    pub fn check_name(&self, section: &str, earlier: &[UserSettings], findings: &mut Findings) {
+        let key = format!("{section}.name");
+        if self.name.is_empty() {
+            findings.note(key, "the user has no name", "Give the user a name");
+        } else if self.name.len() > NAME_BYTES_MAX {
+            findings.note(
+                key,
+                format!("the name is longer than {NAME_BYTES_MAX} bytes"),
+                "Shorten it: clients cut longer names",
+            );
+        } else if self.name.contains('\0') {
+            findings.note(
+                key,
+                "the name holds a zero byte, which no client can send",
+                "Remove it",
+            );
+        } else if earlier.iter().any(|other| other.name == self.name) {
+            findings.note(
+                key,
+                format!("the user \"{}\" is there twice", self.name),
+                "Remove one of the entries",
+            );
+        }
+    }
+
+    /// Reads the password from its source.
+    pub fn password(
+        &self,
+        section: &str,
+        surroundings: &Surroundings<'_>,
+        findings: &mut Findings,
+    ) -> Option<Password> {
+        let secret = SecretSource {
+            section,
+            name: "password",
+            value: self.password.as_ref(),
+            variable: self.password_env.as_deref(),
+            file: self.password_file.as_deref(),
+        }
+        .read(surroundings, findings)?;
+        if !secret.expose().starts_with(SCRAM_VERIFIER_PREFIX) {
+            return Some(Password::Plain(secret));
+        }
+        let verifier = ScramVerifier::parse(secret.expose());
+        if verifier.is_none() {
+            findings.note(
+                format!("{section}.password"),
+                "the value starts like a SCRAM verifier and is none",
+                "Copy it whole from PostgreSQL: SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>",
+            );
+        }
+        verifier.map(Password::Verifier)
+    }
+}
