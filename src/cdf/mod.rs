@@ -4,6 +4,28 @@
 //! directory. Promises that credentials never reach a log or an error. Never batches, paces
 //! or retries: the pipeline decides that.
 
+mod answer;
+mod classify;
+mod client;
+mod destinations;
+mod encode;
+mod failure;
+mod http_date;
 mod identity;
+mod percent;
+mod request;
+mod series;
+mod series_directory;
+mod token_endpoint;
+mod tokens;
+mod transport;
 
+pub use client::CdfClient;
+pub use destinations::split_by_destination;
+pub use encode::encode;
+pub use failure::{AttemptFailure, Reference};
 pub use identity::{Credentials, Identity, Project, Secret};
+pub use request::{EncodeError, EncodedRequest, Operation, Repeat};
+pub use series::SettledCreates;
+pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
+pub use tokens::TokenCache;

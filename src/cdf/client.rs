@@ -1,0 +1,283 @@
+//! One attempt at CDF: sign, send, read, judge.
+//!
+//! Owns the HTTP side of a writer. Promises one verdict per attempt, by [`AttemptFailure`],
+//! and one renewal of the token when CDF answers 401. Never repeats a write by itself.
+
+use super::answer::Answer;
+use super::classify::classify;
+use super::transport::{self, Transport};
+use super::{AttemptFailure, EncodedRequest, Identity, Operation, Repeat, TokenCache, percent};
+use crate::diagnostic::{Diagnostic, SqlState};
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Bytes of an answer that are read when only success or an error is expected. An error may
+/// name 10,000 series of 255 characters.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+pub(super) const JSON: &str = "application/json";
+pub(super) const PROTOBUF: &str = "application/protobuf";
+
+/// CDF as one writer sees it. Clones share their connections; a client belongs to the
+/// runtime that it was made on.
+#[derive(Clone, Debug)]
+pub struct CdfClient {
+    transport: Transport,
+    tokens: Arc<TokenCache>,
+    /// CDF's clock less ours, in ms, as of the last answer.
+    clock_offset_ms: Arc<AtomicI64>,
+}
+
+/// A request as it goes out.
+#[derive(Clone, Debug)]
+pub(super) struct Call<'a> {
+    pub operation: Operation,
+    pub repeat: Repeat,
+    pub method: Method,
+    /// Below `/api/v1/projects/{project}`.
+    pub path: &'a str,
+    pub body: Bytes,
+    pub content_type: &'static str,
+    pub gzip: bool,
+    pub accept: &'static str,
+    pub answer_bytes_max: usize,
+}
+
+impl CdfClient {
+    /// A client whose attempts take at most `request_timeout`, with tokens from a cache that
+    /// all clients of the process share.
+    ///
+    /// # Errors
+    /// When the HTTP library cannot be set up.
+    pub fn new(
+        request_timeout: Duration,
+        tokens: Arc<TokenCache>,
+    ) -> Result<Self, Box<Diagnostic>> {
+        let transport = Transport::new(request_timeout).map_err(|error| {
+            Box::new(Diagnostic::error(
+                SqlState::SYSTEM_ERROR,
+                format!("the HTTP client cannot start: {}", transport::cause(&error)),
+            ))
+        })?;
+        Ok(CdfClient {
+            transport,
+            tokens,
+            clock_offset_ms: Arc::default(),
+        })
+    }
+
+    /// Sends rows once. `Ok` means that CDF has them.
+    ///
+    /// # Errors
+    /// By what to do next: see [`AttemptFailure`].
+    pub async fn send(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+    ) -> Result<(), AttemptFailure> {
+        let call = Call {
+            operation: request.operation,
+            repeat: request.repeat,
+            method: Method::POST,
+            path: &request.path,
+            body: request.body.clone(),
+            content_type: request.content_type,
+            gzip: request.gzip,
+            accept: JSON,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        self.call(identity, &call).await.map(|_| ())
+    }
+
+    /// Sends a call, with a fresh token after a 401, and judges the answer.
+    pub(super) async fn call(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+    ) -> Result<Answer, AttemptFailure> {
+        let bearer = self.bearer(identity).await?;
+        let answer = self.exchange(identity, call, &bearer).await?;
+        if answer.status != 401 {
+            return self.judge(call, answer);
+        }
+        if !self.tokens.discard(&identity.credentials, &bearer).await {
+            return Err(classify(call.operation, call.repeat, &answer));
+        }
+        let bearer = self.bearer(identity).await?;
+        let answer = self.exchange(identity, call, &bearer).await?;
+        self.judge(call, answer)
+    }
+
+    fn judge(&self, call: &Call<'_>, answer: Answer) -> Result<Answer, AttemptFailure> {
+        if call.operation.is_done(answer.status) && !is_a_page(&answer) {
+            Ok(answer)
+        } else {
+            Err(classify(call.operation, call.repeat, &answer))
+        }
+    }
+
+    /// CDF's clock less ours, in milliseconds, to the second: what its `Date` said last.
+    pub(super) fn clock_offset_ms(&self) -> i64 {
+        self.clock_offset_ms.load(Ordering::Relaxed)
+    }
+
+    async fn bearer(&self, identity: &Identity) -> Result<super::tokens::Bearer, AttemptFailure> {
+        let token_url = match &identity.credentials {
+            super::Credentials::ClientCredentials { token_url, .. } => token_url,
+            super::Credentials::FixedToken(_) => "",
+        };
+        // A fixed token needs no connection, and an empty address no certificates.
+        let http = self.http(if token_url.is_empty() {
+            "http://"
+        } else {
+            token_url
+        })?;
+        self.tokens.bearer(http, &identity.credentials).await
+    }
+
+    fn http(&self, url: &str) -> Result<&reqwest::Client, AttemptFailure> {
+        self.transport
+            .client(url)
+            .map_err(|error| AttemptFailure::Stop {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::CONNECTION_FAILURE,
+                        format!("the gateway cannot use TLS: {error}"),
+                    )
+                    .with_hint("Install the system's CA certificates (package ca-certificates)."),
+                ),
+            })
+    }
+
+    async fn exchange(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+        bearer: &super::tokens::Bearer,
+    ) -> Result<Answer, AttemptFailure> {
+        let mut url = format!("{}/api/v1/projects/", identity.project.base_url);
+        percent::push_segment(&mut url, &identity.project.name);
+        url.push_str(call.path);
+        let mut request = self
+            .http(&url)?
+            .request(call.method.clone(), &url)
+            .header(AUTHORIZATION, bearer.header.clone())
+            .header(ACCEPT, call.accept);
+        if !call.body.is_empty() {
+            request = request
+                .header(CONTENT_TYPE, call.content_type)
+                .body(call.body.clone());
+        }
+        if call.gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.unanswered(identity, call, &error)),
+        };
+        self.note_clock(&response);
+        let status = response.status().as_u16();
+        match transport::read(response, call.answer_bytes_max).await {
+            Ok(answer) => Ok(answer),
+            // The head of the answer has said it; nobody needs the body of a write's success.
+            Err(_) if call.operation.is_done(status) && call.repeat != Repeat::Harmless => {
+                Ok(Answer {
+                    status,
+                    ..Answer::default()
+                })
+            }
+            Err(error) => Err(self.unanswered(identity, call, &error)),
+        }
+    }
+
+    /// No answer came: what that means depends on how far the request got.
+    fn unanswered(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+        error: &reqwest::Error,
+    ) -> AttemptFailure {
+        let base_url = super::answer::presentable(&identity.project.base_url, 200);
+        if error.is_builder() {
+            return AttemptFailure::Stop {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::CONNECTION_FAILURE,
+                        format!("base_url or project is not an address: {base_url}"),
+                    )
+                    .with_hint("base_url is a scheme and a host: https://api.cognitedata.com."),
+                ),
+            };
+        }
+        let never_sent = error.is_connect();
+        if call.repeat == Repeat::Doubles && !never_sent {
+            return AttemptFailure::Unknown {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::STATEMENT_COMPLETION_UNKNOWN,
+                        format!(
+                            "CDF may or may not have {}: {}",
+                            call.operation.in_words(),
+                            transport::cause(error)
+                        ),
+                    )
+                    .with_detail("The request was sent and no answer came back.")
+                    .with_hint(
+                        "Look in CDF before you send the rows again. Rows with an external_id \
+                         are repeated safely by themselves.",
+                    ),
+                ),
+            };
+        }
+        let message = match never_sent {
+            true => format!(
+                "CDF at {base_url} cannot be reached: {}",
+                transport::cause(error)
+            ),
+            false => format!(
+                "CDF at {base_url} did not answer: {}",
+                transport::cause(error)
+            ),
+        };
+        AttemptFailure::Retry {
+            retry_after: None,
+            answered: never_sent,
+            status: None,
+            reason: Box::new(
+                Diagnostic::error(SqlState::CONNECTION_FAILURE, message)
+                    .with_detail(match never_sent {
+                        true => "Nothing was sent.",
+                        false => "The request was sent and no answer came back.",
+                    })
+                    .with_hint("Check base_url and the network between the gateway and CDF."),
+            ),
+        }
+    }
+
+    fn note_clock(&self, response: &reqwest::Response) {
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(super::http_date::read);
+        if let Some(date) = date {
+            let offset_ms = milliseconds(date) - milliseconds(SystemTime::now());
+            self.clock_offset_ms.store(offset_ms, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub(super) fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A proxy's page with status 200 says nothing of rows.
+fn is_a_page(answer: &Answer) -> bool {
+    answer.content_type.contains("html")
+}

@@ -1,0 +1,48 @@
+//! Protobuf's wire format, as far as datapoint inserts need it.
+//!
+//! Owns varints and the field numbers of `com.cognite.v1.timeseries.proto`. Promises that
+//! lengths computed are lengths written. Never reads protobuf.
+
+/// Varint field 1: `DataPointInsertionItem.id`, `…Datapoint.timestamp`.
+pub const VARINT_1: u8 = 1 << 3;
+/// Fixed 64-bit field 2: `NumericDatapoint.value`.
+pub const FIXED64_2: u8 = (2 << 3) | 1;
+/// Length-delimited field 1: `items`, `datapoints`.
+pub const BYTES_1: u8 = (1 << 3) | 2;
+/// Length-delimited field 2: `externalId`, `StringDatapoint.value`.
+pub const BYTES_2: u8 = (2 << 3) | 2;
+/// Length-delimited field 3: `numericDatapoints`.
+pub const BYTES_3: u8 = (3 << 3) | 2;
+/// Length-delimited field 4: `stringDatapoints`.
+pub const BYTES_4: u8 = (4 << 3) | 2;
+
+/// Bytes of `value` as a varint, 1 to 10.
+#[inline]
+pub fn varint_bytes(value: u64) -> usize {
+    // 7 bits a byte: ceil(bits / 7) without a division, for 1 to 64 bits.
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    (bits * 9 + 64) / 64
+}
+
+/// Appends `value` as a varint.
+#[inline]
+pub fn push_varint(body: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        body.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    body.push(value as u8);
+}
+
+/// Bytes of a length-delimited field with a one-byte tag and `length` bytes in it.
+#[inline]
+pub fn field_bytes(length: usize) -> usize {
+    1 + varint_bytes(length as u64) + length
+}
+
+/// Appends tag and length of a length-delimited field.
+#[inline]
+pub fn push_field_head(body: &mut Vec<u8>, tag: u8, length: usize) {
+    body.push(tag);
+    push_varint(body, length as u64);
+}

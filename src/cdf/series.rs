@@ -1,0 +1,256 @@
+//! Time series by name: look them up, make them, and settle whose a conflict was.
+//!
+//! Owns the calls on series that the pipeline makes on its own account. Promises at most
+//! 1000 series per request, as CDF takes. Never caches: the directory does.
+
+use super::client::{Call, JSON, milliseconds};
+use super::encode::json;
+use super::{
+    AttemptFailure, CdfClient, EncodedRequest, Identity, Operation, Reference, Repeat, SeriesFacts,
+};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::SeriesReference;
+use bytes::Bytes;
+use reqwest::Method;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+/// Series per request of `/timeseries` and `/timeseries/byids`.
+const SERIES_PER_REQUEST_MAX: usize = 1_000;
+
+/// Bytes of an answer with 1000 series: their metadata alone may be 10,000 bytes each.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// `Date` counts whole seconds, and clocks drift between two answers.
+const CLOCK_TOLERANCE_MS: i64 = 2_000;
+
+/// Which of the objects that CDF calls duplicated an earlier attempt of ours made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledCreates {
+    /// Made by the attempt whose answer never came: accepted.
+    pub ours: Vec<Reference>,
+    /// There before: 23505.
+    pub theirs: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    id: i64,
+    external_id: Option<Box<str>>,
+    #[serde(default)]
+    is_string: bool,
+    #[serde(default)]
+    created_time: i64,
+}
+
+impl CdfClient {
+    /// What CDF knows of the series; those that it does not have are left out. A series named
+    /// both by id and by external id comes twice.
+    ///
+    /// # Errors
+    /// As an attempt; earlier pages are dropped, which costs nothing: it is a read.
+    pub async fn lookup_series(
+        &self,
+        identity: &Identity,
+        references: &[SeriesReference],
+    ) -> Result<Vec<SeriesFacts>, AttemptFailure> {
+        // CDF refuses a request that names a series twice, so each is named once, and ids
+        // and external ids, which may be the same series, go apart.
+        let distinct: HashSet<&SeriesReference> = references.iter().collect();
+        let (ids, external_ids): (Vec<&SeriesReference>, Vec<&SeriesReference>) = distinct
+            .into_iter()
+            .partition(|reference| matches!(reference, SeriesReference::Id(_)));
+        let mut facts = Vec::with_capacity(references.len());
+        let chunks = ids
+            .chunks(SERIES_PER_REQUEST_MAX)
+            .chain(external_ids.chunks(SERIES_PER_REQUEST_MAX));
+        for chunk in chunks {
+            let call = Call {
+                operation: Operation::LookUpTimeSeries,
+                repeat: Repeat::Harmless,
+                method: Method::POST,
+                path: "/timeseries/byids",
+                body: byids_body(chunk),
+                content_type: JSON,
+                gzip: false,
+                accept: JSON,
+                answer_bytes_max: ANSWER_BYTES_MAX,
+            };
+            let answer = self.call(identity, &call).await?;
+            let page: Page =
+                serde_json::from_slice(&answer.body).map_err(|error| AttemptFailure::Reject {
+                    reason: Box::new(
+                        Diagnostic::error(
+                            SqlState::FDW_ERROR,
+                            format!("CDF's list of time series cannot be read: {error}"),
+                        )
+                        .with_detail(answer.in_words())
+                        .with_hint("Check that base_url leads to CDF."),
+                    ),
+                })?;
+            facts.extend(page.items.into_iter().map(|item| SeriesFacts {
+                id: item.id,
+                external_id: item.external_id,
+                is_string: item.is_string,
+                created_time_ms: item.created_time,
+            }));
+        }
+        Ok(facts)
+    }
+
+    /// Makes time series that have nothing but an external id and a type. Those that exist
+    /// already are no error here: CDF then refuses a whole request, so the rest is sent again.
+    ///
+    /// # Errors
+    /// As an attempt. Some of the series may have been made.
+    pub async fn create_series(
+        &self,
+        identity: &Identity,
+        external_ids: &[&str],
+        is_string: bool,
+    ) -> Result<(), AttemptFailure> {
+        for chunk in external_ids.chunks(SERIES_PER_REQUEST_MAX) {
+            let mut wanted: Vec<&str> = chunk.to_vec();
+            wanted.sort_unstable();
+            wanted.dedup();
+            while !wanted.is_empty() {
+                let request = create_request(&wanted, is_string);
+                match self.send(identity, &request).await {
+                    Ok(()) => break,
+                    Err(AttemptFailure::Split {
+                        missing,
+                        duplicated,
+                        reason,
+                    }) => {
+                        let before = wanted.len();
+                        wanted.retain(|external_id| {
+                            !duplicated.iter().any(|reference| {
+                                matches!(reference, Reference::ExternalId(name)
+                                    if **name == **external_id)
+                            })
+                        });
+                        // Nothing left out: sending it again would say the same.
+                        if wanted.len() == before {
+                            return Err(AttemptFailure::Split {
+                                missing,
+                                duplicated,
+                                reason,
+                            });
+                        }
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the objects that an unanswered attempt made from those that were there before,
+    /// when the repeat of a create was refused with `duplicated`. `first_sent` is when the
+    /// first attempt began.
+    ///
+    /// Time series are told by their creation time on CDF's clock, to two seconds: somebody
+    /// else's series of the same name, made in that very time, is taken for ours. A RAW table
+    /// is only a name, so one that exists is what was asked for.
+    ///
+    /// # Errors
+    /// As a look-up.
+    pub async fn settle_creates(
+        &self,
+        identity: &Identity,
+        operation: Operation,
+        duplicated: &[Reference],
+        first_sent: SystemTime,
+    ) -> Result<SettledCreates, AttemptFailure> {
+        if operation != Operation::CreateTimeSeries {
+            return Ok(SettledCreates {
+                ours: duplicated.to_vec(),
+                theirs: Vec::new(),
+            });
+        }
+        let references: Vec<SeriesReference> = duplicated
+            .iter()
+            .filter_map(|reference| match reference {
+                Reference::Id(id) => Some(SeriesReference::Id(*id)),
+                Reference::ExternalId(name) => Some(SeriesReference::ExternalId(name.clone())),
+                Reference::Name(_) | Reference::InColumn { .. } => None,
+            })
+            .collect();
+        let facts = self.lookup_series(identity, &references).await?;
+        let earliest_ms = milliseconds(first_sent) + self.clock_offset_ms() - CLOCK_TOLERANCE_MS;
+        let mut settled = SettledCreates::default();
+        for reference in duplicated {
+            let ours = facts.iter().any(|series| {
+                let named = match reference {
+                    Reference::Id(id) => series.id == *id,
+                    Reference::ExternalId(name) => series.external_id.as_ref() == Some(name),
+                    Reference::Name(_) | Reference::InColumn { .. } => false,
+                };
+                named && series.created_time_ms >= earliest_ms
+            });
+            match ours {
+                true => settled.ours.push(reference.clone()),
+                false => settled.theirs.push(reference.clone()),
+            }
+        }
+        Ok(settled)
+    }
+}
+
+fn byids_body(references: &[&SeriesReference]) -> Bytes {
+    let mut body = Vec::with_capacity(64 + references.len() * 40);
+    body.extend_from_slice(b"{\"items\":[");
+    for (index, reference) in references.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        match reference {
+            SeriesReference::Id(id) => {
+                body.extend_from_slice(b"{\"id\":");
+                json::push_integer(&mut body, *id);
+            }
+            SeriesReference::ExternalId(external_id) => {
+                body.extend_from_slice(b"{\"externalId\":");
+                json::push_string(&mut body, external_id.as_bytes());
+            }
+        }
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"],\"ignoreUnknownIds\":true}");
+    Bytes::from(body)
+}
+
+fn create_request(external_ids: &[&str], is_string: bool) -> EncodedRequest {
+    let mut body = Vec::with_capacity(16 + external_ids.len() * 60);
+    body.extend_from_slice(b"{\"items\":[");
+    for (index, external_id) in external_ids.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(b"{\"externalId\":");
+        json::push_string(&mut body, external_id.as_bytes());
+        body.extend_from_slice(match is_string {
+            true => b",\"isString\":true}".as_slice(),
+            false => b",\"isString\":false}".as_slice(),
+        });
+    }
+    body.extend_from_slice(b"]}");
+    EncodedRequest {
+        operation: Operation::CreateTimeSeries,
+        repeat: Repeat::Conflicts,
+        path: "/timeseries".to_owned(),
+        uncompressed_bytes: body.len(),
+        body: Bytes::from(body),
+        content_type: JSON,
+        gzip: false,
+        items: external_ids.len(),
+        points: 0,
+    }
+}

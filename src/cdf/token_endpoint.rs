@@ -1,0 +1,219 @@
+//! The identity provider's token endpoint: OAuth 2.0 client credentials.
+//!
+//! Owns the form that is posted and the reading of the answer. Promises that neither the
+//! secret nor a token is in an error. Never caches.
+
+use super::answer::{Answer, presentable};
+use super::percent;
+use super::transport;
+use super::{AttemptFailure, Credentials, Secret};
+use crate::diagnostic::{Diagnostic, SqlState};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Bytes of an answer that are read: tokens with many groups reach some ten kilobytes.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// What a token lives when the provider does not say; RFC 6749 leaves it open.
+const LIFETIME_UNSAID: Duration = Duration::from_secs(300);
+
+/// A year: keeps additions to a clock in range, whatever a provider says.
+const LIFETIME_MAX_S: f64 = 31_536_000.0;
+
+/// A token, as the provider granted it.
+pub struct Granted {
+    pub access_token: String,
+    pub lifetime: Duration,
+}
+
+/// Asks the provider for a token.
+///
+/// # Errors
+/// `Retry` for a provider that is away or overloaded; `Stop` with 28000 for one that refuses.
+pub async fn fetch(
+    http: &reqwest::Client,
+    credentials: &Credentials,
+) -> Result<Granted, AttemptFailure> {
+    let Credentials::ClientCredentials {
+        token_url,
+        client_id,
+        client_secret,
+        scope,
+        audience,
+    } = credentials
+    else {
+        return Err(stop(
+            "a fixed token is not fetched from anywhere",
+            "Give this user client credentials.",
+        ));
+    };
+    let mut form = String::new();
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client_id),
+        ("client_secret", client_secret.expose()),
+        ("scope", scope),
+        ("audience", audience),
+    ];
+    for (name, value) in fields {
+        if !value.is_empty() {
+            percent::push_form_field(&mut form, name, value);
+        }
+    }
+    let sent = http
+        .post(token_url)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(ACCEPT, "application/json")
+        .body(form)
+        .send()
+        .await;
+    let answer = match sent {
+        Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => read_answer(&answer, token_url, client_secret),
+        Err(error) => Err(unreachable(token_url, &error)),
+    }
+}
+
+fn unreachable(token_url: &str, error: &reqwest::Error) -> AttemptFailure {
+    if error.is_builder() {
+        return stop(
+            format!(
+                "token_url is not an address: {}",
+                presentable(token_url, 200)
+            ),
+            "Set token_url to the identity provider's token endpoint.",
+        );
+    }
+    AttemptFailure::Retry {
+        retry_after: None,
+        // Whatever became of the token request, nothing was written to CDF.
+        answered: true,
+        status: None,
+        reason: Box::new(
+            Diagnostic::error(
+                SqlState::CONNECTION_FAILURE,
+                format!(
+                    "the identity provider at {} cannot be reached: {}",
+                    presentable(token_url, 200),
+                    transport::cause(error)
+                ),
+            )
+            .with_detail("No token, so nothing was sent to CDF.")
+            .with_hint("Check token_url and the network between the gateway and the provider."),
+        ),
+    }
+}
+
+fn read_answer(
+    answer: &Answer,
+    token_url: &str,
+    client_secret: &Secret,
+) -> Result<Granted, AttemptFailure> {
+    let token_url = presentable(token_url, 200);
+    let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or(Value::Null);
+    if answer.status == 200 {
+        let token = body.get("access_token").and_then(Value::as_str);
+        let Some(access_token) = token.filter(|token| !token.is_empty()) else {
+            return Err(stop(
+                format!("{token_url} answered without an access_token"),
+                "Set token_url to the identity provider's token endpoint.",
+            ));
+        };
+        return Ok(Granted {
+            access_token: access_token.to_owned(),
+            lifetime: lifetime(body.get("expires_in")),
+        });
+    }
+    let code = body.get("error").and_then(Value::as_str).unwrap_or("");
+    let description = body
+        .get("error_description")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    let said = hide(
+        &match (code, description) {
+            ("", "") => answer.error().message,
+            (code, "") => code.to_owned(),
+            (code, description) => format!("{code}: {description}"),
+        },
+        client_secret,
+    );
+    let detail = format!("{token_url} said: {said} ({}).", answer.in_words());
+    if matches!(answer.status, 408 | 425 | 429 | 500..=599)
+        || matches!(code, "temporarily_unavailable" | "server_error")
+    {
+        return Err(AttemptFailure::Retry {
+            retry_after: answer.retry_after,
+            answered: true,
+            status: Some(answer.status),
+            reason: Box::new(
+                Diagnostic::error(
+                    SqlState::CONNECTION_FAILURE,
+                    "the identity provider gives no token for now",
+                )
+                .with_detail(detail)
+                .with_hint("Try again later."),
+            ),
+        });
+    }
+    let (message, hint) = match code {
+        "invalid_client" | "unauthorized_client" => (
+            "the identity provider does not accept the client id or its secret",
+            "Check client_id and the secret of this user: it may have expired, or be the \
+             secret's id and not its value.",
+        ),
+        "invalid_scope" | "invalid_target" => (
+            "the identity provider does not accept the scope or the audience",
+            "For Entra ID the scope is the base URL of the CDF cluster followed by /.default.",
+        ),
+        "unsupported_grant_type" => (
+            "the identity provider does not offer client credentials here",
+            "Set token_url to the token endpoint, and allow the client this grant.",
+        ),
+        _ => (
+            "the identity provider gives no token",
+            "Check token_url, client_id, scope and audience of this user.",
+        ),
+    };
+    Err(AttemptFailure::Stop {
+        reason: Box::new(
+            Diagnostic::error(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message)
+                .with_detail(detail)
+                .with_hint(hint),
+        ),
+    })
+}
+
+/// `expires_in` in seconds; some providers send it as a string.
+fn lifetime(expires_in: Option<&Value>) -> Duration {
+    let seconds = match expires_in {
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match seconds {
+        Some(seconds) if seconds > 0.0 => Duration::from_secs_f64(seconds.min(LIFETIME_MAX_S)),
+        _ => LIFETIME_UNSAID,
+    }
+}
+
+/// A provider that echoes the form must not bring the secret into a log.
+fn hide(text: &str, secret: &Secret) -> String {
+    let shown = match secret.expose() {
+        "" => text.to_owned(),
+        secret => text.replace(secret, "(hidden)"),
+    };
+    presentable(&shown, 500)
+}
+
+fn stop(message: impl Into<String>, hint: &str) -> AttemptFailure {
+    AttemptFailure::Stop {
+        reason: Box::new(
+            Diagnostic::error(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message)
+                .with_hint(hint),
+        ),
+    }
+}

@@ -1,0 +1,169 @@
+//! Bearer tokens: fetched from the identity provider, shared, renewed.
+//!
+//! Owns the cache of tokens, one for the whole process. Promises one fetch at a time per
+//! credential, a renewal before expiry, and that no secret is in an error. Never sends a
+//! request to CDF.
+
+use super::token_endpoint::{self, Granted};
+use super::{AttemptFailure, Credentials};
+use crate::diagnostic::{Diagnostic, SqlState};
+use reqwest::header::HeaderValue;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A token is renewed this long before it expires, or at four fifths of a short life.
+const RENEWAL_AHEAD: Duration = Duration::from_secs(60);
+
+/// How long a refusal of the identity provider is believed: a wrong secret tried with every
+/// statement could lock the client out.
+const REFUSAL_LIFETIME: Duration = Duration::from_secs(5);
+
+/// `Bearer …`, as a header that is never printed.
+#[derive(Clone, Debug)]
+pub struct Bearer {
+    pub header: HeaderValue,
+    /// Tells tokens apart without looking at them; 0 for a fixed token.
+    pub generation: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    bearer: Bearer,
+    renew_at: Instant,
+    expires_at: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    token: Option<Token>,
+    generations: u64,
+    refusal: Option<(Instant, Box<Diagnostic>)>,
+}
+
+/// Tokens by credentials, secret included: with a wrong secret nobody gets the token that
+/// another user fetched with the right one.
+#[derive(Debug, Default)]
+pub struct TokenCache {
+    slots: Mutex<HashMap<Credentials, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+impl TokenCache {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A token for `credentials`, fetched with `http` if there is none that is fresh. While
+    /// one caller fetches, the others wait for it.
+    ///
+    /// # Errors
+    /// `Retry` when the identity provider cannot be reached or is overloaded, `Stop` with
+    /// 28000 when it refuses.
+    pub async fn bearer(
+        &self,
+        http: &reqwest::Client,
+        credentials: &Credentials,
+    ) -> Result<Bearer, AttemptFailure> {
+        let request = match credentials {
+            Credentials::FixedToken(token) => {
+                return Ok(Bearer {
+                    header: bearer_header(token.expose())?,
+                    generation: 0,
+                });
+            }
+            Credentials::ClientCredentials { .. } => credentials,
+        };
+        let slot = self.slot(credentials);
+        let mut slot = slot.lock().await;
+        let now = Instant::now();
+        if let Some(token) = &slot.token
+            && now < token.renew_at
+        {
+            return Ok(token.bearer.clone());
+        }
+        if let Some((refused_at, reason)) = &slot.refusal
+            && now < *refused_at + REFUSAL_LIFETIME
+        {
+            return Err(AttemptFailure::Stop {
+                reason: reason.clone(),
+            });
+        }
+        match token_endpoint::fetch(http, request).await {
+            Ok(granted) => slot.store(granted),
+            Err(failure) => {
+                // Renewal is early: the old token still works while its provider is away.
+                if let (AttemptFailure::Retry { .. }, Some(token)) = (&failure, &slot.token)
+                    && now < token.expires_at
+                {
+                    return Ok(token.bearer.clone());
+                }
+                if let AttemptFailure::Stop { reason } = &failure {
+                    slot.refusal = Some((now, reason.clone()));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Drops the token that CDF answered with 401, unless another caller has already fetched
+    /// a newer one. Returns whether a fresh token can be had at all.
+    pub async fn discard(&self, credentials: &Credentials, rejected: &Bearer) -> bool {
+        if matches!(credentials, Credentials::FixedToken(_)) {
+            return false;
+        }
+        let slot = self.slot(credentials);
+        let mut slot = slot.lock().await;
+        if slot
+            .token
+            .as_ref()
+            .is_some_and(|token| token.bearer.generation == rejected.generation)
+        {
+            slot.token = None;
+        }
+        true
+    }
+
+    fn slot(&self, credentials: &Credentials) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        match slots.get(credentials) {
+            Some(slot) => slot.clone(),
+            None => slots.entry(credentials.clone()).or_default().clone(),
+        }
+    }
+}
+
+impl Slot {
+    fn store(&mut self, granted: Granted) -> Result<Bearer, AttemptFailure> {
+        let now = Instant::now();
+        self.generations += 1;
+        let bearer = Bearer {
+            header: bearer_header(&granted.access_token)?,
+            generation: self.generations,
+        };
+        let ahead = RENEWAL_AHEAD.min(granted.lifetime / 5);
+        self.refusal = None;
+        self.token = Some(Token {
+            bearer: bearer.clone(),
+            renew_at: now + granted.lifetime.saturating_sub(ahead),
+            expires_at: now + granted.lifetime,
+        });
+        Ok(bearer)
+    }
+}
+
+fn bearer_header(token: &str) -> Result<HeaderValue, AttemptFailure> {
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+        .ok()
+        .filter(|_| !token.trim().is_empty())
+        .ok_or_else(|| AttemptFailure::Stop {
+            reason: Box::new(
+                Diagnostic::error(
+                    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                    "the token for CDF is empty or holds characters that no token has",
+                )
+                .with_hint("Check where the token comes from: a line break or a quote is enough."),
+            ),
+        })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
