@@ -1,0 +1,126 @@
+"""Fixtures of the client tests: one gateway per module, and what belongs to it.
+
+With `--against postgresql` the same tests run against a PostgreSQL 15 with plain tables,
+but for those marked `gateway_only`: that proves that the tests ask for PostgreSQL's
+behaviour and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing
+
+import pytest
+from support.samples import unique
+
+LOG_LINES_ON_FAILURE = 60
+
+
+def pytest_addoption(parser):
+    parser.addoption("--against", choices=("gateway", "postgresql"), default="gateway")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--against") == "gateway":
+        return
+    left_out = [item for item in items if item.get_closest_marker("gateway_only")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A server under test and the way to see what it has stored."""
+
+    server: object
+    store: object
+    emulator: object = None
+    process: object = None
+    cdf_url: str = ""
+    http_url: str = ""
+
+
+def _gateway_target(log: pathlib.Path, *flags: str) -> tuple[Target, typing.Callable]:
+    from support.gateway import Gateway
+
+    gateway = Gateway(log, *flags)
+    target = Target(
+        gateway.server, gateway.store, gateway.emulator, gateway.process, gateway.cdf_url, gateway.http_url
+    )
+    return target, gateway.stop
+
+
+def _postgresql_target() -> tuple[Target, typing.Callable]:
+    from support.postgresql import Cluster, TableStore
+
+    cluster = Cluster("fsync = off")
+    store = TableStore(cluster.server)
+
+    def stop():
+        store.close()
+        cluster.stop()
+
+    return Target(cluster.server, store), stop
+
+
+def _target(request, tmp_path_factory, *flags: str):
+    if request.config.getoption("--against") == "postgresql":
+        target, stop = _postgresql_target()
+    else:
+        log = tmp_path_factory.mktemp(request.module.__name__) / "gateway.log"
+        target, stop = _gateway_target(log, *flags)
+    yield target
+    stop()
+
+
+@pytest.fixture(scope="module")
+def target(request, tmp_path_factory):
+    """A gateway that makes the time series that datapoints name."""
+    yield from _target(request, tmp_path_factory, "--create-missing-time-series")
+
+
+@pytest.fixture(scope="module")
+def strict_target(request, tmp_path_factory):
+    """A gateway that refuses datapoints of unknown time series, which is the default."""
+    yield from _target(request, tmp_path_factory)
+
+
+@pytest.fixture
+def server(target):
+    return target.server
+
+
+@pytest.fixture
+def store(target):
+    return target.store
+
+
+@pytest.fixture
+def emulator(target):
+    """The emulator of the module's gateway; what a test injects ends with the test."""
+    yield target.emulator
+    target.emulator.clear_faults()
+
+
+@pytest.fixture
+def series(request):
+    """An external id of its own for each test."""
+    return unique(request.node.name[:150])
+
+
+@pytest.fixture
+def raw_database():
+    return unique("db")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of the log of each gateway that it used."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for name in ("target", "strict_target"):
+        process = getattr(item.funcargs.get(name), "process", None)
+        if process is not None:
+            report.sections.append((f"log of {name}", process.log_tail(LOG_LINES_ON_FAILURE)))

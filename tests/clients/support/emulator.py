@@ -1,0 +1,56 @@
+"""The emulator's own HTTP calls: faults, figures, requests seen.
+
+Owns nothing but the address. Faults hold for the whole emulator, so tests that inject
+them share a gateway with nobody else while they run.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+
+
+class Emulator:
+    def __init__(self, base_url: str):
+        self._base_url = base_url
+
+    def _call(self, method: str, path: str, body=None):
+        request = urllib.request.Request(
+            f"{self._base_url}/_emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def inject(self, **rule) -> None:
+        """Adds one fault rule, as docs/emulator.md describes it."""
+        self._call("POST", "faults", [rule])
+
+    def faults(self) -> list[dict]:
+        return self._call("GET", "faults")["items"]
+
+    def fault_hits(self) -> int:
+        return sum(rule["hits"] for rule in self.faults())
+
+    def clear_faults(self) -> None:
+        self._call("DELETE", "faults")
+
+    def statistics(self) -> dict:
+        return self._call("GET", "statistics")
+
+    def operation(self, name: str) -> dict:
+        """Figures of one operation, such as `datapoints.insert`; empty if never asked for."""
+        return self.statistics()["operations"].get(name, {})
+
+    def requests(self, operation: str = "", since: int = 0) -> list[dict]:
+        """The requests that ended, oldest first."""
+        query = urllib.parse.urlencode({"operation": operation, "since": since, "limit": 10_000})
+        return self._call("GET", f"requests?{query}")["items"]
+
+    def next_sequence(self) -> int:
+        """Sequence number that the next request will get at the earliest."""
+        return max((entry["sequence"] + 1 for entry in self.requests()), default=0)

@@ -1,0 +1,99 @@
+"""A server as a child process: started, awaited by its ready line, ended by SIGTERM.
+
+Owns the process and its log. Promises that every wait is bounded, that the log outlives
+the process, and that an exit code other than 0 or a panic in the log is never overlooked.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import threading
+
+READY_WITHIN_S = 30
+ENDS_WITHIN_S = 45
+
+
+class ServerFailed(AssertionError):
+    """The process did not start, did not end, or did not end well."""
+
+
+class ServerProcess:
+    """`command` must print one line that matches `ready` on stdout once it serves."""
+
+    def __init__(self, command: list[str], ready: str, log: pathlib.Path, environment=None):
+        self.command = command
+        self.log = log
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._log_file = log.open("ab")
+        self.child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log_file,
+            env=environment,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read_stdout, daemon=True)
+        self._reader.start()
+        try:
+            self.ready = self._await_line(re.compile(ready))
+        except BaseException:
+            self.kill()
+            raise
+
+    def _read_stdout(self) -> None:
+        for line in self.child.stdout:
+            self._log_file.write(line)
+            self._log_file.flush()
+            self._lines.put(line.decode("utf-8", "replace").rstrip("\n"))
+        self._lines.put(None)
+
+    def _await_line(self, pattern: re.Pattern) -> re.Match:
+        while True:
+            try:
+                line = self._lines.get(timeout=READY_WITHIN_S)
+            except queue.Empty:
+                raise self._failure(f"printed no ready line within {READY_WITHIN_S} s") from None
+            if line is None:
+                raise self._failure(f"ended with {self.child.wait()} before it was ready")
+            if found := pattern.search(line):
+                return found
+
+    def _failure(self, what: str) -> ServerFailed:
+        return ServerFailed(f"{' '.join(self.command)}\n{what}; its log ends:\n{self.log_tail()}")
+
+    def log_text(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def log_tail(self, lines: int = 60) -> str:
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """Ends it as an operator would; anything but a clean end is a failure."""
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            code = self.child.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise self._failure(f"did not end within {ENDS_WITHIN_S} s of SIGTERM") from None
+        self._reader.join()
+        self._log_file.close()
+        if code != 0:
+            raise self._failure(f"ended with {code} instead of 0")
+        if "panicked at" in self.log_text():
+            raise self._failure("panicked")
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait()
+        self._reader.join()
+        self._log_file.close()
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
