@@ -85,6 +85,11 @@ impl Ticket {
         self.shared.state().outcome.first_error.is_some()
     }
 
+    /// What is known now, while parts may still be open.
+    pub fn so_far(&self) -> Outcome {
+        self.shared.state().outcome.clone()
+    }
+
     /// Waits until every part handed out has resolved, then tells the counts so far.
     pub async fn settled(&self) -> Outcome {
         loop {
