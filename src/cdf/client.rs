@@ -125,7 +125,10 @@ impl CdfClient {
         self.clock_offset_ms.load(Ordering::Relaxed)
     }
 
-    async fn bearer(&self, identity: &Identity) -> Result<super::tokens::Bearer, AttemptFailure> {
+    pub(super) async fn bearer(
+        &self,
+        identity: &Identity,
+    ) -> Result<super::tokens::Bearer, AttemptFailure> {
         let token_url = match &identity.credentials {
             super::Credentials::ClientCredentials { token_url, .. } => token_url,
             super::Credentials::FixedToken(_) => "",
@@ -139,7 +142,7 @@ impl CdfClient {
         self.tokens.bearer(http, &identity.credentials).await
     }
 
-    fn http(&self, url: &str) -> Result<&reqwest::Client, AttemptFailure> {
+    pub(super) fn http(&self, url: &str) -> Result<&reqwest::Client, AttemptFailure> {
         self.transport
             .client(url)
             .map_err(|error| AttemptFailure::Stop {

@@ -17,6 +17,7 @@ mod request;
 mod series;
 mod series_directory;
 mod token_endpoint;
+mod token_inspection;
 mod tokens;
 mod transport;
 
@@ -28,4 +29,5 @@ pub use identity::{Credentials, Identity, Project, Secret};
 pub use request::{EncodeError, EncodedRequest, Operation, Repeat};
 pub use series::SettledCreates;
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
+pub use token_inspection::TokenInspection;
 pub use tokens::TokenCache;

@@ -2,6 +2,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod check;
 mod emulator;
 
 #[derive(Parser)]
@@ -13,6 +14,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Tell whether a configuration file can be used
+    Check(check::CheckArguments),
     /// Run a local CDF that checks what CDF checks
     Emulator(emulator::EmulatorArguments),
 }
@@ -20,6 +23,7 @@ enum Command {
 /// Reads the command line, runs the command and returns its exit code.
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments),
     }
 }

@@ -12,8 +12,9 @@ use super::tree::Tree;
 use super::user::{Password, User};
 use super::{
     BatchTable, CopySettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
-    RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings, checks,
+    RequestBounds, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings, checks,
 };
+use crate::catalog::Resource;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -55,6 +56,7 @@ impl Configuration {
         let tree = sources.merge()?;
         let mut findings = Findings::default();
         checks::check(&tree, &mut findings);
+        sources.check_points(&mut findings);
         let surroundings = Surroundings {
             directory: sources.directory(),
             environment,
@@ -195,9 +197,24 @@ impl Sources {
         })
     }
 
+    /// `points_max` of a resource whose requests hold no datapoints would be set in vain.
+    fn check_points(&self, findings: &mut Findings) {
+        for resource in Resource::ALL {
+            let key = format!("batch.{}.points_max", resource.name());
+            let is_set = self.file.has(&key) || self.overrides.iter().any(|found| found.key == key);
+            if is_set && RequestBounds::of(resource).points.is_none() {
+                findings.note(
+                    key,
+                    "requests of this resource hold no datapoints",
+                    "Remove the key; items_max bounds the request",
+                );
+            }
+        }
+    }
+
     /// The findings with the places of their keys.
     fn locate(&self, findings: Findings) -> ConfigurationError {
-        let problems = findings
+        let mut problems: Vec<Problem> = findings
             .found
             .into_iter()
             .map(|finding| Problem {
@@ -207,6 +224,7 @@ impl Sources {
                 mend: finding.mend,
             })
             .collect();
+        problems.sort_by(|one, other| one.place.cmp(&other.place));
         ConfigurationError { problems }
     }
 

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a value came from; ordered as an operator reads: by file, then by line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A line of a file, from 1; 0 where no line applies.
     File { path: PathBuf, line: usize },

@@ -1,0 +1,151 @@
+//! What a token may do, as CDF sees it: `GET /api/v1/token/inspect`.
+//!
+//! Owns the one call above the projects, for checks by people. Promises to change nothing in
+//! CDF. Never used on the data path: there CDF's refusal of a write says it better.
+
+use super::{AttemptFailure, CdfClient, Identity, transport};
+use crate::diagnostic::{Diagnostic, SqlState};
+use reqwest::header::{ACCEPT, AUTHORIZATION};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Bytes of the answer that are read; tokens with many groups name many capabilities.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// CDF's view of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInspection {
+    /// Whom CDF takes the token's holder for.
+    pub subject: String,
+    /// Projects that the token opens.
+    pub projects: Vec<String>,
+    capabilities: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    subject: String,
+    #[serde(default)]
+    projects: Vec<BodyProject>,
+    #[serde(default)]
+    capabilities: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BodyProject {
+    project_url_name: String,
+}
+
+impl TokenInspection {
+    /// Whether the token has `action` of `acl` (`timeSeriesAcl`, `WRITE`) in `project`, on
+    /// everything or only on a part.
+    pub fn allows(&self, project: &str, acl: &str, action: &str) -> bool {
+        self.capabilities.iter().any(|capability| {
+            let actions = capability.get(acl).and_then(|acl| acl.get("actions"));
+            let has_action = actions
+                .and_then(Value::as_array)
+                .is_some_and(|actions| actions.iter().any(|found| found == action));
+            let scope = capability.get("projectScope");
+            let projects = scope.and_then(|scope| scope.get("projects"));
+            let in_project = match projects.and_then(Value::as_array) {
+                Some(projects) => projects.iter().any(|found| found == project),
+                // Without a list the scope is all projects of the token.
+                None => true,
+            };
+            has_action && in_project
+        })
+    }
+}
+
+impl CdfClient {
+    /// Asks CDF what the token of `identity` may do, after fetching one.
+    ///
+    /// # Errors
+    /// No token can be had, CDF cannot be reached, or it refuses the token.
+    pub async fn inspect_token(
+        &self,
+        identity: &Identity,
+    ) -> Result<TokenInspection, Box<Diagnostic>> {
+        let reason = |failure: AttemptFailure| Box::new(failure.reason().clone());
+        let bearer = self.bearer(identity).await.map_err(reason)?;
+        let url = format!("{}/api/v1/token/inspect", identity.project.base_url);
+        let sent = self
+            .http(&url)
+            .map_err(reason)?
+            .get(&url)
+            .header(AUTHORIZATION, bearer.header)
+            .header(ACCEPT, "application/json")
+            .send()
+            .await;
+        let answer = match sent {
+            Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
+            Err(error) => Err(error),
+        };
+        let answer = answer.map_err(|error| {
+            Box::new(Diagnostic::error(
+                SqlState::CONNECTION_FAILURE,
+                format!(
+                    "CDF at {} cannot be reached: {}",
+                    identity.project.base_url,
+                    transport::cause(&error)
+                ),
+            ))
+        })?;
+        if answer.status != 200 {
+            let said = answer.error().message;
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                    format!("CDF refuses the token: {said}"),
+                )
+                .with_detail(answer.in_words()),
+            ));
+        }
+        serde_json::from_slice::<Body>(&answer.body)
+            .map(|body| TokenInspection {
+                subject: body.subject,
+                projects: body
+                    .projects
+                    .into_iter()
+                    .map(|project| project.project_url_name)
+                    .collect(),
+                capabilities: body.capabilities,
+            })
+            .map_err(|_| {
+                Box::new(Diagnostic::error(
+                    SqlState::CONNECTION_FAILURE,
+                    format!("{url} does not answer as CDF does: check base_url"),
+                ))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_capability_holds_in_the_projects_of_its_scope() {
+        let inspection = TokenInspection {
+            subject: "client".to_owned(),
+            projects: vec!["plant".to_owned()],
+            capabilities: vec![
+                json!({
+                    "timeSeriesAcl": {"actions": ["READ", "WRITE"], "scope": {"all": {}}},
+                    "projectScope": {"projects": ["plant"]},
+                }),
+                json!({
+                    "rawAcl": {"actions": ["READ"], "scope": {"all": {}}},
+                    "projectScope": {"allProjects": {}},
+                }),
+            ],
+        };
+        assert!(inspection.allows("plant", "timeSeriesAcl", "WRITE"));
+        assert!(!inspection.allows("other", "timeSeriesAcl", "WRITE"));
+        assert!(inspection.allows("other", "rawAcl", "READ"));
+        assert!(!inspection.allows("plant", "rawAcl", "WRITE"));
+    }
+}

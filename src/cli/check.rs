@@ -1,0 +1,182 @@
+//! `penstock check`: whether a configuration can be used.
+//!
+//! Owns the summary of a configuration. Promises exit code 1 and every problem on standard error
+//! when it cannot be used, and that no secret is printed. Never contacts anybody without
+//! `--online`.
+
+use crate::cdf::{CdfClient, Credentials, TokenCache};
+use crate::config::{Configuration, Password};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options of `penstock check`.
+#[derive(Args)]
+pub struct CheckArguments {
+    /// The configuration file
+    file: PathBuf,
+    /// Fetch a token for every user and ask CDF what it may do; changes nothing
+    #[arg(long)]
+    online: bool,
+}
+
+/// Checks, prints, and tells by the exit code.
+pub fn run(arguments: &CheckArguments) -> ExitCode {
+    let configuration = match Configuration::load(&arguments.file) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match summary(&configuration) {
+        Ok(summary) => print!("{} can be used.\n{summary}", arguments.file.display()),
+        Err(fmt::Error) => return ExitCode::FAILURE,
+    }
+    for warning in configuration.warnings() {
+        println!("Warning: {warning}.");
+    }
+    if arguments.online && !tokens_open_their_projects(&configuration) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints for every user what CDF says of its token; `false` if one does not open its project.
+fn tokens_open_their_projects(configuration: &Configuration) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime for the network: {error}");
+            return false;
+        }
+    };
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    let client = match CdfClient::new(timeout, Arc::new(TokenCache::new())) {
+        Ok(client) => client,
+        Err(error) => {
+            eprintln!("{error}");
+            return false;
+        }
+    };
+    let mut all_open = true;
+    for user in &configuration.users {
+        let identity = &user.identity;
+        let project = &identity.project.name;
+        match runtime.block_on(client.inspect_token(identity)) {
+            Ok(token) if token.projects.contains(project) => {
+                let lacking: Vec<&str> = NEEDED
+                    .iter()
+                    .filter(|(acl, action, _)| !token.allows(project, acl, action))
+                    .map(|(_, _, meaning)| *meaning)
+                    .collect();
+                let lacking = match lacking.is_empty() {
+                    true => String::new(),
+                    false => format!("; it may not {}", lacking.join(", not ")),
+                };
+                println!(
+                    "  online     {}: CDF knows the token as {} in {project}{lacking}",
+                    user.name, token.subject
+                );
+            }
+            Ok(token) => {
+                all_open = false;
+                eprintln!(
+                    "user {}: the token does not open the project {project}; it opens: {}.",
+                    user.name,
+                    token.projects.join(", ")
+                );
+            }
+            Err(error) => {
+                all_open = false;
+                eprintln!("user {}: {error}", user.name);
+            }
+        }
+    }
+    all_open
+}
+
+/// What the tables need of CDF: the access list, the action, and what it is for.
+const NEEDED: [(&str, &str, &str); 4] = [
+    ("timeSeriesAcl", "READ", "look up time series"),
+    ("timeSeriesAcl", "WRITE", "write datapoints and time series"),
+    ("rawAcl", "WRITE", "write RAW rows"),
+    ("rawAcl", "LIST", "make RAW tables"),
+];
+
+/// What a reader wants to see at a glance: addresses, users, bounds.
+fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let listen = &configuration.listen;
+    let tls = match (&listen.tls_certificate, listen.require_tls) {
+        (None, _) => "no TLS",
+        (Some(_), false) => "TLS if the client wants it",
+        (Some(_), true) => "TLS only",
+    };
+    writeln!(text, "  clients    {}, {tls}", listen.postgres)?;
+    writeln!(text, "  http       {}", listen.http)?;
+    for user in &configuration.users {
+        let identity = &user.identity;
+        let password = match &user.password {
+            Password::Plain(_) => "password",
+            Password::Verifier(_) => "SCRAM verifier",
+        };
+        let credentials = match &identity.credentials {
+            Credentials::ClientCredentials { client_id, .. } => format!("client {client_id}"),
+            Credentials::FixedToken(_) => "a fixed token".to_owned(),
+        };
+        writeln!(
+            text,
+            "  user       {} ({password}) writes to project {} at {} as {credentials}{}",
+            user.name,
+            identity.project.name,
+            identity.project.base_url,
+            if identity.create_missing_time_series {
+                ", making missing time series"
+            } else {
+                ""
+            }
+        )?;
+    }
+    let memory = &configuration.memory;
+    writeln!(
+        text,
+        "  memory     {} of rows under way, {} per connection, {} staged",
+        mebibytes(memory.rows_bytes_max),
+        mebibytes(memory.rows_bytes_max_per_connection),
+        mebibytes(configuration.transactions.staged_bytes_max_total),
+    )?;
+    let requests: BTreeMap<&str, usize> = crate::catalog::Resource::ALL
+        .iter()
+        .map(|resource| {
+            let batch = configuration.batch.of(*resource);
+            (resource.name(), batch.in_flight_max)
+        })
+        .collect();
+    let requests: Vec<String> = requests
+        .iter()
+        .map(|(name, in_flight)| format!("{name} {in_flight}"))
+        .collect();
+    writeln!(text, "  in flight  {}", requests.join(", "))?;
+    let limits = match &configuration.limits_file {
+        Some(file) => format!("of {}", file.display()),
+        None => "of the configuration, over the compiled-in ones".to_owned(),
+    };
+    writeln!(
+        text,
+        "  limits     {limits}, share {}",
+        configuration.limits.budget_share
+    )?;
+    Ok(text)
+}
+
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
