@@ -202,10 +202,14 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
 
 /// A provider that echoes the form must not bring the secret into a log.
 fn hide(text: &str, secret: &Secret) -> String {
-    let shown = match secret.expose() {
-        "" => text.to_owned(),
-        secret => text.replace(secret, "(hidden)"),
-    };
+    if secret.expose().is_empty() {
+        return presentable(text, 500);
+    }
+    let mut encoded = String::new();
+    percent::push_segment(&mut encoded, secret.expose());
+    let shown = text
+        .replace(secret.expose(), "(hidden)")
+        .replace(&encoded, "(hidden)");
     presentable(&shown, 500)
 }
 

@@ -1,0 +1,17 @@
+//! CDF as a peer, from outside: what requests hold, and what answers are taken for.
+//!
+//! Owns the tests of `penstock::cdf`. Promises judges that share no code with it: prost for
+//! protobuf, serde_json for JSON, a scripted server for HTTP.
+
+mod cdf {
+    mod attempts;
+    mod batches;
+    mod datapoint_bodies;
+    mod destinations;
+    mod failure_table;
+    mod json_bodies;
+    mod scripted_server;
+    mod series;
+    mod series_directory;
+    mod tokens;
+}
