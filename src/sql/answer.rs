@@ -32,6 +32,14 @@ pub enum Cell {
     Char(u8),
     /// text, varchar, name, json, unknown: the same bytes in text and binary.
     Text(String),
+    /// timestamptz: binary is microseconds since 2000-01-01 UTC; the text is in the session's
+    /// time zone already.
+    TimestampTz {
+        microseconds: i64,
+        text: String,
+    },
+    /// void: no bytes in text and binary.
+    Void,
 }
 
 /// A whole result.
@@ -41,4 +49,28 @@ pub struct Answer {
     pub rows: Vec<Vec<Option<Cell>>>,
     /// The word of the command tag: `SELECT` (with the count appended) or `SHOW` (without).
     pub tag: &'static str,
+}
+
+impl ResultColumn {
+    /// A column that is no column of a table.
+    pub fn of_type(name: impl Into<String>, type_oid: u32) -> Self {
+        let type_size = match type_oid {
+            16 | 18 => 1,
+            21 => 2,
+            23 | 24 | 26 | 700 | 1082 | 2205 => 4,
+            20 | 701 | 1083 | 1114 | 1184 => 8,
+            19 => 64,
+            2278 => 4,
+            705 | 2275 => -2,
+            _ => -1,
+        };
+        ResultColumn {
+            name: name.into(),
+            type_oid,
+            type_modifier: -1,
+            type_size,
+            table_oid: 0,
+            attribute_number: 0,
+        }
+    }
 }

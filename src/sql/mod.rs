@@ -5,9 +5,38 @@
 //! talks to CDF and never touches a socket.
 
 mod answer;
+mod bindings;
+mod classify;
+mod copy_option_check;
 mod copy_options;
+mod copy_statement;
+mod cursor;
+mod escape;
+mod insert;
+mod lexer;
+mod query;
+mod session_command;
+mod settings;
+mod split;
 mod statement;
+mod syntax;
+mod target;
+mod transaction;
 
 pub use answer::{Answer, Cell, ResultColumn};
+pub use bindings::Bindings;
+pub use classify::classify;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions};
-pub use statement::{CopyStatement, TransactionCommand};
+pub use insert::{InsertProgress, InsertReader, InsertStatement};
+pub use query::{Query, QueryContext};
+pub use session_command::{DiscardTarget, SessionCommand, SetScope};
+pub use settings::{DateOrder, SettingRow, Settings};
+pub use split::split_statements;
+pub use statement::{
+    ColdStatement, CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,
+};
+pub use syntax::locate_in_query;
+
+/// The PostgreSQL version whose rules the gateway follows, and its own: what `server_version`
+/// says. Drivers read the leading digits and dots.
+pub const SERVER_VERSION: &str = concat!("17.5 (Penstock ", env!("CARGO_PKG_VERSION"), ")");

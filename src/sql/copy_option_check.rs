@@ -1,0 +1,406 @@
+//! The rules of COPY's options.
+//!
+//! Owns which options exist, which values they take and which of them go together, in
+//! PostgreSQL's order of checks. Promises options that the decoders can follow without
+//! checking again. Never parses SQL.
+
+use super::copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions};
+use super::settings::{client_encoding, parse_bool};
+use super::syntax::error_at;
+use crate::catalog::Table;
+use crate::diagnostic::{Diagnostic, SqlState};
+
+/// The value of an option, as written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum OptionValue {
+    None,
+    Text(String),
+    Star,
+    Names(Vec<String>),
+}
+
+/// An option as written, under the name of the parenthesised spelling.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RawOption {
+    pub name: String,
+    pub value: OptionValue,
+    /// Where it stands in the statement.
+    pub offset: usize,
+}
+
+impl RawOption {
+    pub fn text(name: &str, value: String, offset: usize) -> Self {
+        RawOption {
+            name: name.to_owned(),
+            value: OptionValue::Text(value),
+            offset,
+        }
+    }
+
+    pub fn flag(name: &str, value: &str, offset: usize) -> Self {
+        Self::text(name, value.to_owned(), offset)
+    }
+}
+
+/// Options that go together.
+pub(crate) struct CheckedOptions {
+    pub options: CopyOptions,
+    /// Whether ENCODING was among them.
+    pub names_encoding: bool,
+}
+
+/// What the options say before they are checked against each other.
+#[derive(Default)]
+struct Given {
+    format: Option<CopyFormat>,
+    delimiter: Option<String>,
+    null: Option<String>,
+    header: Option<CopyHeader>,
+    quote: Option<String>,
+    escape: Option<String>,
+    force_quote: bool,
+    force_null: Option<Vec<bool>>,
+    force_not_null: Option<Vec<bool>>,
+    encoding: Option<CopyEncoding>,
+}
+
+/// Checks the options of a COPY FROM STDIN into `columns` of `table`.
+///
+/// # Errors
+/// 42601, 22023, 0A000, 42703, 42701, 42P10 as PostgreSQL; 0A000 with a hint for ON_ERROR ignore,
+/// REJECT_LIMIT, LOG_VERBOSITY and DEFAULT.
+pub(crate) fn check(
+    text: &str,
+    table: &'static Table,
+    columns: &[usize],
+    options: &[RawOption],
+) -> Result<CheckedOptions, Box<Diagnostic>> {
+    let mut given = Given::default();
+    for (index, option) in options.iter().enumerate() {
+        if options[..index]
+            .iter()
+            .any(|earlier| earlier.name == option.name)
+        {
+            return Err(error_at(
+                text,
+                option.offset,
+                SqlState::SYNTAX_ERROR,
+                "conflicting or redundant options",
+            ));
+        }
+        read(text, table, columns, option, &mut given)?;
+    }
+    let names_encoding = given.encoding.is_some();
+    let options = combine(given, columns.len())?;
+    Ok(CheckedOptions {
+        options,
+        names_encoding,
+    })
+}
+
+fn read(
+    text: &str,
+    table: &'static Table,
+    columns: &[usize],
+    option: &RawOption,
+    given: &mut Given,
+) -> Result<(), Box<Diagnostic>> {
+    let at = |sqlstate, message: String| error_at(text, option.offset, sqlstate, message);
+    match option.name.as_str() {
+        "format" => {
+            let format = option.required_text()?;
+            given.format = Some(match format {
+                "text" => CopyFormat::Text,
+                "csv" => CopyFormat::Csv,
+                "binary" => CopyFormat::Binary,
+                other => {
+                    return Err(at(
+                        SqlState::INVALID_PARAMETER_VALUE,
+                        format!("COPY format \"{other}\" not recognized"),
+                    ));
+                }
+            });
+        }
+        "delimiter" => given.delimiter = Some(option.required_text()?.to_owned()),
+        "null" => given.null = Some(option.required_text()?.to_owned()),
+        "quote" => given.quote = Some(option.required_text()?.to_owned()),
+        "escape" => given.escape = Some(option.required_text()?.to_owned()),
+        "header" => given.header = Some(header(option)?),
+        "freeze" => {
+            // Accepted for loaders that set it: nothing here can be frozen.
+            option.boolean()?;
+        }
+        "force_quote" => given.force_quote = true,
+        "force_null" => given.force_null = Some(forced(table, columns, option)?),
+        "force_not_null" => given.force_not_null = Some(forced(table, columns, option)?),
+        "encoding" => {
+            given.encoding = match &option.value {
+                OptionValue::Text(name) => client_encoding(name).map(|(encoding, _)| encoding),
+                _ => None,
+            };
+            if given.encoding.is_none() {
+                return Err(at(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "argument to option \"encoding\" must be a valid encoding name".to_owned(),
+                ));
+            }
+        }
+        "on_error" => match &option.value {
+            OptionValue::Text(value) if value.eq_ignore_ascii_case("stop") => {}
+            OptionValue::Text(value) if value.eq_ignore_ascii_case("ignore") => {
+                return Err(later(option, text));
+            }
+            OptionValue::Text(value) => {
+                return Err(at(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("COPY ON_ERROR \"{value}\" not recognized"),
+                ));
+            }
+            _ => {
+                option.required_text()?;
+            }
+        },
+        "reject_limit" | "log_verbosity" | "default" => return Err(later(option, text)),
+        other => {
+            return Err(at(
+                SqlState::SYNTAX_ERROR,
+                format!("option \"{other}\" not recognized"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn later(option: &RawOption, text: &str) -> Box<Diagnostic> {
+    let name = option.name.to_ascii_uppercase();
+    let mut diagnostic = error_at(
+        text,
+        option.offset,
+        SqlState::FEATURE_NOT_SUPPORTED,
+        format!("COPY option {name} is not supported"),
+    );
+    diagnostic.hint =
+        Some("Leave the option out: the first bad row then ends the COPY.".to_owned());
+    diagnostic
+}
+
+impl RawOption {
+    fn required_text(&self) -> Result<&str, Box<Diagnostic>> {
+        match &self.value {
+            OptionValue::Text(value) => Ok(value),
+            OptionValue::None => Err(plain(
+                SqlState::SYNTAX_ERROR,
+                format!("{} requires a parameter", self.name),
+            )),
+            OptionValue::Star => Ok("*"),
+            OptionValue::Names(_) => Err(plain(
+                SqlState::SYNTAX_ERROR,
+                format!("{} requires a single value", self.name),
+            )),
+        }
+    }
+
+    fn boolean(&self) -> Result<bool, Box<Diagnostic>> {
+        match &self.value {
+            OptionValue::None => Some(true),
+            OptionValue::Text(value) => parse_bool(value),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            plain(
+                SqlState::SYNTAX_ERROR,
+                format!("{} requires a Boolean value", self.name),
+            )
+        })
+    }
+}
+
+fn header(option: &RawOption) -> Result<CopyHeader, Box<Diagnostic>> {
+    if matches!(&option.value, OptionValue::Text(value) if value.eq_ignore_ascii_case("match")) {
+        return Ok(CopyHeader::Matched);
+    }
+    match option.boolean() {
+        Ok(true) => Ok(CopyHeader::Skipped),
+        Ok(false) => Ok(CopyHeader::Absent),
+        Err(_) => Err(plain(
+            SqlState::SYNTAX_ERROR,
+            "header requires a Boolean value or \"match\"",
+        )),
+    }
+}
+
+fn forced(
+    table: &'static Table,
+    columns: &[usize],
+    option: &RawOption,
+) -> Result<Vec<bool>, Box<Diagnostic>> {
+    let names = match &option.value {
+        OptionValue::Star => return Ok(vec![true; columns.len()]),
+        OptionValue::Names(names) => names,
+        _ => {
+            return Err(plain(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!(
+                    "argument to option \"{}\" must be a list of column names",
+                    option.name
+                ),
+            ));
+        }
+    };
+    let mut forced = vec![false; columns.len()];
+    for name in names {
+        let index = table.column_index(name)?;
+        let place = columns.iter().position(|column| *column == index);
+        match place {
+            Some(place) if forced[place] => {
+                return Err(plain(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" specified more than once"),
+                ));
+            }
+            Some(place) => forced[place] = true,
+            None => {
+                return Err(plain(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    format!(
+                        "{} column \"{name}\" not referenced by COPY",
+                        option.name.to_ascii_uppercase()
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(forced)
+}
+
+/// Applies the defaults of the format and refuses what does not go together.
+fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
+    let format = given.format.unwrap_or(CopyFormat::Text);
+    let csv = format == CopyFormat::Csv;
+    if format == CopyFormat::Binary {
+        for (name, is_given) in [
+            ("DELIMITER", given.delimiter.is_some()),
+            ("NULL", given.null.is_some()),
+        ] {
+            if is_given {
+                return Err(plain(
+                    SqlState::SYNTAX_ERROR,
+                    format!("cannot specify {name} in BINARY mode"),
+                ));
+            }
+        }
+    }
+    let delimiter = match &given.delimiter {
+        None => {
+            if csv {
+                b','
+            } else {
+                b'\t'
+            }
+        }
+        Some(delimiter) => single_byte(delimiter, "delimiter")?,
+    };
+    let null = given
+        .null
+        .unwrap_or_else(|| if csv { String::new() } else { "\\N".to_owned() });
+    let quote_text = given.quote.as_deref();
+    let escape_text = given.escape.as_deref();
+    if delimiter == b'\n' || delimiter == b'\r' {
+        return Err(invalid(
+            "COPY delimiter cannot be newline or carriage return",
+        ));
+    }
+    if null.contains(['\n', '\r']) {
+        return Err(invalid(
+            "COPY null representation cannot use newline or carriage return",
+        ));
+    }
+    // A text delimiter must not be what a backslash escape may consist of.
+    if !csv
+        && (matches!(delimiter, b'\\' | b'.')
+            || delimiter.is_ascii_lowercase()
+            || delimiter.is_ascii_digit())
+    {
+        return Err(invalid(format!(
+            "COPY delimiter cannot be \"{}\"",
+            char::from(delimiter)
+        )));
+    }
+    if format == CopyFormat::Binary
+        && given
+            .header
+            .is_some_and(|header| header != CopyHeader::Absent)
+    {
+        return Err(unsupported("cannot specify HEADER in BINARY mode"));
+    }
+    if !csv && quote_text.is_some() {
+        return Err(unsupported("COPY quote available only in CSV mode"));
+    }
+    let quote = quote_text.map_or(Ok(b'"'), |quote| single_byte(quote, "quote"))?;
+    if csv && delimiter == quote {
+        return Err(invalid("COPY delimiter and quote must be different"));
+    }
+    if !csv && escape_text.is_some() {
+        return Err(unsupported("COPY escape available only in CSV mode"));
+    }
+    let escape = escape_text.map_or(Ok(quote), |escape| single_byte(escape, "escape"))?;
+    if given.force_quote {
+        return Err(unsupported(if csv {
+            "COPY force quote only available using COPY TO"
+        } else {
+            "COPY force quote available only in CSV mode"
+        }));
+    }
+    for (name, list) in [
+        ("not null", &given.force_not_null),
+        ("null", &given.force_null),
+    ] {
+        if !csv && list.is_some() {
+            return Err(unsupported(format!(
+                "COPY force {name} available only in CSV mode"
+            )));
+        }
+    }
+    if format != CopyFormat::Binary && null.as_bytes().contains(&delimiter) {
+        return Err(unsupported(
+            "COPY delimiter must not appear in the NULL specification",
+        ));
+    }
+    if csv && null.as_bytes().contains(&quote) {
+        return Err(unsupported(
+            "CSV quote character must not appear in the NULL specification",
+        ));
+    }
+    Ok(CopyOptions {
+        format,
+        delimiter,
+        null: null.into_bytes(),
+        header: given.header.unwrap_or(CopyHeader::Absent),
+        quote,
+        escape,
+        force_null: given.force_null.unwrap_or_else(|| vec![false; width]),
+        force_not_null: given.force_not_null.unwrap_or_else(|| vec![false; width]),
+        encoding: given.encoding.unwrap_or(CopyEncoding::Utf8),
+    })
+}
+
+fn single_byte(value: &str, what: &str) -> Result<u8, Box<Diagnostic>> {
+    match value.as_bytes() {
+        [byte] => Ok(*byte),
+        _ => Err(unsupported(format!(
+            "COPY {what} must be a single one-byte character"
+        ))),
+    }
+}
+
+fn plain(sqlstate: SqlState, message: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(sqlstate, message))
+}
+
+fn invalid(message: impl Into<String>) -> Box<Diagnostic> {
+    plain(SqlState::INVALID_PARAMETER_VALUE, message)
+}
+
+fn unsupported(message: impl Into<String>) -> Box<Diagnostic> {
+    plain(SqlState::FEATURE_NOT_SUPPORTED, message)
+}
