@@ -7,6 +7,7 @@ them share a gateway with nobody else while they run.
 from __future__ import annotations
 
 import json
+import time
 import urllib.parse
 import urllib.request
 
@@ -54,3 +55,10 @@ class Emulator:
     def next_sequence(self) -> int:
         """Sequence number that the next request will get at the earliest."""
         return max((entry["sequence"] + 1 for entry in self.requests()), default=0)
+
+    def await_in_flight(self, operation: str, within_s: float = 20) -> None:
+        """Returns once a request of that operation is being served."""
+        deadline = time.monotonic() + within_s
+        while not self.operation(operation).get("in_flight"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no request of {operation} arrived within {within_s} s")

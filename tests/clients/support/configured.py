@@ -1,0 +1,55 @@
+"""A gateway with a configuration file, as operators run it: `penstock serve FILE`.
+
+Owns the file and the process. The file names one user, the one of `support.gateway`, and
+one CDF principal; tests give the sections that matter to them.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import secrets
+
+from .gateway import PROJECT, USER, binary
+from .process import ServerProcess
+from .server import Server
+
+READY = r"^penstock serve ready postgres=(?P<host>[\d.]+):(?P<port>\d+) http=(?P<http>\S+)$"
+
+
+def _toml(sections: dict[str, dict]) -> str:
+    """Sections of plain values; TOML spells strings, numbers and booleans as JSON does."""
+    lines = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+class ConfiguredGateway:
+    """`sections` are added to the file; `cdf` replaces the fixed token."""
+
+    def __init__(self, directory: pathlib.Path, cdf_url: str, cdf: dict | None = None, **sections: dict):
+        password = secrets.token_urlsafe(12)
+        principal = {"base_url": cdf_url, "project": PROJECT, "create_missing_time_series": True}
+        principal |= cdf or {"token": "any-token-will-do"}
+        listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
+        file = directory / "penstock.toml"
+        user = {"name": USER, "password": password, "cdf": "plant"}
+        file.write_text(
+            _toml({"[users]": user, "cdf.plant": principal, "listen": listen, **sections})
+        )
+        self.process = ServerProcess([binary(), "serve", str(file)], READY, directory / "gateway.log")
+        ready = self.process.ready
+        self.server = Server(ready["host"], int(ready["port"]), USER, password, USER)
+        self.http_url = f"http://{ready['http']}"
+
+    def __enter__(self) -> ConfiguredGateway:
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        # A failing test keeps its own error; a clean one also wants a clean end.
+        if kind is None:
+            self.process.stop()
+        else:
+            self.process.kill()
