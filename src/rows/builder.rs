@@ -9,8 +9,11 @@ use crate::diagnostic::Diagnostic;
 /// How the bytes of a field are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireFormat {
-    /// PostgreSQL's text form of the column's type.
+    /// PostgreSQL's text form of the column's type: COPY, quoted literals, parameters whose
+    /// type the client left open.
     Text,
+    /// PostgreSQL's text form of the type with this OID: parameters that the client typed.
+    TextOf(u32),
     /// PostgreSQL's binary form of the type with this OID, which may differ from the
     /// column's: psycopg sends `int2` into `bigint` columns.
     Binary(u32),
