@@ -14,9 +14,9 @@ import struct
 import typing
 
 SERIES = 1000
-START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 MICROSECONDS_2000_TO_START = int(
-    (START - datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)).total_seconds() * 1_000_000
+    (START - datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)).total_seconds() * 1_000_000
 )
 COLUMNS = "double_datapoints (external_id, timestamp, value)"
 RAW_COLUMNS = "raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns)"
@@ -72,7 +72,7 @@ def write_text(file: typing.BinaryIO, rows: int) -> None:
     for tick, series in _ticks(rows):
         time = _time(tick)
         values = (_thousandths(tick, number) for number in range(series))
-        lines = [f"{name}\t{time}\t{value / 1000:.3f}\n" for name, value in zip(names, values)]
+        lines = [f"{name}\t{time}\t{value / 1000:.3f}\n" for name, value in zip(names, values, strict=False)]
         file.write("".join(lines).encode())
 
 
@@ -84,7 +84,8 @@ def write_binary(file: typing.BinaryIO, rows: int) -> None:
         time = MICROSECONDS_2000_TO_START + tick * 1_000_000
         file.write(
             b"".join(
-                names[number] + row.pack(8, time, 8, _thousandths(tick, number) / 1000) for number in range(series)
+                names[number] + row.pack(8, time, 8, _thousandths(tick, number) / 1000)
+                for number in range(series)
             )
         )
     file.write(b"\xff\xff")
@@ -106,7 +107,8 @@ def write_inserts(file: typing.BinaryIO, rows: int) -> None:
     for tick in range(rows // ROWS_PER_INSERT):
         time = _time(tick)
         values = ",".join(
-            f"('{name}','{time}',{_thousandths(tick, number) / 1000:.3f})" for number, name in enumerate(names)
+            f"('{name}','{time}',{_thousandths(tick, number) / 1000:.3f})"
+            for number, name in enumerate(names)
         )
         statement = f"INSERT INTO {COLUMNS} VALUES {values}\0".encode()
         file.write(b"Q" + struct.pack("!i", len(statement) + 4) + statement)
@@ -114,8 +116,28 @@ def write_inserts(file: typing.BinaryIO, rows: int) -> None:
 
 CASES = [
     Case("copy-text", "COPY text, 1,000 series", 5_000_000, "double_datapoints", write_text, COLUMNS),
-    Case("copy-binary", "COPY binary, 1,000 series", 5_000_000, "double_datapoints", write_binary, COLUMNS,
-         "(format binary)"),
-    Case("copy-raw", f"COPY text, RAW rows of {RAW_LINE_BYTES} bytes", 1_000_000, "raw_rows", write_raw, RAW_COLUMNS),
-    Case("insert", f"INSERT of {ROWS_PER_INSERT:,} rows, one connection", 2_000_000, "double_datapoints", write_inserts),
+    Case(
+        "copy-binary",
+        "COPY binary, 1,000 series",
+        5_000_000,
+        "double_datapoints",
+        write_binary,
+        COLUMNS,
+        "(format binary)",
+    ),
+    Case(
+        "copy-raw",
+        f"COPY text, RAW rows of {RAW_LINE_BYTES} bytes",
+        1_000_000,
+        "raw_rows",
+        write_raw,
+        RAW_COLUMNS,
+    ),
+    Case(
+        "insert",
+        f"INSERT of {ROWS_PER_INSERT:,} rows, one connection",
+        2_000_000,
+        "double_datapoints",
+        write_inserts,
+    ),
 ]

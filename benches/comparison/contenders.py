@@ -12,9 +12,9 @@ import dataclasses
 import pathlib
 import typing
 
+from support.binary import binary
 from support.configured import ConfiguredGateway
 from support.emulator import Emulator
-from support.gateway import binary
 from support.postgresql import Cluster
 from support.process import ServerProcess
 from support.server import Server

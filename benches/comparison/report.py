@@ -43,7 +43,16 @@ def document(results: list[Result], asleep: Outage | None) -> dict:
 
 
 def table(made: dict) -> str:
-    head = ["case", "rows", "PostgreSQL rows/s", "gateway rows/s", "ratio", "gateway ns/row", "sink ns/row", "peak MiB"]
+    head = [
+        "case",
+        "rows",
+        "PostgreSQL rows/s",
+        "gateway rows/s",
+        "ratio",
+        "gateway ns/row",
+        "sink ns/row",
+        "peak MiB",
+    ]
     lines = [
         [
             case["title"],
@@ -59,11 +68,16 @@ def table(made: dict) -> str:
     ]
     widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
     text = [
-        "  ".join(cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(zip(line, widths)))
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in [head, *lines]
     ]
     rounds = {case["rounds"] for case in made["cases"]}
-    text.append(f"Medians of {'/'.join(map(str, sorted(rounds)))} rounds on {made['cores']} cores, shared by client, gateway and sink.")
+    text.append(
+        f"Medians of {'/'.join(map(str, sorted(rounds)))} rounds on {made['cores']} cores, shared by client, gateway and sink."
+    )
     if asleep := made.get("outage"):
         text.append(
             f"While the sink slept {asleep['slept_s']:g} s: peak {asleep['gateway_peak_bytes'] / MIB:.0f} MiB,"

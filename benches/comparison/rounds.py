@@ -53,13 +53,17 @@ def _send_s(case: Case, server, file: pathlib.Path, rows: int) -> float:
     return senders.copy_s(server, case.copy, case.copy_options, file, rows)
 
 
-def _postgresql_round(case: Case, rows: int, file: pathlib.Path, side: PostgreSql, result: Result | None) -> None:
-    side.prepare_round(case.table)
-    took_s = _send_s(case, side.server, file, rows)
-    if (stored := side.rows(case.table)) != rows:
-        raise CountDiffers(f"PostgreSQL has {stored} of {rows} rows")
-    if result:
-        result.postgresql_s.append(took_s)
+@dataclasses.dataclass(frozen=True)
+class _PostgreSqlSide:
+    side: PostgreSql
+
+    def round(self, case: Case, rows: int, file: pathlib.Path, result: Result | None) -> None:
+        self.side.prepare_round(case.table)
+        took_s = _send_s(case, self.side.server, file, rows)
+        if (stored := self.side.rows(case.table)) != rows:
+            raise CountDiffers(f"PostgreSQL has {stored} of {rows} rows")
+        if result:
+            result.postgresql_s.append(took_s)
 
 
 class _GatewaySide:
@@ -92,21 +96,24 @@ class _GatewaySide:
             result.gateway_peak_bytes = max(result.gateway_peak_bytes, peak)
 
 
-def run(case: Case, rounds: int, scale: float, folder: pathlib.Path, postgresql: PostgreSql, gateway: PenstockGateway) -> Result:
+def run(
+    case: Case,
+    rounds: int,
+    scale: float,
+    folder: pathlib.Path,
+    postgresql: PostgreSql,
+    gateway: PenstockGateway,
+) -> Result:
     rows = case.scaled_rows(scale)
     print(f"{case.name}: making {rows:,} rows", file=sys.stderr)
     file = case.prepare(folder, rows)
-    # The user that PostgreSQL runs as plays no part: psql reads the file.
     result = Result(case, rows)
-    gateway_side = _GatewaySide(gateway)
+    postgresql_side, gateway_side = _PostgreSqlSide(postgresql), _GatewaySide(gateway)
     for number in range(rounds + 1):
         counted = result if number else None
-        sides = [
-            lambda: _postgresql_round(case, rows, file, postgresql, counted),
-            lambda: gateway_side.round(case, rows, file, counted),
-        ]
+        sides = [postgresql_side, gateway_side]
         for side in sides if number % 2 else reversed(sides):
-            side()
+            side.round(case, rows, file, counted)
         if counted:
             print(
                 f"{case.name}: round {number} of {rounds}: PostgreSQL {result.postgresql_s[-1]:.2f} s,"

@@ -140,10 +140,18 @@ async def test_a_prepared_statement_is_used_again_and_closed(server, connection,
 
 @connected
 async def test_columns_of_a_probe_have_their_types_lengths_and_no_rows(server, connection):
-    for probe in ("SELECT * FROM double_datapoints WHERE 1=0", 'SELECT "value", "timestamp", "external_id", "id" FROM "double_datapoints" LIMIT 0'):
+    for probe in (
+        "SELECT * FROM double_datapoints WHERE 1=0",
+        'SELECT "value", "timestamp", "external_id", "id" FROM "double_datapoints" LIMIT 0',
+    ):
         statement = await connection.prepare(probe)
         attributes = [(attribute.name, attribute.type.name) for attribute in statement.get_attributes()]
-        expected = [("value", "float8"), ("timestamp", "timestamptz"), ("external_id", "varchar"), ("id", "int8")]
+        expected = [
+            ("value", "float8"),
+            ("timestamp", "timestamptz"),
+            ("external_id", "varchar"),
+            ("id", "int8"),
+        ]
         assert attributes == expected
         assert await statement.fetch() == []
 

@@ -33,7 +33,11 @@ TROUBLE = {
     "502": {"kind": "status", "status": 502},
     "504 after the write": {"kind": "status", "status": 504, "after_commit": True},
     "reset before the write": {"kind": "reset_before_commit"},
-    "500 that may be repeated": {"kind": "status", "status": 500, "headers": {"cdf-is-auto-retryable": "true"}},
+    "500 that may be repeated": {
+        "kind": "status",
+        "status": 500,
+        "headers": {"cdf-is-auto-retryable": "true"},
+    },
 }
 
 
@@ -55,7 +59,9 @@ def test_an_answer_lost_after_the_write_is_asked_for_again(connection, store, em
 
 def test_retry_after_is_honoured(connection, store, emulator, series):
     since = emulator.next_sequence()
-    emulator.inject(operation="datapoints.insert", kind="status", status=429, headers={"Retry-After": "2"}, count=1)
+    emulator.inject(
+        operation="datapoints.insert", kind="status", status=429, headers={"Retry-After": "2"}, count=1
+    )
     connection.execute(POINT, (series, moment(0), 1.0))
     refused, accepted = emulator.requests("datapoints.insert", since)
     assert (refused["status"], accepted["status"]) == (429, 200)
@@ -64,7 +70,9 @@ def test_retry_after_is_honoured(connection, store, emulator, series):
 
 def test_half_written_raw_rows_are_completed(connection, store, emulator, raw_database):
     emulator.inject(operation="raw.rows.insert", kind="partial_write", status=503, rows=100, count=1)
-    with connection.cursor().copy("COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN") as copy:
+    with connection.cursor().copy(
+        "COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN"
+    ) as copy:
         for n in range(1000):
             copy.write_row((raw_database, "t", f"k{n}", f'{{"n": {n}}}'))
     assert store.raw(raw_database, "t") == {f"k{n}": {"n": n} for n in range(1000)}
@@ -90,7 +98,10 @@ def test_a_refused_token_is_told_as_28000_and_the_session_lives(connection, stor
 
 def test_a_missing_right_is_told_as_42501(connection, emulator, series):
     emulator.inject(
-        operation="datapoints.insert", kind="status", status=403, body={"error": "Resource not found. This may also be due to insufficient access rights."}
+        operation="datapoints.insert",
+        kind="status",
+        status=403,
+        body={"error": "Resource not found. This may also be due to insufficient access rights."},
     )
     with pytest.raises(psycopg.errors.InsufficientPrivilege) as caught:
         connection.execute(POINT, (series, moment(0), 1.0))
@@ -99,7 +110,9 @@ def test_a_missing_right_is_told_as_42501(connection, emulator, series):
 
 def test_a_refusal_shows_cdfs_words_and_the_id_of_the_request(connection, emulator, series):
     since = emulator.next_sequence()
-    emulator.inject(operation="raw.rows.insert", kind="status", status=400, message="The moon is in the wrong phase")
+    emulator.inject(
+        operation="raw.rows.insert", kind="status", status=400, message="The moon is in the wrong phase"
+    )
     with pytest.raises(psycopg.Error) as caught:
         connection.execute("INSERT INTO raw_rows VALUES ('db', 't', %s, '{}')", (series,))
     assert "The moon is in the wrong phase" in str(caught.value)
@@ -109,9 +122,17 @@ def test_a_refusal_shows_cdfs_words_and_the_id_of_the_request(connection, emulat
 
 def test_a_rejected_row_is_named_and_the_others_are_written(connection, store, emulator, raw_database):
     # Answered so for every request that holds the bad key's table, and for no other.
-    emulator.inject(operation="raw.rows.insert", path_contains="/tables/bad/", kind="status", status=400, message="No such luck")
+    emulator.inject(
+        operation="raw.rows.insert",
+        path_contains="/tables/bad/",
+        kind="status",
+        status=400,
+        message="No such luck",
+    )
     with pytest.raises(psycopg.Error) as caught:
-        with connection.cursor().copy("COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN") as copy:
+        with connection.cursor().copy(
+            "COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN"
+        ) as copy:
             for n in range(100):
                 copy.write_row((raw_database, "bad" if n == 41 else "good", f"k{n}", "{}"))
     assert "No such luck" in str(caught.value)
@@ -133,7 +154,11 @@ def test_a_failed_commit_says_so_and_is_never_a_serialization_failure(server, st
 def test_the_trouble_of_one_resource_does_not_hold_up_another(server, store, emulator, series, raw_database):
     emulator.inject(operation="raw.rows.insert", kind="delay", delay_ms=60_000)
     stuck = psycopg.connect(**server.keywords(), autocommit=True)
-    waiting = threading.Thread(target=lambda: _ignore(lambda: stuck.execute("INSERT INTO raw_rows VALUES (%s, 't', 'k', '{}')", (raw_database,))))
+    waiting = threading.Thread(
+        target=lambda: _ignore(
+            lambda: stuck.execute("INSERT INTO raw_rows VALUES (%s, 't', 'k', '{}')", (raw_database,))
+        )
+    )
     waiting.start()
     with psycopg.connect(**server.keywords(), autocommit=True) as connection:
         begun = time.monotonic()

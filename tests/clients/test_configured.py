@@ -5,8 +5,9 @@ import subprocess
 
 import psycopg
 import pytest
+from support.binary import binary
 from support.configured import ConfiguredGateway
-from support.gateway import Gateway, binary
+from support.gateway import Gateway
 from support.samples import moment, seconds
 
 pytestmark = pytest.mark.gateway_only
@@ -76,8 +77,12 @@ def test_an_expired_token_is_renewed_once_and_the_rows_are_stored(behind, tmp_pa
 
 
 def test_refused_client_credentials_are_told_as_28000(behind, tmp_path, series):
-    behind.emulator.inject(operation="token.issue", kind="status", status=401, body={"error": "invalid_client"})
-    with ConfiguredGateway(tmp_path, behind.cdf_url, client_credentials(behind, "wrong"), retry=SOON) as gateway:
+    behind.emulator.inject(
+        operation="token.issue", kind="status", status=401, body={"error": "invalid_client"}
+    )
+    with ConfiguredGateway(
+        tmp_path, behind.cdf_url, client_credentials(behind, "wrong"), retry=SOON
+    ) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             with pytest.raises(psycopg.Error) as caught:
                 connection.execute(POINT, (series, moment(0), 1.0))
@@ -91,7 +96,9 @@ def test_a_transaction_beyond_its_bound_fails_with_53400(behind, tmp_path, serie
     with ConfiguredGateway(tmp_path, behind.cdf_url, transactions=bound) as gateway:
         with psycopg.connect(**gateway.server.keywords()) as connection:
             with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
-                with connection.cursor().copy("COPY double_datapoints (external_id, timestamp, value) FROM STDIN") as copy:
+                with connection.cursor().copy(
+                    "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+                ) as copy:
                     for n in range(50_000):
                         copy.write_row((series, moment(n), float(n)))
             connection.rollback()
@@ -112,7 +119,9 @@ def test_a_line_beyond_its_bound_is_refused(behind, tmp_path, raw_database):
     with ConfiguredGateway(tmp_path, behind.cdf_url, copy={"line_bytes_max": 100_000}) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             with pytest.raises(psycopg.Error) as caught:
-                with connection.cursor().copy("COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN") as copy:
+                with connection.cursor().copy(
+                    "COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN"
+                ) as copy:
                     copy.write(f"{raw_database}\tt\tk\t")
                     for _ in range(1000):
                         copy.write("x" * 1000)

@@ -151,7 +151,9 @@ def test_npgsqls_command_timeout_cancels_the_statement(server, slow_cdf, series)
 
 def cancel_request(server, process, key):
     with Frames(server) as canceller:
-        canceller.send(struct.pack("!iI", 12 + len(key), frames.CANCEL_REQUEST) + struct.pack("!I", process) + key)
+        canceller.send(
+            struct.pack("!iI", 12 + len(key), frames.CANCEL_REQUEST) + struct.pack("!I", process) + key
+        )
         assert canceller.is_closed_by_server()
 
 

@@ -19,7 +19,10 @@ def test_types_are_loaded_when_a_connection_opens(connection):
     # Npgsql gives a column its .NET type from what it has loaded, by PostgreSQL's names.
     assert int(connection.PostgreSqlVersion.Major) >= 14
     reader = command(connection, "SELECT * FROM time_series WHERE 1=0").ExecuteReader()
-    columns = {reader.GetName(n): (reader.GetDataTypeName(n), reader.GetFieldType(n).Name) for n in range(reader.FieldCount)}
+    columns = {
+        reader.GetName(n): (reader.GetDataTypeName(n), reader.GetFieldType(n).Name)
+        for n in range(reader.FieldCount)
+    }
     reader.Close()
     assert columns["id"] == ("bigint", "Int64")
     assert columns["external_id"] == ("character varying(255)", "String")

@@ -42,7 +42,9 @@ def test_imported_json_arrives(connection, store, raw_database):
     assert store.raw(raw_database, "t") == {f"k{n}": {"n": n} for n in range(100)}
 
 
-def test_an_importer_disposed_without_complete_stores_nothing_and_spares_the_connection(connection, store, series):
+def test_an_importer_disposed_without_complete_stores_nothing_and_spares_the_connection(
+    connection, store, series
+):
     rows = [(series, moment(n), 1.0) for n in range(10)]
     # Dispose throws unless the server answers the cancelled COPY with 57014.
     assert import_rows(connection, BINARY, rows, complete=False) is None
@@ -72,7 +74,9 @@ def test_an_import_of_a_wrong_width_is_refused(connection, store, series):
 
 
 @pytest.mark.parametrize(
-    ("options", "separator"), [("", "\t"), (" WITH (FORMAT csv, NULL '', ENCODING 'UTF8')", ",")], ids=["text", "csv"]
+    ("options", "separator"),
+    [("", "\t"), (" WITH (FORMAT csv, NULL '', ENCODING 'UTF8')", ",")],
+    ids=["text", "csv"],
 )
 def test_an_imported_text_arrives(connection, store, series, options, separator):
     writer = connection.BeginTextImport(COPY + options)

@@ -31,7 +31,11 @@ def test_flush_brings_answers_without_a_sync(client, series):
 
 def test_a_row_is_stored_when_sync_is_answered(client, store, series):
     answer = client.ask(
-        frames.parse(INSERT), frames.bind([series.encode(), TIME, b"1.5"]), frames.describe("P"), frames.execute(), frames.SYNC
+        frames.parse(INSERT),
+        frames.bind([series.encode(), TIME, b"1.5"]),
+        frames.describe("P"),
+        frames.execute(),
+        frames.SYNC,
     )
     assert kinds(answer) == "12nCZ"
     assert answer[3].texts == ["INSERT 0 1"]
@@ -57,7 +61,10 @@ def test_everything_after_an_error_is_skipped_up_to_sync(client, store, series):
 
 def test_execute_with_a_row_limit_of_one_completes_an_insert(client, store, series):
     answer = client.ask(
-        frames.parse(INSERT), frames.bind([series.encode(), TIME, b"1"]), frames.execute(rows_max=1), frames.SYNC
+        frames.parse(INSERT),
+        frames.bind([series.encode(), TIME, b"1"]),
+        frames.execute(rows_max=1),
+        frames.SYNC,
     )
     assert kinds(answer) == "12CZ"
     assert store.points(series) == seconds([1.0])
@@ -78,7 +85,10 @@ def test_an_empty_statement_is_answered_as_empty_in_both_protocols(client):
 )
 def test_parameter_formats_may_be_none_one_or_one_each(client, store, series, formats, value):
     answer = client.ask(
-        frames.parse(INSERT), frames.bind([series.encode(), TIME, value], formats=formats), frames.execute(), frames.SYNC
+        frames.parse(INSERT),
+        frames.bind([series.encode(), TIME, value], formats=formats),
+        frames.execute(),
+        frames.SYNC,
     )
     assert kinds(answer) == "12CZ"
     assert store.points(series) == seconds([1.5])
@@ -86,14 +96,20 @@ def test_parameter_formats_may_be_none_one_or_one_each(client, store, series, fo
 
 def test_one_binary_format_holds_for_all_parameters(client, store, series):
     values = [series.encode(), struct.pack("!q", 846_806_400_000_000), struct.pack("!d", 2.5)]
-    answer = client.ask(frames.parse(INSERT), frames.bind(values, formats=(1,)), frames.execute(), frames.SYNC)
+    answer = client.ask(
+        frames.parse(INSERT), frames.bind(values, formats=(1,)), frames.execute(), frames.SYNC
+    )
     assert kinds(answer) == "12CZ"
     assert store.points(series) == seconds([2.5])
 
 
-@pytest.mark.parametrize("formats", [(0, 1), (7,), (1, 1, 1, 1)], ids=["two for three", "unknown", "four for three"])
+@pytest.mark.parametrize(
+    "formats", [(0, 1), (7,), (1, 1, 1, 1)], ids=["two for three", "unknown", "four for three"]
+)
 def test_impossible_parameter_formats_are_a_protocol_error_that_spares_the_session(client, formats):
-    answer = client.ask(frames.parse(INSERT), frames.bind([b"x", TIME, b"1"], formats=formats), frames.execute(), frames.SYNC)
+    answer = client.ask(
+        frames.parse(INSERT), frames.bind([b"x", TIME, b"1"], formats=formats), frames.execute(), frames.SYNC
+    )
     assert kinds(answer) == "1EZ"
     assert answer[1].fields["C"] in ("08P01", "22023")
     assert kinds(client.ask(frames.query("SELECT 1"))) == "TDCZ"
@@ -139,14 +155,19 @@ def test_each_type_that_drivers_declare_is_taken(client, store, series, name):
     time = b"2026-11-01" if 1082 in types else b"2026-11-01 00:00:00"
     client.ask(frames.query("SET timezone TO 'UTC'"))
     answer = client.ask(
-        frames.parse(INSERT, types=types), frames.bind([series.encode(), time, b"1.5"]), frames.execute(), frames.SYNC
+        frames.parse(INSERT, types=types),
+        frames.bind([series.encode(), time, b"1.5"]),
+        frames.execute(),
+        frames.SYNC,
     )
     assert kinds(answer) == "12CZ"
     assert store.points(series) == seconds([1.5])
 
 
 @pytest.mark.parametrize(
-    ("types", "column"), [((1043, 25, 701), "timestamp"), ((1043, 1184, 16), "value")], ids=["text into timestamptz", "bool into double"]
+    ("types", "column"),
+    [((1043, 25, 701), "timestamp"), ((1043, 1184, 16), "value")],
+    ids=["text into timestamptz", "bool into double"],
 )
 def test_a_type_that_postgresql_refuses_is_refused_with_42804(client, types, column):
     answer = client.ask(frames.parse(INSERT, types=types), frames.SYNC)
@@ -190,81 +211,24 @@ def test_rollback_is_taken_in_the_extended_protocol_while_failed(client):
     assert client.ask(frames.query("INSERT INTO nowhere VALUES (1)"))[-1].body == b"E"
     answer = client.ask(frames.parse("SELECT 1"), frames.SYNC)
     assert (answer[0].fields["C"], answer[-1].body) == ("25P02", b"E")
-    answer = client.ask(frames.parse("ROLLBACK"), frames.bind(), frames.describe("P"), frames.execute(), frames.SYNC)
+    answer = client.ask(
+        frames.parse("ROLLBACK"), frames.bind(), frames.describe("P"), frames.execute(), frames.SYNC
+    )
     assert (kinds(answer), answer[-1].body) == ("12nCZ", b"I")
 
 
 def test_begin_sent_ahead_of_the_next_message_is_answered_in_order(client, store, series):
     client.send(
         frames.query("BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED"),
-        frames.parse(INSERT), frames.bind([series.encode(), TIME, b"1"]), frames.execute(), frames.SYNC,
+        frames.parse(INSERT),
+        frames.bind([series.encode(), TIME, b"1"]),
+        frames.execute(),
+        frames.SYNC,
     )
     assert [kinds(client.read_until("Z")), kinds(client.read_until("Z"))] == ["CZ", "12CZ"]
     assert store.points(series) == []
     assert client.ask(frames.query("COMMIT"))[-1].body == b"I"
     assert store.points(series) == seconds([1.0])
-
-
-COPY = "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
-
-
-def test_a_copy_answers_the_status_of_the_transaction_around_it(client, store, series):
-    client.ask(frames.query("BEGIN"))
-    client.send(frames.query(COPY))
-    assert kinds(client.read_until("G")) == "G"
-    line = f"{series}\t2026-11-01 00:00:00Z\t1\n".encode()
-    answer = client.ask(frames.copy_data(line), frames.copy_data(b""), frames.COPY_DONE)
-    assert (kinds(answer), answer[0].texts, answer[1].body) == ("CZ", ["COPY 1"], b"T")
-    client.ask(frames.query("COMMIT"))
-    assert store.points(series) == seconds([1.0])
-
-
-def test_copy_data_sent_before_it_is_asked_for_is_taken(client, store, series):
-    line = f"{series}\t2026-11-01 00:00:00Z\t1\n".encode()
-    answer = client.ask(frames.query(COPY), frames.copy_data(line), frames.COPY_DONE)
-    assert kinds(answer) == "GCZ"
-    assert store.points(series) == seconds([1.0])
-
-
-def test_a_copy_in_the_extended_protocol_ignores_the_early_sync(client, store, series):
-    client.send(frames.parse(COPY), frames.describe("S"), frames.bind(), frames.execute(), frames.FLUSH, frames.SYNC)
-    assert kinds(client.read_until("G")) == "1tn2G"
-    line = f"{series}\t2026-11-01 00:00:00Z\t1\n".encode()
-    answer = client.ask(frames.copy_data(line), frames.COPY_DONE, frames.SYNC)
-    assert kinds(answer) == "CZ"
-    assert store.points(series) == seconds([1.0])
-
-
-def test_flush_and_sync_in_the_middle_of_copy_data_are_ignored(client, store, series):
-    client.send(frames.query(COPY))
-    client.read_until("G")
-    lines = [frames.copy_data(f"{series}\t2026-11-01 00:00:0{n}Z\t{n}\n".encode()) for n in range(2)]
-    answer = client.ask(lines[0], frames.FLUSH, frames.SYNC, lines[1], frames.COPY_DONE)
-    assert kinds(answer) == "CZ"
-    assert store.points(series) == seconds([0.0, 1.0])
-
-
-def test_copy_messages_that_nobody_asked_for_are_dropped(client):
-    client.send(frames.copy_data(b"x"), frames.COPY_DONE, frames.copy_fail("late"))
-    assert kinds(client.ask(frames.query("SELECT 1"))) == "TDCZ"
-
-
-def test_another_message_in_the_middle_of_copy_data_ends_the_copy(client, store, series):
-    client.send(frames.query(COPY))
-    client.read_until("G")
-    line = frames.copy_data(f"{series}\t2026-11-01 00:00:00Z\t1\n".encode())
-    client.send(line, frames.query("SELECT 1"))
-    assert client.read_until("E")[-1].fields["C"] == "08P01"
-    assert store.points(series) == []
-
-
-def test_a_copy_that_fails_reads_its_data_to_the_end_and_is_answered_once(client, store, series):
-    client.send(frames.query(COPY))
-    client.read_until("G")
-    bad = frames.copy_data(b"x\tnever\t1\n")
-    answer = client.ask(bad, *[bad] * 100, frames.COPY_DONE)
-    assert (kinds(answer), answer[0].fields["C"]) == ("EZ", "22007")
-    assert kinds(client.ask(frames.query("SELECT 1"))) == "TDCZ"
 
 
 def test_a_message_of_unknown_kind_ends_the_connection_with_08P01(client, server):
@@ -281,7 +245,11 @@ def test_a_message_of_impossible_length_ends_the_connection_only(client, server,
     signed_in(server).socket.close()
 
 
-@pytest.mark.parametrize("packet", [struct.pack("!i", 1 << 30), struct.pack("!iI", 8, 77), b"GET / HTTP/1.1\r\n\r\n"], ids=["huge", "unknown code", "http"])
+@pytest.mark.parametrize(
+    "packet",
+    [struct.pack("!i", 1 << 30), struct.pack("!iI", 8, 77), b"GET / HTTP/1.1\r\n\r\n"],
+    ids=["huge", "unknown code", "http"],
+)
 def test_a_start_packet_that_is_none_ends_the_connection_only(server, packet):
     with Frames(server) as client:
         client.send(packet)

@@ -139,8 +139,18 @@ def test_an_empty_file_copies_no_rows(server, tmp_path):
 
 
 BAD_LINES = [
-    ("1\t2026-11-01Z\tx", "22P02", 'invalid input syntax for type double precision: "x"', ', column value: "x"'),
-    ("1\tyesterdayish\t1", "22007", "invalid input syntax for type timestamp with time zone", ", column timestamp"),
+    (
+        "1\t2026-11-01Z\tx",
+        "22P02",
+        'invalid input syntax for type double precision: "x"',
+        ', column value: "x"',
+    ),
+    (
+        "1\tyesterdayish\t1",
+        "22007",
+        "invalid input syntax for type timestamp with time zone",
+        ", column timestamp",
+    ),
     ("1\t2026-11-01Z", "22P04", 'missing data for column "value"', ': "1'),
     ("1\t2026-11-01Z\t1\t2", "22P04", "extra data after last expected column", ': "1'),
     ("", "22P04", 'missing data for column "timestamp"', ': ""'),
@@ -148,16 +158,16 @@ BAD_LINES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "code", "message", "context"), BAD_LINES, ids=lambda value: repr(value)[:24])
+@pytest.mark.parametrize(
+    ("line", "code", "message", "context"), BAD_LINES, ids=lambda value: repr(value)[:24]
+)
 def test_a_bad_line_is_named_with_its_number_and_column(
     server, store, series, tmp_path, line, code, message, context
 ):
     content = f"{series}\t2026-11-01 00:00:00Z\t1\n{line}\n{series}\t2026-11-01 00:00:02Z\t1\n"
     path = tmp_path / "rows"
     path.write_text(content)
-    done = psql(
-        server, "-v", "VERBOSITY=verbose", "-c", f"\\copy {COPY_COLUMNS} from '{path}'"
-    )
+    done = psql(server, "-v", "VERBOSITY=verbose", "-c", f"\\copy {COPY_COLUMNS} from '{path}'")
     assert done.code == 1
     assert f"ERROR:  {code}: " in done.error
     assert message in done.error

@@ -32,7 +32,16 @@ def test_a_single_transaction_holds_every_command_or_none(server, store, series)
     insert = "INSERT INTO double_datapoints VALUES ({}, '2026-11-01 00:00:0{}Z', '{}')"
     good = psql(server, "-1", "-c", insert.format(1, 0, series), "-c", insert.format(2, 1, series))
     assert good.code == 0, good.error
-    bad = psql(server, "-1", "-v", "ON_ERROR_STOP=1", "-c", insert.format(3, 2, series), "-c", insert.format("'x'", 3, series))
+    bad = psql(
+        server,
+        "-1",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-c",
+        insert.format(3, 2, series),
+        "-c",
+        insert.format("'x'", 3, series),
+    )
     assert bad.code != 0
     assert store.points(series) == seconds([1.0, 2.0])
 
@@ -116,13 +125,17 @@ def test_text_is_taken_in_the_clients_encoding(server, store, raw_database):
 
 
 def test_bytes_that_are_no_utf8_are_refused(server):
-    done = psql(server, "-v", "VERBOSITY=verbose", script=b"INSERT INTO raw_rows VALUES ('d', 't', '\xff', '{}');")
+    done = psql(
+        server, "-v", "VERBOSITY=verbose", script=b"INSERT INTO raw_rows VALUES ('d', 't', '\xff', '{}');"
+    )
     assert "ERROR:  22021: " in done.error
 
 
 def test_the_time_zone_of_the_session_applies_to_times_without_one(server, store, series):
     done = psql(
-        server, "-c", f"INSERT INTO double_datapoints VALUES (1, '2026-11-01 01:00:00', '{series}')",
+        server,
+        "-c",
+        f"INSERT INTO double_datapoints VALUES (1, '2026-11-01 01:00:00', '{series}')",
         PGTZ="Europe/Oslo",
     )
     assert done.lines == ["INSERT 0 1"], done.error
@@ -131,7 +144,11 @@ def test_the_time_zone_of_the_session_applies_to_times_without_one(server, store
 
 @pytest.mark.parametrize(
     ("style", "text"),
-    [("ISO, DMY", "01/11/2026 00:00:00+00"), ("ISO, MDY", "11/01/2026 00:00:00+00"), ("ISO, YMD", "2026-11-01 00:00+00")],
+    [
+        ("ISO, DMY", "01/11/2026 00:00:00+00"),
+        ("ISO, MDY", "11/01/2026 00:00:00+00"),
+        ("ISO, YMD", "2026-11-01 00:00+00"),
+    ],
 )
 def test_the_date_style_of_the_session_orders_day_and_month(server, store, series, style, text):
     done = psql(
@@ -154,9 +171,14 @@ def test_settings_given_at_the_start_and_changed_later_are_shown(server):
 def test_the_literals_that_clients_write_are_understood(server, store, series):
     values = ["1", "-1.5", "'2.5'", "'3'::float8", "4::double precision", "1e1", "+6", "'1e-3'::float"]
     rows = ", ".join(
-        f"({value}, '2026-11-01 00:00:0{second}+00'::timestamptz, E'{series}')" for second, value in enumerate(values)
+        f"({value}, '2026-11-01 00:00:0{second}+00'::timestamptz, E'{series}')"
+        for second, value in enumerate(values)
     )
-    done = psql(server, "-c", f'INSERT INTO "public"."double_datapoints" ("value", "timestamp", "external_id") VALUES {rows}')
+    done = psql(
+        server,
+        "-c",
+        f'INSERT INTO "public"."double_datapoints" ("value", "timestamp", "external_id") VALUES {rows}',
+    )
     assert done.lines == [f"INSERT 0 {len(values)}"], done.error
     assert store.points(series) == seconds([1.0, -1.5, 2.5, 3.0, 4.0, 10.0, 6.0, 0.001])
 

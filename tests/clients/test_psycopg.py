@@ -50,7 +50,9 @@ def test_small_integers_sent_as_int2_fit_bigint_and_double_columns(connection, s
 @pytest.mark.parametrize("wrap", [Json, Jsonb, json.dumps], ids=["json", "jsonb", "text of unknown type"])
 def test_json_is_taken_in_each_type_that_the_client_declares(connection, store, raw_database, wrap):
     columns = {"a": [1, 2.5, None, "æ\u2028"], "b": {"c": True}}
-    connection.execute("INSERT INTO raw_rows VALUES (%s, %s, %s, %s)", (raw_database, "t", "k", wrap(columns)))
+    connection.execute(
+        "INSERT INTO raw_rows VALUES (%s, %s, %s, %s)", (raw_database, "t", "k", wrap(columns))
+    )
     connection.commit()
     assert store.raw(raw_database, "t") == {"k": columns}
 
@@ -81,10 +83,9 @@ def test_executemany_pipelines_rows_into_one_transaction(connection, store, seri
 def test_nested_transactions_are_savepoints(connection, store, series):
     with connection.transaction():
         connection.execute(INSERT, (series, moment(0), 0.0))
-        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
-            with connection.transaction():
-                connection.execute(INSERT, (series, moment(1), 1.0))
-                connection.execute("INSERT INTO double_datapoints (value) VALUES ('one')")
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation), connection.transaction():
+            connection.execute(INSERT, (series, moment(1), 1.0))
+            connection.execute("INSERT INTO double_datapoints (value) VALUES ('one')")
         with connection.transaction() as inner:
             connection.execute(INSERT, (series, moment(1), 2.0))
             raise psycopg.Rollback(inner)
@@ -136,7 +137,7 @@ def test_commit_of_a_failed_transaction_answers_rollback(connection, store, seri
 
 
 def test_text_keeps_every_character(connection, store, series):
-    texts = ["", " ", "æøå", "日本語", "🏭", "it's \"quoted\" \\ and\ttabbed\nlines", "x" * 255, "é" * 255]
+    texts = ["", " ", "æøå", "日本語", "🏭", 'it\'s "quoted" \\ and\ttabbed\nlines', "x" * 255, "é" * 255]
     insert = "INSERT INTO string_datapoints (external_id, timestamp, value) VALUES (%s, %s, %s)"
     for second, text in enumerate(texts):
         connection.execute(insert, (series, moment(second), text))

@@ -75,7 +75,9 @@ def test_copy_from_takes_a_separator_and_a_null_marker_of_its_own(connection, cu
 
 
 def test_copy_expert_reads_csv(connection, cursor, store, series):
-    file = io.StringIO(f'when,id,value\n2026-11-01T00:00:00Z,"{series}",1.5\n2026-11-01T00:00:01Z,"{series}",-2\n')
+    file = io.StringIO(
+        f'when,id,value\n2026-11-01T00:00:00Z,"{series}",1.5\n2026-11-01T00:00:01Z,"{series}",-2\n'
+    )
     cursor.copy_expert(
         'COPY "public"."double_datapoints" ("timestamp", "external_id", "value") FROM STDIN'
         " WITH (FORMAT CSV, DELIMITER ',', NULL '', HEADER TRUE, FORCE_NULL(\"value\"), ENCODING 'utf-8');",

@@ -76,10 +76,9 @@ def test_a_client_that_gives_up_is_told_57014_and_nothing_is_stored(connection, 
     class Changed(Exception):
         pass
 
-    with pytest.raises(Changed):
-        with connection.cursor().copy(COPY) as copy:
-            copy.write_row((series, moment(0), 1.0))
-            raise Changed
+    with pytest.raises(Changed), connection.cursor().copy(COPY) as copy:
+        copy.write_row((series, moment(0), 1.0))
+        raise Changed
     assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
     connection.rollback()
     assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -23,11 +23,10 @@ def test_statements_of_a_pipeline_are_answered_in_order(connection, store, serie
 
 
 def test_an_error_skips_the_rest_up_to_sync_and_discards_what_came_before(connection, store, series):
-    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
-        with connection.pipeline():
-            connection.execute(INSERT, (series, moment(0), 1.0))
-            connection.execute(INSERT, (series, moment(1), "one"))
-            connection.execute(INSERT, (series, moment(2), 3.0))
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation), connection.pipeline():
+        connection.execute(INSERT, (series, moment(0), 1.0))
+        connection.execute(INSERT, (series, moment(1), "one"))
+        connection.execute(INSERT, (series, moment(2), 3.0))
     assert store.points(series) == []
     assert connection.execute("SELECT 1").fetchone() == (1,)
 

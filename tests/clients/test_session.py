@@ -31,11 +31,20 @@ RESETS = {
     # Npgsql, when something is prepared.
     "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;"
     "SELECT pg_advisory_unlock_all();DISCARD SEQUENCES;DISCARD TEMP": [
-        "SET", "RESET", "CLOSE CURSOR ALL", "UNLISTEN", "SELECT 1", "DISCARD SEQUENCES", "DISCARD TEMP",
+        "SET",
+        "RESET",
+        "CLOSE CURSOR ALL",
+        "UNLISTEN",
+        "SELECT 1",
+        "DISCARD SEQUENCES",
+        "DISCARD TEMP",
     ],
     # asyncpg, when a connection goes back to its pool.
     "SELECT pg_advisory_unlock_all();\nCLOSE ALL;\nUNLISTEN *;\nRESET ALL;": [
-        "SELECT 1", "CLOSE CURSOR ALL", "UNLISTEN", "RESET",
+        "SELECT 1",
+        "CLOSE CURSOR ALL",
+        "UNLISTEN",
+        "RESET",
     ],
     # psqlODBC, when it connects.
     "SET DateStyle = 'ISO';SET extra_float_digits = 2;show transaction_isolation": ["SET", "SET", "SHOW"],
@@ -129,10 +138,17 @@ def test_a_probe_of_a_table_gives_its_columns_with_types_and_lengths(server, pro
         cursor = connection.execute(probe)
         assert cursor.fetchall() == []
         described = [(column.name, column.type_code, column.display_size) for column in cursor.description]
-    assert described == [("value", 1043, 255), ("timestamp", 1184, None), ("external_id", 1043, 255), ("id", 20, None)]
+    assert described == [
+        ("value", 1043, 255),
+        ("timestamp", 1184, None),
+        ("external_id", 1043, 255),
+        ("id", 20, None),
+    ]
 
 
-@pytest.mark.parametrize("select", ["SELECT value, id FROM double_datapoints", "SELECT value, id FROM double_datapoints LIMIT 1"])
+@pytest.mark.parametrize(
+    "select", ["SELECT value, id FROM double_datapoints", "SELECT value, id FROM double_datapoints LIMIT 1"]
+)
 def test_a_select_that_is_only_described_gives_its_columns(client, select):
     answer = client.ask(frames.parse(select), frames.describe("S"), frames.SYNC)
     assert "".join(part.kind for part in answer) == "1tTZ"
@@ -144,11 +160,15 @@ def test_a_three_part_name_is_understood_where_its_database_is_the_own(server, s
     with psycopg.connect(**server.keywords(), autocommit=True) as connection:
         columns = '("external_id", "timestamp", "value")'
         connection.execute(
-            f'INSERT INTO "{server.database}"."public"."double_datapoints" {columns} VALUES (%s, now(), 1)', (series,)
+            f'INSERT INTO "{server.database}"."public"."double_datapoints" {columns} VALUES (%s, now(), 1)',
+            (series,),
         )
         assert len(store.points(series)) == 1
         with pytest.raises(psycopg.errors.FeatureNotSupported):
-            connection.execute(f'INSERT INTO "elsewhere"."public"."double_datapoints" {columns} VALUES (%s, now(), 1)', (series,))
+            connection.execute(
+                f'INSERT INTO "elsewhere"."public"."double_datapoints" {columns} VALUES (%s, now(), 1)',
+                (series,),
+            )
 
 
 def test_columns_of_a_probe_name_their_table_and_place(client):
@@ -163,7 +183,12 @@ def test_columns_of_a_probe_name_their_table_and_place(client):
 @pytest.mark.gateway_only
 @pytest.mark.parametrize(
     "statement",
-    ["CREATE TABLE t (a int)", "UPDATE double_datapoints SET value = 1", "SELECT count(*) FROM double_datapoints", "CREATE TEMP TABLE x AS SELECT 1"],
+    [
+        "CREATE TABLE t (a int)",
+        "UPDATE double_datapoints SET value = 1",
+        "SELECT count(*) FROM double_datapoints",
+        "CREATE TEMP TABLE x AS SELECT 1",
+    ],
 )
 def test_what_is_not_supported_yet_is_refused_with_0A000_and_a_hint(client, statement):
     refused = client.ask(frames.query(statement))[0].fields

@@ -9,7 +9,6 @@ from support.frames import Frames, SignInRefused, signed_in
 from support.psql import psql
 from support.samples import seconds
 
-
 # Debian's PostgreSQL is built with GSSAPI and says yes to it.
 GSSENC = pytest.param(frames.GSSENC_REQUEST, id="gssenc", marks=pytest.mark.gateway_only)
 

@@ -27,8 +27,12 @@ def test_a_time_series_is_created_with_its_properties(connection, store, series)
     )
     made = store.series(series)
     expected = {
-        "externalId": series, "name": "Pressure æ", "isString": False, "isStep": True,
-        "metadata": {"site": "north"}, "unit": "bar",
+        "externalId": series,
+        "name": "Pressure æ",
+        "isString": False,
+        "isStep": True,
+        "metadata": {"site": "north"},
+        "unit": "bar",
     }
     assert {key: made.get(key) for key in expected} == expected
     assert "description" not in made
@@ -42,7 +46,9 @@ def test_a_time_series_that_exists_is_refused_with_23505(connection, store, seri
 
 
 def test_a_copy_creates_many_time_series(connection, store, series):
-    with connection.cursor().copy("COPY time_series (external_id, is_string) FROM STDIN (FORMAT csv)") as copy:
+    with connection.cursor().copy(
+        "COPY time_series (external_id, is_string) FROM STDIN (FORMAT csv)"
+    ) as copy:
         for n in range(1500):
             copy.write(f"{series}-{n},{'t' if n % 2 else 'f'}\n")
     assert store.series(f"{series}-0")["isString"] is False
@@ -51,7 +57,9 @@ def test_a_copy_creates_many_time_series(connection, store, series):
 
 def test_a_point_may_name_its_series_by_id(connection, store, series):
     identity = store.make_series(series)
-    connection.execute("INSERT INTO double_datapoints (id, timestamp, value) VALUES (%s, %s, 1)", (identity, moment(0)))
+    connection.execute(
+        "INSERT INTO double_datapoints (id, timestamp, value) VALUES (%s, %s, 1)", (identity, moment(0))
+    )
     assert store.points(series) == seconds([1.0])
 
 
@@ -74,7 +82,9 @@ def test_a_point_of_an_unknown_series_is_refused_with_23503_and_its_name(strict,
 @pytest.mark.gateway_only
 def test_a_point_of_an_unknown_id_is_refused_with_23503_and_the_id(strict):
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="4503599627370496"):
-        strict.execute("INSERT INTO double_datapoints (id, timestamp, value) VALUES (4503599627370496, now(), 1)")
+        strict.execute(
+            "INSERT INTO double_datapoints (id, timestamp, value) VALUES (4503599627370496, now(), 1)"
+        )
 
 
 @pytest.mark.gateway_only
@@ -83,7 +93,9 @@ def test_the_known_series_of_a_copy_are_written_when_another_is_missing(strict, 
     for name in known:
         strict_target.store.make_series(name)
     with pytest.raises(psycopg.errors.ForeignKeyViolation) as caught:
-        with strict.cursor().copy("COPY double_datapoints (external_id, timestamp, value) FROM STDIN") as copy:
+        with strict.cursor().copy(
+            "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+        ) as copy:
             for n in range(2000):
                 copy.write_row((f"{series}-nowhere" if n == 777 else known[n % 20], moment(n), float(n)))
     assert f"{series}-nowhere" in str(caught.value)
@@ -105,7 +117,9 @@ def test_a_number_for_a_series_of_strings_is_refused_with_42804(connection, stor
 def test_a_series_of_the_wrong_kind_spoils_only_its_own_rows(connection, store, series):
     store.make_series(f"{series}-text", is_string=True)
     with pytest.raises(psycopg.errors.DatatypeMismatch):
-        with connection.cursor().copy("COPY double_datapoints (external_id, timestamp, value) FROM STDIN") as copy:
+        with connection.cursor().copy(
+            "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+        ) as copy:
             for n in range(100):
                 copy.write_row((f"{series}-text" if n == 50 else series, moment(n), float(n)))
     assert len(store.points(series)) == 99
@@ -126,7 +140,9 @@ def test_raw_tables_are_created_with_their_database(connection, store, raw_datab
 
 
 def test_raw_rows_of_many_databases_and_tables_arrive_where_they_belong(connection, store, raw_database):
-    with connection.cursor().copy("COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN") as copy:
+    with connection.cursor().copy(
+        "COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN"
+    ) as copy:
         for n in range(300):
             copy.write_row((f"{raw_database}-{n % 3}", f"table {n % 5}/x", f"k{n}", f'{{"n": {n}}}'))
     for database in range(3):

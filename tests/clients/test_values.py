@@ -67,7 +67,9 @@ def test_a_value_that_cdf_would_refuse_is_refused_before_it_is_sent(connection, 
     assert emulator.statistics()["operations"] == before
 
 
-@pytest.mark.parametrize("time", ["1900-01-01 00:00:00Z", "2099-12-31 23:59:59.999Z", "1969-12-31 23:59:59.999Z"])
+@pytest.mark.parametrize(
+    "time", ["1900-01-01 00:00:00Z", "2099-12-31 23:59:59.999Z", "1969-12-31 23:59:59.999Z"]
+)
 def test_the_first_and_the_last_time_that_cdf_takes_are_stored(connection, store, series, time):
     connection.execute(POINT, (series, time, 1.0))
     [(time_ms, value)] = store.points(series)
@@ -75,8 +77,12 @@ def test_the_first_and_the_last_time_that_cdf_takes_are_stored(connection, store
     assert value == 1.0
 
 
-def test_trailing_blanks_beyond_the_length_are_cut_in_silence_by_copy_only_if_blank(connection, store, series):
-    with connection.cursor().copy("COPY string_datapoints (external_id, timestamp, value) FROM STDIN") as copy:
+def test_trailing_blanks_beyond_the_length_are_cut_in_silence_by_copy_only_if_blank(
+    connection, store, series
+):
+    with connection.cursor().copy(
+        "COPY string_datapoints (external_id, timestamp, value) FROM STDIN"
+    ) as copy:
         copy.write_row((series, moment(0), "x" * 255 + "   "))
     with pytest.raises(psycopg.errors.StringDataRightTruncation):
         connection.execute(TEXT, (series, moment(1), "x" * 255 + " y"))
@@ -93,7 +99,9 @@ def test_a_time_between_milliseconds_is_rounded(connection, store, series):
 
 @pytest.mark.gateway_only
 def test_the_last_of_equal_points_wins(connection, store, series):
-    with connection.cursor().copy("COPY double_datapoints (external_id, timestamp, value) FROM STDIN") as copy:
+    with connection.cursor().copy(
+        "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+    ) as copy:
         for value in range(10):
             copy.write_row((series, moment(0), float(value)))
     connection.execute(POINT, (series, moment(1), 1.0))
@@ -109,16 +117,26 @@ def test_a_raw_row_with_an_existing_key_is_replaced_whole(connection, store, raw
 
 
 def test_json_keeps_its_numbers_order_and_escapes(connection, store, raw_database):
-    text = '{"big": 12345678901234567890, "small": 1e-7, "nested": [[], {}, [{"x": "\\u00e6\\n"}]], "empty": ""}'
+    text = (
+        '{"big": 12345678901234567890, "small": 1e-7, "nested": [[], {}, [{"x": "\\u00e6\\n"}]], "empty": ""}'
+    )
     connection.execute(RAW, (raw_database, "t", "k", text))
     columns = store.raw(raw_database, "t")["k"]
-    assert columns == {"big": 12345678901234567890, "small": 1e-7, "nested": [[], {}, [{"x": "æ\n"}]], "empty": ""}
+    assert columns == {
+        "big": 12345678901234567890,
+        "small": 1e-7,
+        "nested": [[], {}, [{"x": "æ\n"}]],
+        "empty": "",
+    }
 
 
 MISTAKES = {
     "more values than columns": ("INSERT INTO double_datapoints (value) VALUES (1, 2)", "42601"),
     "fewer values than columns": ("INSERT INTO double_datapoints (value, timestamp) VALUES (1)", "42601"),
-    "rows of unequal length": ("INSERT INTO double_datapoints (value, timestamp) VALUES (1, now()), (2)", "42601"),
+    "rows of unequal length": (
+        "INSERT INTO double_datapoints (value, timestamp) VALUES (1, now()), (2)",
+        "42601",
+    ),
     "a column twice": ("INSERT INTO double_datapoints (value, value) VALUES (1, 2)", "42701"),
     "a column that is none": ("INSERT INTO double_datapoints (colour) VALUES (1)", "42703"),
     "a table that is none": ("INSERT INTO datapoints_of_doubles VALUES (1)", "42P01"),

@@ -10,7 +10,7 @@ import json
 import pathlib
 import secrets
 
-from .gateway import PROJECT, USER, binary
+from .binary import PROJECT, USER, binary
 from .process import ServerProcess
 from .server import Server
 
@@ -36,9 +36,7 @@ class ConfiguredGateway:
         listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
         file = directory / "penstock.toml"
         user = {"name": USER, "password": password, "cdf": "plant"}
-        file.write_text(
-            _toml({"[users]": user, "cdf.plant": principal, "listen": listen, **sections})
-        )
+        file.write_text(_toml({"[users]": user, "cdf.plant": principal, "listen": listen, **sections}))
         self.process = ServerProcess([binary(), "serve", str(file)], READY, directory / "gateway.log")
         ready = self.process.ready
         self.server = Server(ready["host"], int(ready["port"]), USER, password, USER)

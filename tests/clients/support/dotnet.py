@@ -60,7 +60,11 @@ def lay_out(loose: pathlib.Path, root: pathlib.Path) -> None:
 
     clients = unfinished / "npgsql"
     clients.mkdir()
-    for name in ("Npgsql.dll", "Microsoft.Extensions.Logging.Abstractions.dll", "Microsoft.Extensions.DependencyInjection.Abstractions.dll"):
+    for name in (
+        "Npgsql.dll",
+        "Microsoft.Extensions.Logging.Abstractions.dll",
+        "Microsoft.Extensions.DependencyInjection.Abstractions.dll",
+    ):
         if (loose / name).exists():
             shutil.copy(loose / name, clients)
     shutil.rmtree(root, ignore_errors=True)

@@ -157,7 +157,9 @@ class Frames:
                 pass
         return True
 
-    def sign_in(self, version: int = PROTOCOL_3_0, gs2: str = "n,,", name: str = "", password=None, **parameters):
+    def sign_in(
+        self, version: int = PROTOCOL_3_0, gs2: str = "n,,", name: str = "", password=None, **parameters
+    ):
         """Signs in and reads up to the first ReadyForQuery; returns self."""
         given = {"user": self.server.user, "database": self.server.database, **parameters}
         self.send(startup(given, version))
@@ -193,7 +195,7 @@ class Frames:
         final = f"c={base64.b64encode(gs2.encode()).decode()},r={attributes['r']}"
         signed = f"{first},{server_first},{final}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
-        proof = bytes(a ^ b for a, b in zip(client_key, signature))
+        proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
         return f"{final},p={base64.b64encode(proof).decode()}".encode()
 
 

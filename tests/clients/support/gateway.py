@@ -1,38 +1,24 @@
 """A gateway with its emulator, as `penstock dev` starts them.
 
 Owns one such process with ports and a password of its own, so that test modules can run
-side by side. Where the binary is: PENSTOCK_BINARY, or this project's target directory.
+side by side.
 """
 
 from __future__ import annotations
 
-import os
 import pathlib
 import secrets
 
+from .binary import PROJECT, USER, binary
 from .emulator import Emulator
 from .process import ServerProcess
 from .server import Server
 from .store import CdfStore
 
-PROJECT = "client-tests"
-USER = "writer"
 READY = (
     r"^penstock dev ready postgres=(?P<host>[\d.]+):(?P<port>\d+) cdf=(?P<cdf>http://\S+) "
     r"http=(?P<http>\S+) project=(?P<project>\S+) user=(?P<user>\S+) password=(?P<password>\S+)$"
 )
-
-
-def binary() -> str:
-    """Path of the binary under test."""
-    if given := os.environ.get("PENSTOCK_BINARY"):
-        return given
-    root = pathlib.Path(__file__).resolve().parents[3]
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
-    for profile in ("release", "debug"):
-        if (target / profile / "penstock").exists():
-            return str(target / profile / "penstock")
-    raise FileNotFoundError("no penstock binary: run scripts/test, or set PENSTOCK_BINARY")
 
 
 class Gateway:

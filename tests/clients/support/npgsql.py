@@ -38,7 +38,9 @@ def value(given):
 
 
 def net_type(given):
-    return {str: System.String, int: System.Int64, float: System.Double, datetime.datetime: System.DateTime}[type(given)]
+    return {str: System.String, int: System.Int64, float: System.Double, datetime.datetime: System.DateTime}[
+        type(given)
+    ]
 
 
 @contextlib.contextmanager

@@ -82,7 +82,10 @@ class Cluster:
         subprocess.run(
             (["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else [])
             + [str(BINARIES / "pg_ctl"), "-D", str(self._data), "-l", log, "-w", "start"],
-            check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def run_sql(self, sql: str, database: str = USER) -> str:

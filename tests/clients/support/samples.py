@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import itertools
 
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 START = datetime.datetime(2026, 11, 1, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
 

@@ -40,7 +40,7 @@ class CdfStore:
             limit=None,
             ignore_unknown_ids=True,
         )
-        return list(zip(points.timestamp, points.value)) if points else []
+        return list(zip(points.timestamp, points.value, strict=True)) if points else []
 
     def raw(self, database: str, table: str) -> dict[str, dict]:
         """Columns of every row of a RAW table, by key; none if there is no such table."""
