@@ -14,10 +14,12 @@ mod environment;
 mod limits;
 mod logs;
 mod problem;
+mod request_checks;
 mod retry;
 mod scram_verifier;
 mod secret_source;
 mod server;
+mod sources;
 mod tree;
 mod user;
 

@@ -6,8 +6,10 @@
 use super::problem::Findings;
 use super::scram_verifier::{SCRAM_VERIFIER_PREFIX, ScramVerifier};
 use super::secret_source::{SecretSource, Surroundings};
+use super::tree::Tree;
 use crate::cdf::{Identity, Secret};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,7 +47,7 @@ pub struct User {
 
 impl UserSettings {
     /// Checks the name; `section` is the dotted key of this entry.
-    pub fn check_name(&self, section: &str, earlier: &[UserSettings], findings: &mut Findings) {
+    fn check_name(&self, section: &str, earlier: &[UserSettings], findings: &mut Findings) {
         let key = format!("{section}.name");
         if self.name.is_empty() {
             findings.note(key, "the user has no name", "Give the user a name");
@@ -71,7 +73,7 @@ impl UserSettings {
     }
 
     /// Reads the password from its source.
-    pub fn password(
+    fn password(
         &self,
         section: &str,
         surroundings: &Surroundings<'_>,
@@ -98,4 +100,58 @@ impl UserSettings {
         }
         verifier.map(Password::Verifier)
     }
+}
+
+/// Every user with its password and identity; what is wrong becomes a finding.
+pub(super) fn resolve_users(
+    tree: &Tree,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Vec<User> {
+    let principals: BTreeMap<&str, _> = tree
+        .cdf
+        .iter()
+        .map(|(name, settings)| {
+            let principal = settings.resolve(name, surroundings, findings);
+            (name.as_str(), principal)
+        })
+        .collect();
+    if tree.users.is_empty() {
+        findings.note(
+            "users",
+            "there are no users, so nobody could sign in",
+            "Add a section [[users]] with name, password_env and cdf",
+        );
+    }
+    let mut users = Vec::with_capacity(tree.users.len());
+    for (position, settings) in tree.users.iter().enumerate() {
+        let section = format!("users.{position}");
+        settings.check_name(&section, &tree.users[..position], findings);
+        let password = settings.password(&section, surroundings, findings);
+        let Some(principal) = principals.get(settings.cdf.as_str()) else {
+            findings.note(
+                format!("{section}.cdf"),
+                if settings.cdf.is_empty() {
+                    "the user has no CDF principal".to_owned()
+                } else {
+                    format!("there is no section [cdf.{}]", settings.cdf)
+                },
+                match principals.keys().copied().collect::<Vec<_>>().join(", ") {
+                    names if names.is_empty() => {
+                        "Add a section [cdf.<name>] and name it".to_owned()
+                    }
+                    names => format!("Name one of {names}, or add the section"),
+                },
+            );
+            continue;
+        };
+        if let (Some(password), Some(principal)) = (password, principal) {
+            users.push(User {
+                name: settings.name.clone(),
+                password,
+                identity: principal.identity(&settings.name),
+            });
+        }
+    }
+    users
 }
