@@ -74,6 +74,19 @@ pub enum Access {
     ReadOnly,
 }
 
+/// What CDF asks of a value beyond its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueRule {
+    /// Nothing.
+    AsTyped,
+    /// At least one character.
+    NotEmpty,
+    /// CDF's ids, alone or in an array: 1 to 2^53 - 1.
+    Identifier,
+    /// A JSON object of strings: at most 256 pairs, keys of 128 bytes, and `bytes_max` in all.
+    Metadata,
+}
+
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
@@ -86,6 +99,7 @@ pub struct Column {
     pub required: bool,
     /// Most UTF-8 bytes that CDF takes, where CDF counts bytes; 0: no such bound.
     pub bytes_max: u32,
+    pub rule: ValueRule,
 }
 
 impl Column {
@@ -102,6 +116,7 @@ impl Column {
             access: Access::Writable,
             required: false,
             bytes_max: 0,
+            rule: ValueRule::AsTyped,
         }
     }
 
@@ -115,6 +130,11 @@ impl Column {
             required: true,
             ..Self::optional(name, column_type, field)
         }
+    }
+
+    /// The column with a rule of CDF's for its values.
+    pub const fn with_rule(self, rule: ValueRule) -> Self {
+        Column { rule, ..self }
     }
 
     /// A column that CDF fills.

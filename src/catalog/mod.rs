@@ -11,7 +11,7 @@ mod string_datapoints;
 mod table;
 mod time_series;
 
-pub use column::{Access, Column, ColumnType};
+pub use column::{Access, Column, ColumnType, ValueRule};
 pub use table::{OnExisting, Resource, RowShape, Table};
 
 use crate::diagnostic::{Diagnostic, SqlState};

@@ -2,7 +2,7 @@
 //!
 //! INSERT makes the table, and its database if that does not exist yet.
 
-use super::column::{Column, ColumnType};
+use super::column::{Column, ColumnType, ValueRule};
 use super::table::{OnExisting, Resource, RowShape, Table};
 
 pub static TABLE: Table = Table {
@@ -13,8 +13,10 @@ pub static TABLE: Table = Table {
     shape: RowShape::Objects,
     on_existing: OnExisting::Refuse,
     columns: &[
-        Column::required("_raw_database", ColumnType::Varchar(32), "dbName"),
-        Column::required("_raw_table", ColumnType::Varchar(64), "name"),
+        Column::required("_raw_database", ColumnType::Varchar(32), "dbName")
+            .with_rule(ValueRule::NotEmpty),
+        Column::required("_raw_table", ColumnType::Varchar(64), "name")
+            .with_rule(ValueRule::NotEmpty),
     ],
     key: &[0, 1],
     comment: "RAW tables; inserting one creates it and its database",

@@ -3,7 +3,7 @@
 //! Lengths and rules from CDF's time series API: external id and name 255 characters,
 //! description 1000, unit 32, unit external id 64, metadata 256 pairs in 10,000 bytes.
 
-use super::column::{Column, ColumnType};
+use super::column::{Column, ColumnType, ValueRule};
 use super::table::{OnExisting, Resource, RowShape, Table};
 
 pub static TABLE: Table = Table {
@@ -22,6 +22,7 @@ pub static TABLE: Table = Table {
         Column {
             bytes_max: 10_000,
             ..Column::optional("metadata", ColumnType::Json, "metadata")
+                .with_rule(ValueRule::Metadata)
         },
         Column::optional("unit", ColumnType::Varchar(32), "unit"),
         Column::optional(
@@ -29,14 +30,17 @@ pub static TABLE: Table = Table {
             ColumnType::Varchar(64),
             "unitExternalId",
         ),
-        Column::optional("asset_id", ColumnType::BigInt, "assetId"),
+        Column::optional("asset_id", ColumnType::BigInt, "assetId")
+            .with_rule(ValueRule::Identifier),
         Column::optional("description", ColumnType::Varchar(1000), "description"),
         Column::optional(
             "security_categories",
             ColumnType::BigIntArray,
             "securityCategories",
-        ),
-        Column::optional("data_set_id", ColumnType::BigInt, "dataSetId"),
+        )
+        .with_rule(ValueRule::Identifier),
+        Column::optional("data_set_id", ColumnType::BigInt, "dataSetId")
+            .with_rule(ValueRule::Identifier),
         Column::read_only("created_time", ColumnType::TimestampTz, "createdTime"),
         Column::read_only(
             "last_updated_time",

@@ -19,6 +19,15 @@ pub enum WireFormat {
     Binary(u32),
 }
 
+/// When a batch is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchBounds {
+    /// Rows of a batch, at most; at least 1.
+    pub rows: usize,
+    /// Bytes of a batch's values; the row that reaches the bound is the last.
+    pub bytes: usize,
+}
+
 /// Fills batches row by row. Between `field`/`null` calls and `finish_row` a row is open;
 /// an error leaves it open until `abandon_row`.
 pub trait RowBuilder {

@@ -4,7 +4,7 @@
 //! `timestamps_ms` and the values have one entry per row, and that each span covers its
 //! series' timestamps. Never sorts: rows stay in the order in which the client sent them.
 
-use super::{RowNumbers, SeriesKey, TextColumn};
+use super::{RowNumbers, SeriesKey, TextColumn, pool};
 use std::sync::Arc;
 
 /// First and last timestamp of a series in a batch, milliseconds since 1970, inclusive.
@@ -41,4 +41,16 @@ pub struct DatapointBatch {
     pub timestamps_ms: Vec<i64>,
     pub values: DatapointValues,
     pub row_numbers: RowNumbers,
+}
+
+/// Buffers go back to their pools.
+impl Drop for DatapointBatch {
+    fn drop(&mut self) {
+        pool::INDEXES.give(std::mem::take(&mut self.series_index));
+        pool::TIMESTAMPS.give(std::mem::take(&mut self.timestamps_ms));
+        match &mut self.values {
+            DatapointValues::Double(values) => pool::DOUBLES.give(std::mem::take(values)),
+            DatapointValues::Text(values) => pool::TEXTS.give(std::mem::take(values)),
+        }
+    }
 }

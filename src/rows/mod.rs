@@ -4,20 +4,33 @@
 //! that CDF's documented rules accept, and that nothing is allocated per row once buffers
 //! are warm. Never does I/O, knows no actor.
 
+mod any_builder;
 mod batch;
 mod builder;
+mod cdf_rules;
+mod datapoint_builder;
 mod datapoints;
+mod object_builder;
 mod objects;
+mod pool;
 mod raw;
+mod raw_builder;
+mod refusal;
 mod row_numbers;
+mod series_interner;
 mod series_key;
 mod text_column;
+pub mod value;
 
+pub use any_builder::AnyBuilder;
 pub use batch::{RowBatch, RowRange};
-pub use builder::{RowBuilder, WireFormat};
+pub use builder::{BatchBounds, RowBuilder, WireFormat};
+pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
+pub use object_builder::ObjectBuilder;
 pub use objects::{ObjectBatch, ObjectColumn, ObjectValues};
 pub use raw::{RawBatch, RawDestination};
+pub use raw_builder::RawBuilder;
 pub use row_numbers::RowNumbers;
 pub use series_key::{SeriesKey, SeriesReference, hash_key};
 pub use text_column::TextColumn;

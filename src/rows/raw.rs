@@ -3,7 +3,7 @@
 //! Owns the batch. Promises one destination per batch, keys and columns of equal length, and
 //! that each of `columns` is a JSON object, kept as the client wrote it. Never parses it again.
 
-use super::{RowNumbers, TextColumn};
+use super::{RowNumbers, TextColumn, pool};
 use std::sync::Arc;
 
 /// Where RAW rows go.
@@ -26,4 +26,13 @@ pub struct RawBatch {
     /// Per row, a JSON object.
     pub columns: TextColumn,
     pub row_numbers: RowNumbers,
+}
+
+/// Buffers go back to their pools.
+impl Drop for RawBatch {
+    fn drop(&mut self) {
+        pool::TEXTS.give(std::mem::take(&mut self.keys));
+        pool::HASHES.give(std::mem::take(&mut self.key_hashes));
+        pool::TEXTS.give(std::mem::take(&mut self.columns));
+    }
 }

@@ -55,6 +55,16 @@ impl TextColumn {
         self.bytes.truncate(end);
     }
 
+    /// Makes room for `values` more values, not for their bytes.
+    pub fn reserve(&mut self, values: usize) {
+        self.ends.reserve(values);
+    }
+
+    /// Bytes that the buffers occupy.
+    pub fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// Empties the column and keeps its buffers.
     pub fn clear(&mut self) {
         self.ends.clear();

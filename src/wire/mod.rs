@@ -1,1 +1,3 @@
 //! The PostgreSQL side: listener, sign-in, connection actor, session.
+
+pub mod copy;

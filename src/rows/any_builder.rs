@@ -1,0 +1,85 @@
+//! The builder of a table, whichever shape its rows have.
+//!
+//! Owns the choice by the table's shape. Promises static dispatch: no table of functions stands
+//! between a decoder and the builder.
+
+use super::value::ValueSettings;
+use super::{BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder};
+use super::{RowBatch, RowBuilder, WireFormat};
+use crate::catalog::{RowShape, Table};
+use crate::diagnostic::Diagnostic;
+
+/// A builder of any shape.
+#[derive(Debug)]
+pub enum AnyBuilder {
+    Datapoints(DatapointBuilder),
+    RawRows(RawBuilder),
+    Objects(ObjectBuilder),
+}
+
+/// Calls the same method of whichever builder it is.
+macro_rules! dispatch {
+    ($any:expr, $builder:ident => $call:expr) => {
+        match $any {
+            AnyBuilder::Datapoints($builder) => $call,
+            AnyBuilder::RawRows($builder) => $call,
+            AnyBuilder::Objects($builder) => $call,
+        }
+    };
+}
+
+impl AnyBuilder {
+    /// A builder for the rows of one statement on `table`, which names `columns` (indexes in
+    /// the table's columns).
+    pub fn new(
+        table: &'static Table,
+        columns: &[usize],
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
+        match table.shape {
+            RowShape::DoubleDatapoints | RowShape::StringDatapoints => {
+                AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
+            }
+            RowShape::RawRows => AnyBuilder::RawRows(RawBuilder::new(table, settings, bounds)),
+            RowShape::Objects => {
+                AnyBuilder::Objects(ObjectBuilder::new(table, columns, settings, bounds))
+            }
+        }
+    }
+}
+
+impl RowBuilder for AnyBuilder {
+    fn field(
+        &mut self,
+        column: usize,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.field(column, format, value))
+    }
+
+    fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.null(column))
+    }
+
+    fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.finish_row(row_number))
+    }
+
+    fn abandon_row(&mut self) {
+        dispatch!(self, builder => builder.abandon_row());
+    }
+
+    fn rows(&self) -> usize {
+        dispatch!(self, builder => builder.rows())
+    }
+
+    fn is_full(&self) -> bool {
+        dispatch!(self, builder => builder.is_full())
+    }
+
+    fn take(&mut self) -> Vec<RowBatch> {
+        dispatch!(self, builder => builder.take())
+    }
+}

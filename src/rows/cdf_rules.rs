@@ -1,0 +1,336 @@
+//! CDF's documented rules for single values.
+//!
+//! Owns the figures of CDF's API reference for datapoints, ids, RAW rows and metadata.
+//! Promises SQLSTATEs that say what kind of rule was broken, and a hint with the figure.
+//! Never knows a column's name: the builder adds it.
+
+use super::value::JsonKind;
+use crate::diagnostic::{Diagnostic, SqlState};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Numeric datapoints lie strictly between this and its negative.
+const DATAPOINT_MAGNITUDE: f64 = 1e100;
+
+/// 1900-01-01 and the last millisecond of 2099, UTC.
+const DATAPOINT_FIRST_MS: i64 = -2_208_988_800_000;
+const DATAPOINT_LAST_MS: i64 = 4_102_444_799_999;
+
+/// 2^53 - 1: what a JSON reader may keep exactly.
+const IDENTIFIER_MAX: i64 = (1 << 53) - 1;
+
+const RAW_KEY_CHARACTERS_MAX: usize = 1024;
+
+/// Bytes of all columns of one RAW row.
+pub const RAW_COLUMNS_BYTES_MAX: usize = 5 << 20;
+
+const METADATA_PAIRS_MAX: usize = 256;
+const METADATA_KEY_BYTES_MAX: usize = 128;
+
+/// A numeric datapoint's value.
+///
+/// # Errors
+/// 22003 for NaN, infinities and magnitudes from 1e100 on.
+#[inline]
+pub fn check_datapoint_value(value: f64) -> Result<(), Box<Diagnostic>> {
+    // NaN fails the comparison, too.
+    if value.abs() < DATAPOINT_MAGNITUDE {
+        Ok(())
+    } else {
+        Err(datapoint_value_out_of_range(value))
+    }
+}
+
+#[cold]
+fn datapoint_value_out_of_range(value: f64) -> Box<Diagnostic> {
+    let shown = if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+    } else {
+        format!("{value:e}")
+    };
+    Box::new(
+        Diagnostic::error(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{shown}\" is out of range for a numeric datapoint"),
+        )
+        .with_hint(
+            "CDF takes numbers between -1e100 and 1e100, and neither NaN nor infinity. \
+             Leave the row out where there is no value.",
+        ),
+    )
+}
+
+/// A datapoint's timestamp.
+///
+/// # Errors
+/// 22008 outside 1900 to 2099.
+#[inline]
+pub fn check_datapoint_time(timestamp_ms: i64) -> Result<(), Box<Diagnostic>> {
+    if (DATAPOINT_FIRST_MS..=DATAPOINT_LAST_MS).contains(&timestamp_ms) {
+        Ok(())
+    } else {
+        Err(time_out_of_range(
+            "timestamp out of range for a datapoint",
+            "CDF takes datapoints from 1900-01-01 to 2099-12-31 23:59:59.999 UTC.",
+        ))
+    }
+}
+
+/// Any other timestamp that CDF takes.
+///
+/// # Errors
+/// 22008 before 1970.
+pub fn check_time(timestamp_ms: i64) -> Result<(), Box<Diagnostic>> {
+    if timestamp_ms >= 0 {
+        Ok(())
+    } else {
+        Err(time_out_of_range(
+            "timestamp out of range for CDF",
+            "CDF takes times from 1970-01-01 UTC on.",
+        ))
+    }
+}
+
+#[cold]
+fn time_out_of_range(message: &str, hint: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(SqlState::DATETIME_FIELD_OVERFLOW, message).with_hint(hint))
+}
+
+/// An id that CDF made.
+///
+/// # Errors
+/// 22003 outside 1 to 2^53 - 1.
+#[inline]
+pub fn check_identifier(id: i64) -> Result<(), Box<Diagnostic>> {
+    if (1..=IDENTIFIER_MAX).contains(&id) {
+        Ok(())
+    } else {
+        Err(identifier_out_of_range(id))
+    }
+}
+
+#[cold]
+fn identifier_out_of_range(id: i64) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{id}\" is out of range for an id of CDF"),
+        )
+        .with_hint(format!("Ids of CDF are 1 to {IDENTIFIER_MAX}.")),
+    )
+}
+
+/// A name or an external id has at least one character.
+///
+/// # Errors
+/// 22023.
+#[inline]
+pub fn check_not_empty(value: &[u8]) -> Result<(), Box<Diagnostic>> {
+    if value.is_empty() {
+        Err(Box::new(Diagnostic::error(
+            SqlState::INVALID_PARAMETER_VALUE,
+            "an empty string is no name in CDF",
+        )))
+    } else {
+        Ok(())
+    }
+}
+
+/// A RAW key, already known to be UTF-8.
+///
+/// # Errors
+/// 22023 when empty, 22001 beyond 1024 characters.
+#[inline]
+pub fn check_raw_key(key: &str) -> Result<(), Box<Diagnostic>> {
+    check_not_empty(key.as_bytes())?;
+    // A character has at least one byte.
+    if key.len() > RAW_KEY_CHARACTERS_MAX && key.chars().count() > RAW_KEY_CHARACTERS_MAX {
+        return Err(Box::new(
+            Diagnostic::error(
+                SqlState::STRING_DATA_RIGHT_TRUNCATION,
+                "value too long for the key of a RAW row",
+            )
+            .with_hint(format!(
+                "CDF takes keys of up to {RAW_KEY_CHARACTERS_MAX} characters."
+            )),
+        ));
+    }
+    Ok(())
+}
+
+/// The columns of a RAW row, already known to be JSON.
+///
+/// # Errors
+/// 22023 for anything but an object, 54000 beyond 5 MiB.
+#[inline]
+pub fn check_raw_columns(json: &[u8], kind: JsonKind) -> Result<(), Box<Diagnostic>> {
+    if kind != JsonKind::Object {
+        return Err(Box::new(
+            Diagnostic::error(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "the columns of a RAW row must be a JSON object",
+            )
+            .with_hint("Write {\"column\": value, ...}."),
+        ));
+    }
+    if json.len() > RAW_COLUMNS_BYTES_MAX {
+        return Err(Box::new(
+            Diagnostic::error(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("the columns of a RAW row have {} bytes", json.len()),
+            )
+            .with_hint(format!(
+                "CDF takes up to {RAW_COLUMNS_BYTES_MAX} bytes a row."
+            )),
+        ));
+    }
+    Ok(())
+}
+
+/// Metadata, already known to be JSON.
+///
+/// # Errors
+/// 22023 for anything but an object of strings; 54000 beyond the number of pairs, the bytes
+/// of a key, or `bytes_max` in all.
+pub fn check_metadata(json: &[u8], bytes_max: u32) -> Result<(), Box<Diagnostic>> {
+    let measure: MetadataMeasure = serde_json::from_slice(json).map_err(|_| {
+        Box::new(
+            Diagnostic::error(
+                SqlState::INVALID_PARAMETER_VALUE,
+                "metadata must be a JSON object of strings",
+            )
+            .with_hint("Write numbers and booleans as strings: {\"key\": \"1\"}."),
+        )
+    })?;
+    let broken = if measure.pairs > METADATA_PAIRS_MAX {
+        format!("metadata has {} pairs", measure.pairs)
+    } else if measure.key_bytes_max > METADATA_KEY_BYTES_MAX {
+        format!("a key of metadata has {} bytes", measure.key_bytes_max)
+    } else if measure.bytes > bytes_max as usize {
+        format!("metadata has {} bytes", measure.bytes)
+    } else {
+        return Ok(());
+    };
+    Err(Box::new(
+        Diagnostic::error(SqlState::PROGRAM_LIMIT_EXCEEDED, broken).with_hint(format!(
+            "CDF takes {METADATA_PAIRS_MAX} pairs with keys of {METADATA_KEY_BYTES_MAX} bytes, \
+             {bytes_max} bytes in all."
+        )),
+    ))
+}
+
+/// What CDF counts of metadata.
+#[derive(Default)]
+struct MetadataMeasure {
+    pairs: usize,
+    key_bytes_max: usize,
+    bytes: usize,
+}
+
+impl<'de> Deserialize<'de> for MetadataMeasure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MetadataVisitor)
+    }
+}
+
+struct MetadataVisitor;
+
+impl<'de> Visitor<'de> for MetadataVisitor {
+    type Value = MetadataMeasure;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object of strings")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<MetadataMeasure, M::Error> {
+        let mut measure = MetadataMeasure::default();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let value = map
+                .next_value::<Cow<'de, str>>()
+                .map_err(|_| M::Error::custom("a value is no string"))?;
+            measure.pairs += 1;
+            measure.key_bytes_max = measure.key_bytes_max.max(key.len());
+            measure.bytes += key.len() + value.len();
+        }
+        Ok(measure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(result: Result<(), Box<Diagnostic>>) -> &'static str {
+        result.map_or_else(|refusal| refusal.sqlstate.code(), |()| "00000")
+    }
+
+    #[test]
+    fn numbers_lie_strictly_within_1e100() {
+        for value in [0.0, -0.0, 9.99e99, -9.99e99, 5e-324] {
+            assert_eq!(code(check_datapoint_value(value)), "00000", "{value}");
+        }
+        for value in [1e100, -1e100, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(code(check_datapoint_value(value)), "22003", "{value}");
+        }
+    }
+
+    #[test]
+    fn datapoints_lie_between_1900_and_2099() {
+        for ms in [-2_208_988_800_000, 0, 4_102_444_799_999] {
+            assert_eq!(code(check_datapoint_time(ms)), "00000");
+        }
+        for ms in [-2_208_988_800_001, 4_102_444_800_000, i64::MAX, i64::MIN] {
+            assert_eq!(code(check_datapoint_time(ms)), "22008");
+        }
+        assert_eq!(code(check_time(-1)), "22008");
+    }
+
+    #[test]
+    fn ids_are_positive_and_below_2_to_the_53() {
+        assert_eq!(code(check_identifier(1)), "00000");
+        assert_eq!(code(check_identifier((1 << 53) - 1)), "00000");
+        for id in [0, -1, 1 << 53, i64::MAX] {
+            assert_eq!(code(check_identifier(id)), "22003");
+        }
+    }
+
+    #[test]
+    fn raw_keys_have_1_to_1024_characters() {
+        assert_eq!(code(check_raw_key("")), "22023");
+        assert_eq!(code(check_raw_key(&"é".repeat(1024))), "00000");
+        assert_eq!(code(check_raw_key(&"é".repeat(1025))), "22001");
+    }
+
+    #[test]
+    fn raw_columns_are_an_object_of_at_most_5_mib() {
+        assert_eq!(code(check_raw_columns(b"{}", JsonKind::Object)), "00000");
+        assert_eq!(code(check_raw_columns(b"[]", JsonKind::Array)), "22023");
+        let large = vec![b' '; RAW_COLUMNS_BYTES_MAX + 1];
+        assert_eq!(code(check_raw_columns(&large, JsonKind::Object)), "54000");
+    }
+
+    #[test]
+    fn metadata_is_an_object_of_strings_within_its_bounds() {
+        let check = |json: &str| code(check_metadata(json.as_bytes(), 10_000));
+        assert_eq!(check("{\"a\":\"1\",\"b\":\"\\u00e9\"}"), "00000");
+        assert_eq!(check("{}"), "00000");
+        for json in ["[]", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}", "\"x\""] {
+            assert_eq!(check(json), "22023", "{json}");
+        }
+        let pairs: Vec<String> = (0..257).map(|n| format!("\"{n}\":\"\"")).collect();
+        assert_eq!(check(&format!("{{{}}}", pairs.join(","))), "54000");
+        assert_eq!(check(&format!("{{{}}}", pairs[1..].join(","))), "00000");
+        assert_eq!(check(&format!("{{\"{}\":\"\"}}", "k".repeat(129))), "54000");
+        assert_eq!(
+            check(&format!("{{\"a\":\"{}\"}}", "v".repeat(9_999))),
+            "00000"
+        );
+        assert_eq!(
+            check(&format!("{{\"a\":\"{}\"}}", "v".repeat(10_000))),
+            "54000"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! Building batches of metadata rows by the catalog's description alone.
+//!
+//! Owns the typed columns under construction. Promises that every column has one entry per
+//! finished row and that values keep the rules that the catalog gives for their column.
+//! Never knows a table by name.
+
+use super::cdf_rules::{check_identifier, check_metadata, check_not_empty, check_time};
+use super::refusal::{check_nullable, column_at, in_column, null_value, read_only};
+use super::row_numbers::RowNumberLog;
+use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
+use super::{
+    BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn,
+    WireFormat, hash_key,
+};
+use crate::catalog::{Access, Column, ColumnType, Table, ValueRule};
+use crate::diagnostic::{Diagnostic, SqlState};
+
+/// Builds batches for tables of objects.
+#[derive(Debug)]
+pub struct ObjectBuilder {
+    table: &'static Table,
+    reader: ValueReader,
+    bounds: BatchBounds,
+    /// Per column of the table, its index in `columns`.
+    places: Vec<Option<usize>>,
+    columns: Vec<ObjectColumn>,
+    rows: usize,
+    /// Bytes of strings and arrays in the finished rows and the open one.
+    bytes: usize,
+    key_hashes: Vec<u64>,
+    row_numbers: RowNumberLog,
+}
+
+impl ObjectBuilder {
+    /// A builder for the columns of `table` that a statement names, by index.
+    pub fn new(
+        table: &'static Table,
+        columns: &[usize],
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
+        let mut builder = ObjectBuilder {
+            table,
+            reader: ValueReader::new(settings),
+            bounds,
+            places: vec![None; table.columns.len()],
+            columns: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            key_hashes: Vec::new(),
+            row_numbers: RowNumberLog::default(),
+        };
+        for (index, column) in table.columns.iter().enumerate() {
+            if columns.contains(&index) && column.access == Access::Writable {
+                builder.places[index] = Some(builder.columns.len());
+                builder.columns.push(ObjectColumn {
+                    column: index,
+                    values: empty_values(column.column_type),
+                    present: Vec::new(),
+                });
+            }
+        }
+        builder
+    }
+
+    fn read_field(
+        &mut self,
+        place: usize,
+        column: &'static Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<(), Box<Diagnostic>> {
+        let reader = &mut self.reader;
+        let target = &mut self.columns[place];
+        truncate(target, self.rows);
+        match &mut target.values {
+            ObjectValues::Bool(values) => values.push(reader.boolean(column, format, value)?),
+            ObjectValues::BigInt(values) => {
+                let number = reader.bigint(column, format, value)?;
+                if column.rule == ValueRule::Identifier {
+                    check_identifier(number)?;
+                }
+                values.push(number);
+            }
+            ObjectValues::Double(values) => {
+                let number = reader.double(column, format, value)?;
+                if !number.is_finite() {
+                    return Err(not_finite(number));
+                }
+                values.push(number);
+            }
+            ObjectValues::TimestampMs(values) => {
+                let timestamp_ms = reader.timestamp_ms(column, format, value)?;
+                check_time(timestamp_ms)?;
+                values.push(timestamp_ms);
+            }
+            ObjectValues::Text(values) => {
+                let text = reader.text(format, value)?;
+                let text = match column.column_type {
+                    ColumnType::Varchar(length) => check_varchar(&text, length)?,
+                    _ => check_text(&text)?.as_bytes(),
+                };
+                if column.rule == ValueRule::NotEmpty {
+                    check_not_empty(text)?;
+                }
+                check_bytes(column, text.len())?;
+                values.push(text);
+                self.bytes += text.len();
+            }
+            ObjectValues::Json(values) => {
+                let (json, _) = reader.json(column, format, value)?;
+                if column.rule == ValueRule::Metadata {
+                    check_metadata(json, column.bytes_max)?;
+                } else {
+                    check_bytes(column, json.len())?;
+                }
+                values.push(json);
+                self.bytes += json.len();
+            }
+            ObjectValues::BigIntArray(values) => {
+                let numbers = reader.bigint_array(column, format, value)?;
+                if column.rule == ValueRule::Identifier {
+                    for number in &numbers {
+                        check_identifier(*number)?;
+                    }
+                }
+                self.bytes += numbers.len() * size_of::<i64>();
+                values.push(numbers);
+            }
+        }
+        target.present.push(true);
+        Ok(())
+    }
+
+    /// The hash of the open row's key; 0 when a part of it is missing.
+    fn key_hash(&self) -> u64 {
+        let part = |column: usize| {
+            let target = &self.columns[self.places[column]?];
+            if !target.present[self.rows] {
+                return None;
+            }
+            match &target.values {
+                ObjectValues::Text(values) => Some(hash_key(values.bytes(self.rows))),
+                ObjectValues::BigInt(values) => Some(hash_key(&values[self.rows])),
+                _ => None,
+            }
+        };
+        match self.table.key {
+            [] => 0,
+            [single] => part(*single).unwrap_or(0),
+            several => {
+                let parts: Option<Vec<u64>> = several.iter().map(|index| part(*index)).collect();
+                parts.map_or(0, |parts| hash_key(parts.as_slice()))
+            }
+        }
+    }
+}
+
+fn empty_values(column_type: ColumnType) -> ObjectValues {
+    match column_type {
+        ColumnType::Bool => ObjectValues::Bool(Vec::new()),
+        ColumnType::BigInt => ObjectValues::BigInt(Vec::new()),
+        ColumnType::DoublePrecision => ObjectValues::Double(Vec::new()),
+        ColumnType::Text | ColumnType::Varchar(_) => ObjectValues::Text(TextColumn::default()),
+        ColumnType::TimestampTz => ObjectValues::TimestampMs(Vec::new()),
+        ColumnType::Json => ObjectValues::Json(TextColumn::default()),
+        ColumnType::BigIntArray => ObjectValues::BigIntArray(Vec::new()),
+    }
+}
+
+/// Appends the placeholder of a null.
+fn push_null(column: &mut ObjectColumn) {
+    match &mut column.values {
+        ObjectValues::Bool(values) => values.push(false),
+        ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => values.push(0),
+        ObjectValues::Double(values) => values.push(0.0),
+        ObjectValues::Text(values) | ObjectValues::Json(values) => values.push(b""),
+        ObjectValues::BigIntArray(values) => values.push(Vec::new()),
+    }
+    column.present.push(false);
+}
+
+/// Takes back what the open row has put into the column.
+fn truncate(column: &mut ObjectColumn, rows: usize) {
+    match &mut column.values {
+        ObjectValues::Bool(values) => values.truncate(rows),
+        ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => values.truncate(rows),
+        ObjectValues::Double(values) => values.truncate(rows),
+        ObjectValues::Text(values) | ObjectValues::Json(values) => values.truncate(rows),
+        ObjectValues::BigIntArray(values) => values.truncate(rows),
+    }
+    column.present.truncate(rows);
+}
+
+fn check_bytes(column: &Column, bytes: usize) -> Result<(), Box<Diagnostic>> {
+    if column.bytes_max > 0 && bytes > column.bytes_max as usize {
+        return Err(Box::new(
+            Diagnostic::error(
+                SqlState::STRING_DATA_RIGHT_TRUNCATION,
+                format!("value of {bytes} bytes is too long for CDF"),
+            )
+            .with_hint(format!("CDF takes up to {} bytes.", column.bytes_max)),
+        ));
+    }
+    Ok(())
+}
+
+#[cold]
+fn not_finite(number: f64) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{number}\" is out of range for CDF"),
+        )
+        .with_hint("JSON has neither NaN nor infinity."),
+    )
+}
+
+impl RowBuilder for ObjectBuilder {
+    fn field(
+        &mut self,
+        column: usize,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<(), Box<Diagnostic>> {
+        let described = column_at(self.table, column)?;
+        if described.access == Access::ReadOnly {
+            return Err(read_only(self.table, described));
+        }
+        let Some(place) = self.places[column] else {
+            return Err(Box::new(Diagnostic::error(
+                SqlState::INTERNAL_ERROR,
+                format!("the statement does not name column \"{}\"", described.name),
+            )));
+        };
+        self.read_field(place, described, format, value)
+            .map_err(|diagnostic| in_column(self.table, described, diagnostic))
+    }
+
+    fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
+        check_nullable(self.table, column_at(self.table, column)?)
+    }
+
+    fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
+        for (index, column) in self.table.columns.iter().enumerate() {
+            let given = self.places[index]
+                .is_some_and(|place| self.columns[place].present.len() > self.rows);
+            if column.required && column.access == Access::Writable && !given {
+                return Err(null_value(self.table, column));
+            }
+        }
+        for column in &mut self.columns {
+            if column.present.len() == self.rows {
+                push_null(column);
+            }
+        }
+        let key_hash = self.key_hash();
+        self.key_hashes.push(key_hash);
+        self.row_numbers.push(row_number);
+        self.rows += 1;
+        self.bytes += self.columns.len() * size_of::<i64>();
+        Ok(())
+    }
+
+    fn abandon_row(&mut self) {
+        for column in &mut self.columns {
+            truncate(column, self.rows);
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows >= self.bounds.rows.max(1) || (self.bytes >= self.bounds.bytes && self.rows > 0)
+    }
+
+    fn take(&mut self) -> Vec<RowBatch> {
+        self.abandon_row();
+        self.bytes = 0;
+        let rows = std::mem::take(&mut self.rows);
+        if rows == 0 {
+            return Vec::new();
+        }
+        let columns = self
+            .columns
+            .iter_mut()
+            .map(|column| {
+                let empty = empty_values(self.table.columns[column.column].column_type);
+                ObjectColumn {
+                    column: column.column,
+                    values: std::mem::replace(&mut column.values, empty),
+                    present: std::mem::take(&mut column.present),
+                }
+            })
+            .collect();
+        vec![RowBatch::Objects(ObjectBatch {
+            table: self.table,
+            rows,
+            columns,
+            key_hashes: std::mem::take(&mut self.key_hashes),
+            row_numbers: self.row_numbers.take(),
+        })]
+    }
+}

@@ -1,0 +1,77 @@
+//! Errors that every builder makes in the same words.
+//!
+//! Owns the refusals about columns as such: null, read-only, unknown to the table. Promises
+//! that table and column are set. Never quotes a value.
+
+use crate::catalog::{Access, Column, Table};
+use crate::diagnostic::{Diagnostic, SqlState};
+
+/// Adds where it happened to what happened.
+#[cold]
+pub fn in_column(table: &Table, column: &Column, diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
+    Box::new(
+        (*diagnostic)
+            .with_table(table.name)
+            .with_column(column.name),
+    )
+}
+
+/// 23502: a required column has no value.
+#[cold]
+pub fn null_value(table: &Table, column: &Column) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::NOT_NULL_VIOLATION,
+            format!(
+                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                column.name, table.name
+            ),
+        )
+        .with_table(table.name)
+        .with_column(column.name),
+    )
+}
+
+/// 428C9: CDF makes the values of the column.
+#[cold]
+pub fn read_only(table: &Table, column: &Column) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::GENERATED_ALWAYS,
+            format!(
+                "cannot insert a non-DEFAULT value into column \"{}\"",
+                column.name
+            ),
+        )
+        .with_detail(format!("Column \"{}\" is filled by CDF.", column.name))
+        .with_table(table.name)
+        .with_column(column.name),
+    )
+}
+
+/// The table's column at `index`.
+///
+/// # Errors
+/// XX000 for an index beyond the table's columns: the statement was planned for another table.
+#[inline]
+pub fn column_at(table: &'static Table, index: usize) -> Result<&'static Column, Box<Diagnostic>> {
+    table.columns.get(index).ok_or_else(|| {
+        Box::new(Diagnostic::error(
+            SqlState::INTERNAL_ERROR,
+            format!("table \"{}\" has no column number {index}", table.name),
+        ))
+    })
+}
+
+/// Whether NULL may be given for the column: read-only columns take it, since it is what
+/// they have before CDF fills them.
+///
+/// # Errors
+/// 23502.
+pub fn check_nullable(table: &Table, column: &Column) -> Result<(), Box<Diagnostic>> {
+    if column.required && column.access == Access::Writable {
+        Err(null_value(table, column))
+    } else {
+        Ok(())
+    }
+}

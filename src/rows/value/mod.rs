@@ -1,0 +1,32 @@
+//! PostgreSQL's values: from the bytes of a field to a number, a time, a string.
+//!
+//! Owns the text and binary forms of the column types. Promises the SQLSTATEs and messages
+//! of PostgreSQL's input functions. Never knows a table: what CDF takes beyond the type is
+//! the builders' to check.
+
+mod bigint;
+mod bigint_array;
+mod blanks;
+mod boolean;
+mod civil;
+mod double;
+mod json;
+mod json_refusal;
+mod numeric;
+mod reader;
+mod refusal;
+mod settings;
+mod text;
+mod timestamp;
+mod timestamp_fields;
+mod timestamp_forms;
+mod wire_type;
+mod zone;
+mod zone_names;
+
+pub use json::{DEPTH_MAX, JsonKind, check_json};
+pub use reader::ValueReader;
+pub use settings::{DateOrder, ValueSettings};
+pub use text::{check_text, check_varchar, invalid_encoding};
+pub use timestamp::TimestampReader;
+pub use wire_type::{is_assignable, type_mismatch};

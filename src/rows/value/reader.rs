@@ -1,0 +1,227 @@
+//! One entry for the values of a statement: column and wire format in, Rust value out.
+//!
+//! Owns the choice of reader by wire format. Promises that the common forms (text, and the
+//! binary form of the column's own type) cost one comparison on the way. Never applies a
+//! rule of CDF's.
+
+use super::bigint::parse_bigint;
+use super::bigint_array::{parse_bigint_array, read_bigint_array};
+use super::boolean::parse_bool;
+use super::double::parse_double;
+use super::json::{JsonKind, check_json};
+use super::refusal::{fixed_size, incorrect_binary_format};
+use super::settings::ValueSettings;
+use super::timestamp::TimestampReader;
+use super::wire_type::{self, type_mismatch};
+use crate::catalog::{Column, ColumnType};
+use crate::diagnostic::Diagnostic;
+use crate::rows::WireFormat;
+use std::borrow::Cow;
+
+/// Reads the values of one statement.
+#[derive(Clone, Debug)]
+pub struct ValueReader {
+    timestamps: TimestampReader,
+}
+
+impl ValueReader {
+    pub fn new(settings: ValueSettings) -> Self {
+        ValueReader {
+            timestamps: TimestampReader::new(settings),
+        }
+    }
+
+    /// A bigint.
+    ///
+    /// # Errors
+    /// 22P02, 22003, 42804, 08P01, 22P03.
+    #[inline]
+    pub fn bigint(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<i64, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text => parse_bigint(value),
+            WireFormat::Binary(wire_type::INT8) => Ok(i64::from_be_bytes(fixed_size(value)?)),
+            WireFormat::Binary(oid) => wire_type::bigint_from_binary(column, oid, value),
+            WireFormat::TextOf(oid) => wire_type::bigint_from_text(column, oid, value),
+        }
+    }
+
+    /// A double.
+    ///
+    /// # Errors
+    /// 22P02, 22003, 42804, 08P01, 22P03.
+    #[inline]
+    pub fn double(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<f64, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text => parse_double(value),
+            WireFormat::Binary(wire_type::FLOAT8) => Ok(f64::from_be_bytes(fixed_size(value)?)),
+            WireFormat::Binary(oid) => wire_type::double_from_binary(column, oid, value),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_double(value)
+            }
+        }
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// 22007, 22008, 22009, 22023, 42804, 08P01, 22P03.
+    #[inline]
+    pub fn timestamp_ms(
+        &mut self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<i64, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text => self.timestamps.parse(value),
+            WireFormat::Binary(wire_type::TIMESTAMPTZ) => self
+                .timestamps
+                .from_binary(i64::from_be_bytes(fixed_size(value)?)),
+            format => self.timestamp_ms_of_type(column, format, value),
+        }
+    }
+
+    fn timestamp_ms_of_type(
+        &mut self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<i64, Box<Diagnostic>> {
+        match format {
+            WireFormat::Binary(wire_type::TIMESTAMP) => self
+                .timestamps
+                .from_binary_local(i64::from_be_bytes(fixed_size(value)?)),
+            WireFormat::Binary(wire_type::DATE) => self
+                .timestamps
+                .from_binary_date(i32::from_be_bytes(fixed_size(value)?)),
+            WireFormat::TextOf(wire_type::TIMESTAMP) => self.timestamps.parse_local(value),
+            WireFormat::Text
+            | WireFormat::Binary(wire_type::UNKNOWN | 0)
+            | WireFormat::TextOf(
+                wire_type::UNKNOWN | wire_type::TIMESTAMPTZ | wire_type::DATE | 0,
+            ) => self.timestamps.parse(value),
+            WireFormat::Binary(oid) | WireFormat::TextOf(oid) => Err(type_mismatch(column, oid)),
+        }
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// 22P02, 42804, 08P01, 22P03.
+    pub fn boolean(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<bool, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text => parse_bool(value),
+            WireFormat::Binary(wire_type::BOOL) => match value {
+                [] => Err(wire_type::no_data()),
+                [byte] => Ok(*byte != 0),
+                _ => Err(incorrect_binary_format()),
+            },
+            WireFormat::Binary(wire_type::UNKNOWN | 0) => parse_bool(value),
+            WireFormat::Binary(oid) => Err(type_mismatch(column, oid)),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_bool(value)
+            }
+        }
+    }
+
+    /// The bytes of a string; encoding and length are the caller's to check.
+    ///
+    /// # Errors
+    /// 0A000, 08P01, 22P03.
+    #[inline]
+    pub fn text<'a>(
+        &self,
+        format: WireFormat,
+        value: &'a [u8],
+    ) -> Result<Cow<'a, [u8]>, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text
+            | WireFormat::TextOf(_)
+            | WireFormat::Binary(wire_type::VARCHAR | wire_type::TEXT) => Ok(Cow::Borrowed(value)),
+            WireFormat::Binary(oid) => wire_type::text_from_binary(oid, value),
+        }
+    }
+
+    /// Checked JSON, and what it is outermost.
+    ///
+    /// # Errors
+    /// 22P02, 22021, 54000, 42804, 22P03.
+    #[inline]
+    pub fn json<'a>(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &'a [u8],
+    ) -> Result<(&'a [u8], JsonKind), Box<Diagnostic>> {
+        let json = match format {
+            WireFormat::Text | WireFormat::Binary(wire_type::JSON | wire_type::UNKNOWN | 0) => {
+                value
+            }
+            WireFormat::Binary(wire_type::JSONB) => wire_type::jsonb_text(value)?,
+            WireFormat::Binary(oid) => return Err(type_mismatch(column, oid)),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                value
+            }
+        };
+        check_json(json).map(|kind| (json, kind))
+    }
+
+    /// An array of bigints.
+    ///
+    /// # Errors
+    /// 22P02, 22003, 22004, 42804, 54000, 08P01, 22P03, 0A000.
+    pub fn bigint_array(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<Vec<i64>, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text | WireFormat::Binary(wire_type::UNKNOWN | 0) => {
+                parse_bigint_array(value)
+            }
+            WireFormat::Binary(wire_type::INT8_ARRAY) => read_bigint_array(value, wire_type::INT8),
+            WireFormat::Binary(wire_type::INT4_ARRAY) => read_bigint_array(value, wire_type::INT4),
+            WireFormat::Binary(wire_type::INT2_ARRAY) => read_bigint_array(value, wire_type::INT2),
+            WireFormat::Binary(oid) => Err(type_mismatch(column, oid)),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_bigint_array(value)
+            }
+        }
+    }
+
+    fn check_assignable(&self, column: &Column, oid: u32) -> Result<(), Box<Diagnostic>> {
+        if wire_type::is_assignable(column.column_type, oid) {
+            Ok(())
+        } else {
+            Err(type_mismatch(column, oid))
+        }
+    }
+
+    /// Whether the column's type is read by [`ValueReader::text`].
+    pub fn is_text(column: &Column) -> bool {
+        matches!(
+            column.column_type,
+            ColumnType::Text | ColumnType::Varchar(_)
+        )
+    }
+}

@@ -1,0 +1,190 @@
+//! What COPY makes of data, seen from outside: rows in batches, or an error in PostgreSQL's
+//! words. The expected messages were read off PostgreSQL 15.
+
+use super::{CopyDecoder, Fed};
+use crate::catalog::{self, Table};
+use crate::diagnostic::Diagnostic;
+use crate::rows::value::ValueSettings;
+use crate::rows::{
+    AnyBuilder, BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesReference,
+};
+use crate::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement};
+
+const BOUNDS: BatchBounds = BatchBounds {
+    rows: 1000,
+    bytes: 1 << 20,
+};
+
+fn options(format: CopyFormat) -> CopyOptions {
+    CopyOptions {
+        format,
+        delimiter: if format == CopyFormat::Csv {
+            b','
+        } else {
+            b'\t'
+        },
+        null: match format {
+            CopyFormat::Csv => Vec::new(),
+            _ => b"\\N".to_vec(),
+        },
+        header: CopyHeader::Absent,
+        quote: b'"',
+        escape: b'"',
+        force_null: vec![],
+        force_not_null: vec![],
+        encoding: CopyEncoding::Utf8,
+    }
+}
+
+/// A COPY as a test writes it.
+struct Copy {
+    statement: CopyStatement,
+    bounds: BatchBounds,
+    line_bytes_max: usize,
+}
+
+impl Copy {
+    fn of(table: &str, columns: &[&str], options: CopyOptions) -> Self {
+        let table: &'static Table = catalog::table(None, table).expect("a table");
+        let columns = columns
+            .iter()
+            .map(|name| table.column_index(name).expect("a column"))
+            .collect();
+        Copy {
+            statement: CopyStatement {
+                table,
+                columns,
+                options,
+            },
+            bounds: BOUNDS,
+            line_bytes_max: 1 << 20,
+        }
+    }
+
+    /// Doubles with a fixed timestamp column: external_id, timestamp, value.
+    fn doubles(format: CopyFormat) -> Self {
+        Self::doubles_with(options(format))
+    }
+
+    fn doubles_with(options: CopyOptions) -> Self {
+        let columns = ["external_id", "timestamp", "value"];
+        Self::of("double_datapoints", &columns, options)
+    }
+
+    fn strings(options: CopyOptions) -> Self {
+        let columns = ["external_id", "timestamp", "value"];
+        Self::of("string_datapoints", &columns, options)
+    }
+
+    /// Feeds the pieces one after the other and finishes, taking batches when told to.
+    fn run(&self, pieces: &[&[u8]]) -> Result<Vec<RowBatch>, Box<Diagnostic>> {
+        let mut decoder = CopyDecoder::new(&self.statement, self.line_bytes_max);
+        let mut builder = AnyBuilder::new(
+            self.statement.table,
+            &self.statement.columns,
+            ValueSettings::default(),
+            self.bounds,
+        );
+        let mut batches = Vec::new();
+        for piece in pieces {
+            let mut rest = *piece;
+            loop {
+                let Fed {
+                    consumed,
+                    builder_full,
+                } = decoder.feed(rest, &mut builder)?;
+                rest = &rest[consumed..];
+                if !builder_full {
+                    assert!(rest.is_empty(), "data was left without a full builder");
+                    break;
+                }
+                batches.extend(builder.take());
+            }
+        }
+        while decoder.finish(&mut builder)?.builder_full {
+            batches.extend(builder.take());
+        }
+        batches.extend(builder.take());
+        let rows: usize = batches.iter().map(RowBatch::rows).sum();
+        assert_eq!(decoder.rows(), rows as u64, "rows counted and rows built");
+        Ok(batches)
+    }
+
+    /// `name@ms=value` of every datapoint, in order.
+    fn points(&self, pieces: &[&[u8]]) -> Vec<String> {
+        let batches = self.run(pieces).expect("the data is valid");
+        batches
+            .iter()
+            .flat_map(|batch| match batch {
+                RowBatch::Datapoints(batch) => points_of(batch),
+                other => panic!("not datapoints: {other:?}"),
+            })
+            .collect()
+    }
+
+    /// `SQLSTATE message | CONTEXT` of the error.
+    fn error(&self, data: &[u8]) -> String {
+        let refusal = self.run(&[data]).expect_err("the data is bad");
+        format!(
+            "{} {} | {}",
+            refusal.sqlstate.code(),
+            refusal.message,
+            refusal.context.as_deref().unwrap_or_default()
+        )
+    }
+}
+
+fn points_of(batch: &DatapointBatch) -> Vec<String> {
+    (0..batch.timestamps_ms.len())
+        .map(|row| {
+            let series = batch.series_index[row] as usize;
+            let name = match batch.series[series].reference() {
+                SeriesReference::ExternalId(name) => name.to_string(),
+                SeriesReference::Id(id) => format!("#{id}"),
+            };
+            let timestamp_ms = batch.timestamps_ms[row];
+            let span = batch.spans[series];
+            assert!(span.first_ms <= timestamp_ms && timestamp_ms <= span.last_ms);
+            match &batch.values {
+                DatapointValues::Double(values) => format!("{name}@{timestamp_ms}={}", values[row]),
+                DatapointValues::Text(values) => {
+                    format!("{name}@{timestamp_ms}={}", values.text(row))
+                }
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn text_rows_become_datapoints() {
+    let copy = Copy::doubles(CopyFormat::Text);
+    let data = b"a\t1970-01-01 00:00:01+00\t1.5\nb\t1970-01-01 00:00:02Z\t-2\na\t1970-01-01\t3\n";
+    assert_eq!(copy.points(&[data]), ["a@1000=1.5", "b@2000=-2", "a@0=3"]);
+}
+
+#[test]
+fn csv_rows_become_datapoints() {
+    let copy = Copy::doubles(CopyFormat::Csv);
+    let data = b"a,1970-01-01 00:00:01+00,1.5\n\"b,\"\"c\"\"\",1970-01-01,2\nd\"e\"f,1970-01-01,3";
+    assert_eq!(
+        copy.points(&[data]),
+        ["a@1000=1.5", "b,\"c\"@0=2", "def@0=3"]
+    );
+}
+
+#[test]
+fn string_datapoints_keep_what_was_escaped() {
+    let copy = Copy::strings(options(CopyFormat::Text));
+    let data = b"a\t1970-01-01\tx\\ty\\\\z\nb\t1970-01-01\t\xc3\xa9 \\x41\\\n\n";
+    assert_eq!(copy.points(&[data]), ["a@0=x\ty\\z", "b@0=\u{e9} A\n"]);
+}
+
+#[test]
+fn an_error_names_line_and_column() {
+    let copy = Copy::doubles(CopyFormat::Text);
+    assert_eq!(
+        copy.error(b"a\t1970-01-01\t1\nb\t1970-01-01\tx\n"),
+        "22P02 invalid input syntax for type double precision: \"x\" \
+         | COPY double_datapoints, line 2, column value: \"x\""
+    );
+}
