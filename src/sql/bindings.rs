@@ -98,10 +98,11 @@ impl Bindings {
             [all] => *all,
             each => *each.get(index)?,
         };
+        let type_oid = *self.types.get(index)?;
         let format = if binary {
-            WireFormat::Binary(*self.types.get(index)?)
+            WireFormat::Binary(type_oid)
         } else {
-            WireFormat::Text
+            WireFormat::TextOf(type_oid)
         };
         Some((format, value))
     }

@@ -22,6 +22,7 @@ mod statement;
 mod syntax;
 mod target;
 mod transaction;
+mod type_name;
 
 pub use answer::{Answer, Cell, ResultColumn};
 pub use bindings::Bindings;

@@ -4,7 +4,17 @@
 //! statement of thousands of literals is read once, without an allocation per row. Never
 //! decodes a value: the row builder does.
 
+mod coercion;
+mod decimal;
+mod expression;
 mod reader;
+#[cfg(test)]
+mod recorder;
+mod refusal;
+mod scanner;
+mod template;
+#[cfg(test)]
+mod tests;
 
 pub use reader::{InsertProgress, InsertReader};
 
@@ -15,6 +25,9 @@ use super::statement::Statement;
 use super::target::{column_list, named_table};
 use crate::catalog::Table;
 use crate::diagnostic::Diagnostic;
+use scanner::{Behind, Scanner};
+use std::sync::OnceLock;
+use template::{Template, TemplateMaker};
 
 /// An INSERT whose rows are literals and parameters.
 #[derive(Debug)]
@@ -26,6 +39,10 @@ pub struct InsertStatement {
     text: Box<str>,
     /// Where the rows start in `text`; `None` for DEFAULT VALUES.
     rows_start: Option<usize>,
+    /// Where the column list starts, if there is one.
+    list_start: Option<usize>,
+    /// Made at Parse, or at the first Bind.
+    template: OnceLock<Template>,
 }
 
 impl InsertStatement {
@@ -50,12 +67,42 @@ impl InsertStatement {
     /// 42601 for syntax, 42804 for types that do not fit the column, 42P18 for a parameter that
     /// is never used.
     pub fn parameter_types(&self, declared: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
-        Ok(declared.to_vec())
+        if self.rows_start.is_none() {
+            return Ok(declared.to_vec());
+        }
+        self.template(declared)?.parameter_types()
     }
 
-    /// Reads the rows, with these parameters.
+    /// Reads the rows, with these parameters. Without any, and unless the statement was
+    /// prepared by [`Self::parameter_types`], they are read straight from the text.
     pub fn reader<'a>(&'a self, bindings: &'a Bindings) -> InsertReader<'a> {
         InsertReader::new(self, bindings)
+    }
+
+    /// The rows taken apart, with the parameter types of the first call.
+    fn template(&self, declared: &[u32]) -> Result<&Template, Box<Diagnostic>> {
+        if let Some(template) = self.template.get() {
+            return Ok(template);
+        }
+        let mut maker = TemplateMaker::new(self.table, &self.columns, declared);
+        let mut scanner = self.scanner();
+        loop {
+            scanner.row(&mut maker)?;
+            if scanner.behind()? == Behind::End {
+                break;
+            }
+        }
+        Ok(self.template.get_or_init(|| maker.finish()))
+    }
+
+    fn scanner(&self) -> Scanner<'_> {
+        Scanner::new(
+            &self.text,
+            self.table,
+            &self.columns,
+            self.list_start,
+            self.rows_start.unwrap_or(self.text.len()),
+        )
     }
 }
 
@@ -72,13 +119,24 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     if cursor.accept_word("as")? {
         cursor.name()?;
     }
+    let list_start = cursor.at_symbol("(").then(|| cursor.offset());
+    if list_start.is_some() && is_query(cursor)? {
+        return Ok(cold("INSERT", text));
+    }
     let columns = column_list(cursor, named.table)?;
-    let rows_start = if cursor.accept_word("default")? {
+    let rows_start = if list_start.is_none() && cursor.accept_word("default")? {
         cursor.expect_word("values")?;
+        if !cursor.at_end() {
+            return Err(scanner::clause_error(text, cursor.offset()));
+        }
         None
     } else if cursor.at_word("values") {
         Some(cursor.peek().range.end)
-    } else if cursor.at_word("select") || cursor.at_word("with") || cursor.at_word("overriding") {
+    } else if ["select", "with", "table", "overriding"]
+        .iter()
+        .any(|word| cursor.at_word(word))
+        || cursor.at_symbol("(")
+    {
         return Ok(cold("INSERT", text));
     } else {
         return Err(cursor.unexpected());
@@ -89,5 +147,14 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
         columns,
         text: text.into(),
         rows_start,
+        list_start,
+        template: OnceLock::new(),
     }))
+}
+
+/// Whether the parenthesis that comes next opens a query instead of a column list.
+fn is_query(cursor: &Cursor<'_>) -> Result<bool, Box<Diagnostic>> {
+    let mut ahead = cursor.clone();
+    while ahead.accept_symbol("(")? {}
+    Ok(ahead.at_word("select") || ahead.at_word("with") || ahead.at_word("values"))
 }
