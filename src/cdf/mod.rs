@@ -15,6 +15,7 @@ mod identity;
 mod named_rows;
 mod percent;
 mod read_back;
+mod reasons;
 mod request;
 mod series;
 mod series_directory;

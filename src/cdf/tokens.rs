@@ -167,3 +167,58 @@ fn bearer_header(token: &str) -> Result<HeaderValue, AttemptFailure> {
     header.set_sensitive(true);
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cdf::Secret;
+
+    /// Credentials whose provider nobody can reach: the port was free a moment ago.
+    fn away() -> Credentials {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        Credentials::ClientCredentials {
+            token_url: format!("http://{address}/token"),
+            client_id: "client".to_owned(),
+            client_secret: Secret::new("secret"),
+            scope: String::new(),
+            audience: String::new(),
+        }
+    }
+
+    async fn bearer_of(renew_at: Instant, expires_at: Instant) -> Result<u64, AttemptFailure> {
+        let cache = TokenCache::new();
+        let credentials = away();
+        cache.slot(&credentials).lock().await.token = Some(Token {
+            bearer: Bearer {
+                header: HeaderValue::from_static("Bearer old"),
+                generation: 7,
+            },
+            renew_at,
+            expires_at,
+        });
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .expect("the HTTP client starts");
+        let bearer = cache.bearer(&http, &credentials).await;
+        bearer.map(|bearer| bearer.generation)
+    }
+
+    #[tokio::test]
+    async fn a_token_to_be_renewed_is_used_while_its_provider_is_away() {
+        crate::cdf::transport::install_crypto();
+        let now = Instant::now();
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(bearer_of(now, now + hour).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_not_used_even_then() {
+        crate::cdf::transport::install_crypto();
+        let now = Instant::now();
+        let failure = bearer_of(now, now).await.expect_err("nobody grants one");
+        assert_eq!(failure.class(), "retry");
+    }
+}

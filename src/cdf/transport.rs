@@ -132,7 +132,7 @@ fn is_local(url: &str) -> bool {
 
 /// rustls has no crypto of its own: ring is made the process's choice, once. Somebody who
 /// installed another before us keeps it.
-fn install_crypto() {
+pub fn install_crypto() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -55,13 +55,13 @@ async fn each_answer_has_its_class_and_sqlstate() {
             datapoint(),
             Reply::json(429, error("Too many requests")),
             "retry",
-            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            SqlState::INSUFFICIENT_RESOURCES,
         ),
         (
             time_series(None),
             Reply::json(429, error("Too many requests")),
             "retry",
-            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            SqlState::INSUFFICIENT_RESOURCES,
         ),
         (
             datapoint(),

@@ -46,3 +46,49 @@ pub fn push_field_head(body: &mut Vec<u8>, tag: u8, length: usize) {
     body.push(tag);
     push_varint(body, length as u64);
 }
+
+/// The few bytes before a value, put together on the stack: one append for all of them.
+pub struct Head {
+    buffer: [u8; Self::BYTES_MAX],
+    length: usize,
+}
+
+impl Default for Head {
+    #[inline]
+    fn default() -> Self {
+        Head {
+            buffer: [0; Self::BYTES_MAX],
+            length: 0,
+        }
+    }
+}
+
+impl Head {
+    /// Three fields of a tag and the longest varint.
+    const BYTES_MAX: usize = 3 * 11;
+
+    /// Adds a varint field. At most three fields fit.
+    #[inline]
+    pub fn varint(&mut self, tag: u8, mut value: u64) {
+        self.buffer[self.length] = tag;
+        self.length += 1;
+        while value >= 0x80 {
+            self.buffer[self.length] = value as u8 | 0x80;
+            self.length += 1;
+            value >>= 7;
+        }
+        self.buffer[self.length] = value as u8;
+        self.length += 1;
+    }
+
+    /// Adds tag and length of a length-delimited field.
+    #[inline]
+    pub fn field(&mut self, tag: u8, length: usize) {
+        self.varint(tag, length as u64);
+    }
+
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}

@@ -4,11 +4,17 @@
 //! to visit each point or row once. Never part of the write path: it has a protobuf reader
 //! of its own, so that a fault of the encoder shows.
 
+mod digest;
+mod point_list;
+
+pub use digest::{DatapointDigest, RawDigest};
+
 use super::client::{Call, JSON, PROTOBUF};
 use super::encode::json;
 use super::{AttemptFailure, CdfClient, Identity, Operation, Repeat, answer::Answer, percent};
 use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
+use point_list::{DataPointListItem, DataPointListResponse};
 use prost::Message;
 use reqwest::Method;
 use serde::Deserialize;
@@ -22,94 +28,6 @@ const ROWS_PER_PAGE: usize = 10_000;
 
 /// Bytes of a page that are read; a page of RAW rows has no documented bound.
 const PAGE_BYTES_MAX: usize = 256 << 20;
-
-/// How many numeric points a series holds, and a sum over them that does not depend on their
-/// order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DatapointDigest {
-    pub points: u64,
-    pub checksum: u64,
-}
-
-impl DatapointDigest {
-    pub fn add(&mut self, timestamp_ms: i64, value: f64) {
-        self.points += 1;
-        let point = mix(timestamp_ms as u64).wrapping_add(value.to_bits());
-        self.checksum = self.checksum.wrapping_add(mix(point));
-    }
-}
-
-/// How many rows a RAW table holds, and a sum over keys and columns that depends neither on
-/// the order of rows nor on how the JSON is spaced. The order of fields does count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RawDigest {
-    pub rows: u64,
-    pub checksum: u64,
-}
-
-impl RawDigest {
-    /// `columns` is the row's JSON object.
-    pub fn add(&mut self, key: &str, columns: &serde_json::Value) {
-        self.rows += 1;
-        let mut row = 0;
-        for byte in key.bytes().chain([0]).chain(columns.to_string().bytes()) {
-            row = mix(row ^ u64::from(byte));
-        }
-        self.checksum = self.checksum.wrapping_add(row);
-    }
-}
-
-/// splitmix64's finalizer: every bit of the input moves about half of the output's.
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
-// Of com.cognite.v1.timeseries.proto, what a read of raw points needs.
-
-#[derive(Message)]
-struct DataPointListResponse {
-    #[prost(message, repeated, tag = "1")]
-    items: Vec<DataPointListItem>,
-}
-
-#[derive(Message)]
-struct DataPointListItem {
-    #[prost(message, optional, tag = "3")]
-    numeric: Option<NumericDatapoints>,
-    #[prost(message, optional, tag = "4")]
-    strings: Option<StringDatapoints>,
-}
-
-#[derive(Message)]
-struct NumericDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<NumericDatapoint>,
-}
-
-#[derive(Message)]
-struct NumericDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    #[prost(double, tag = "2")]
-    value: f64,
-}
-
-#[derive(Message)]
-struct StringDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<StringDatapoint>,
-}
-
-#[derive(Message)]
-struct StringDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    #[prost(string, tag = "2")]
-    value: String,
-}
 
 #[derive(Deserialize)]
 struct Cursors {
@@ -159,26 +77,14 @@ impl CdfClient {
         times_ms: Range<i64>,
         mut visit: impl FnMut(i64, f64),
     ) -> Result<(), AttemptFailure> {
-        let mut times_ms = times_ms;
-        while !times_ms.is_empty() {
-            let items = self
-                .datapoint_page(identity, external_id, &times_ms)
-                .await?;
-            let points = items
-                .into_iter()
-                .filter_map(|item| item.numeric)
-                .flat_map(|numeric| numeric.datapoints);
-            let mut last_ms = None;
-            for point in points {
+        self.read_points(identity, external_id, times_ms, |item| {
+            let points = item.numeric.map(|list| list.datapoints).unwrap_or_default();
+            for point in &points {
                 visit(point.timestamp, point.value);
-                last_ms = Some(point.timestamp);
             }
-            match last_ms {
-                Some(last_ms) => times_ms.start = last_ms + 1,
-                None => break,
-            }
-        }
-        Ok(())
+            points.last().map(|point| point.timestamp)
+        })
+        .await
     }
 
     /// Visits the points of a string series in order of time.
@@ -192,26 +98,14 @@ impl CdfClient {
         times_ms: Range<i64>,
         mut visit: impl FnMut(i64, &str),
     ) -> Result<(), AttemptFailure> {
-        let mut times_ms = times_ms;
-        while !times_ms.is_empty() {
-            let items = self
-                .datapoint_page(identity, external_id, &times_ms)
-                .await?;
-            let points = items
-                .into_iter()
-                .filter_map(|item| item.strings)
-                .flat_map(|strings| strings.datapoints);
-            let mut last_ms = None;
-            for point in points {
+        self.read_points(identity, external_id, times_ms, |item| {
+            let points = item.strings.map(|list| list.datapoints).unwrap_or_default();
+            for point in &points {
                 visit(point.timestamp, &point.value);
-                last_ms = Some(point.timestamp);
             }
-            match last_ms {
-                Some(last_ms) => times_ms.start = last_ms + 1,
-                None => break,
-            }
-        }
-        Ok(())
+            points.last().map(|point| point.timestamp)
+        })
+        .await
     }
 
     /// Count and checksum of a RAW table's rows.
@@ -263,6 +157,28 @@ impl CdfClient {
                     visit(&row.key, &row.columns);
                 }
                 next = page.next_cursor;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads page by page; `visit` tells the last time that it saw, where the next page
+    /// begins.
+    async fn read_points(
+        &self,
+        identity: &Identity,
+        external_id: &str,
+        mut times_ms: Range<i64>,
+        mut visit: impl FnMut(DataPointListItem) -> Option<i64>,
+    ) -> Result<(), AttemptFailure> {
+        while !times_ms.is_empty() {
+            let items = self
+                .datapoint_page(identity, external_id, &times_ms)
+                .await?;
+            let last_ms = items.into_iter().filter_map(&mut visit).max();
+            match last_ms {
+                Some(last_ms) => times_ms.start = last_ms + 1,
+                None => break,
             }
         }
         Ok(())

@@ -1,0 +1,48 @@
+//! `DataPointListResponse`: a page of datapoints in protobuf.
+//!
+//! Owns the messages of `com.cognite.v1.timeseries.proto` that a read of raw points needs, by
+//! derive: the hand-written encoder of inserts shares nothing with them. Never writes one.
+
+use prost::Message;
+
+#[derive(Message)]
+pub struct DataPointListResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub items: Vec<DataPointListItem>,
+}
+
+#[derive(Message)]
+pub struct DataPointListItem {
+    #[prost(message, optional, tag = "3")]
+    pub numeric: Option<NumericDatapoints>,
+    #[prost(message, optional, tag = "4")]
+    pub strings: Option<StringDatapoints>,
+}
+
+#[derive(Message)]
+pub struct NumericDatapoints {
+    #[prost(message, repeated, tag = "1")]
+    pub datapoints: Vec<NumericDatapoint>,
+}
+
+#[derive(Message)]
+pub struct NumericDatapoint {
+    #[prost(int64, tag = "1")]
+    pub timestamp: i64,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+}
+
+#[derive(Message)]
+pub struct StringDatapoints {
+    #[prost(message, repeated, tag = "1")]
+    pub datapoints: Vec<StringDatapoint>,
+}
+
+#[derive(Message)]
+pub struct StringDatapoint {
+    #[prost(int64, tag = "1")]
+    pub timestamp: i64,
+    #[prost(string, tag = "2")]
+    pub value: String,
+}
