@@ -6,6 +6,7 @@
 use super::answer::Answer;
 use super::classify::classify;
 use super::transport::{self, Transport};
+use super::unanswered::unanswered;
 use super::{AttemptFailure, EncodedRequest, Identity, Operation, Repeat, TokenCache, percent};
 use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
@@ -180,7 +181,14 @@ impl CdfClient {
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Err(self.unanswered(identity, call, &error)),
+            Err(error) => {
+                return Err(unanswered(
+                    &identity.project,
+                    call.operation,
+                    call.repeat,
+                    &error,
+                ));
+            }
         };
         self.note_clock(&response);
         let status = response.status().as_u16();
@@ -193,71 +201,12 @@ impl CdfClient {
                     ..Answer::default()
                 })
             }
-            Err(error) => Err(self.unanswered(identity, call, &error)),
-        }
-    }
-
-    /// No answer came: what that means depends on how far the request got.
-    fn unanswered(
-        &self,
-        identity: &Identity,
-        call: &Call<'_>,
-        error: &reqwest::Error,
-    ) -> AttemptFailure {
-        let base_url = super::answer::presentable(&identity.project.base_url, 200);
-        if error.is_builder() {
-            return AttemptFailure::Stop {
-                reason: Box::new(
-                    Diagnostic::error(
-                        SqlState::CONNECTION_FAILURE,
-                        format!("base_url or project is not an address: {base_url}"),
-                    )
-                    .with_hint("base_url is a scheme and a host: https://api.cognitedata.com."),
-                ),
-            };
-        }
-        let never_sent = error.is_connect();
-        if call.repeat == Repeat::Doubles && !never_sent {
-            return AttemptFailure::Unknown {
-                reason: Box::new(
-                    Diagnostic::error(
-                        SqlState::STATEMENT_COMPLETION_UNKNOWN,
-                        format!(
-                            "CDF may or may not have {}: {}",
-                            call.operation.in_words(),
-                            transport::cause(error)
-                        ),
-                    )
-                    .with_detail("The request was sent and no answer came back.")
-                    .with_hint(
-                        "Look in CDF before you send the rows again. Rows with an external_id \
-                         are repeated safely by themselves.",
-                    ),
-                ),
-            };
-        }
-        let message = match never_sent {
-            true => format!(
-                "CDF at {base_url} cannot be reached: {}",
-                transport::cause(error)
-            ),
-            false => format!(
-                "CDF at {base_url} did not answer: {}",
-                transport::cause(error)
-            ),
-        };
-        AttemptFailure::Retry {
-            retry_after: None,
-            answered: never_sent,
-            status: None,
-            reason: Box::new(
-                Diagnostic::error(SqlState::CONNECTION_FAILURE, message)
-                    .with_detail(match never_sent {
-                        true => "Nothing was sent.",
-                        false => "The request was sent and no answer came back.",
-                    })
-                    .with_hint("Check base_url and the network between the gateway and CDF."),
-            ),
+            Err(error) => Err(unanswered(
+                &identity.project,
+                call.operation,
+                call.repeat,
+                &error,
+            )),
         }
     }
 

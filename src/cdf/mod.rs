@@ -23,6 +23,7 @@ mod token_endpoint;
 mod token_inspection;
 mod tokens;
 mod transport;
+mod unanswered;
 
 pub use client::CdfClient;
 pub use destinations::split_by_destination;
