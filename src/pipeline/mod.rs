@@ -5,10 +5,24 @@
 //! accepted it, and that two writes of one key never overtake each other. Never parses SQL
 //! and never sees a socket of a client.
 
+pub mod attempt;
+mod batcher;
+mod byte_window;
+mod intake;
+pub mod limiter;
 mod memory;
+mod rate;
+mod retry;
+pub mod segment;
+pub mod sender;
+pub mod sequencer;
+mod split;
 mod submission;
 mod ticket;
+mod weight;
+mod writer;
 
+pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
 pub use submission::Submission;
 pub use ticket::{Outcome, Ticket, TicketPart};

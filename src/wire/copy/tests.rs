@@ -53,10 +53,8 @@ impl Copy {
         Copy {
             statement: CopyStatement {
                 table,
-                database: None,
                 columns,
                 options,
-                names_encoding: false,
             },
             bounds: BOUNDS,
             line_bytes_max: 1 << 20,

@@ -1,0 +1,73 @@
+//! One call to CDF, as the sequencer asks for it and a writer reports it.
+//!
+//! Owns the messages between the two. Promises that each attempt gets one report. Never
+//! says how the call is made.
+
+use super::segment::Piece;
+use crate::catalog::Resource;
+use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
+use crate::rows::SeriesKey;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Names a request or a look-up of one sequencer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// A call to be made.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: CallId,
+    /// With whose credentials.
+    pub identity: Arc<Identity>,
+    pub resource: Resource,
+    pub call: Call,
+}
+
+/// What to call.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Write these rows, in their order.
+    Write(Arc<Piece>),
+    /// Find out names and types of these series, so that the directory knows them.
+    FindSeries(Arc<[Arc<SeriesKey>]>),
+    /// Make these series.
+    MakeSeries {
+        external_ids: Arc<[Box<str>]>,
+        is_string: bool,
+    },
+    /// Tell which of these objects an unanswered attempt of ours made.
+    SettleCreates {
+        duplicated: Arc<[Reference]>,
+        /// When the first attempt began.
+        first_sent: Instant,
+    },
+}
+
+/// How a call ended well.
+#[derive(Clone, Debug)]
+pub enum CallAnswer {
+    Done,
+    Settled(SettledCreates),
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct AttemptReport {
+    pub result: Result<CallAnswer, AttemptFailure>,
+    /// Bytes of the body before compression, where one was made: CDF's budgets count these.
+    pub body_bytes: Option<u64>,
+    /// Bytes of the body as sent.
+    pub sent_bytes: Option<u64>,
+}
+
+impl AttemptReport {
+    /// The report of a call without a body of rows.
+    pub fn of(result: Result<CallAnswer, AttemptFailure>) -> Self {
+        AttemptReport {
+            result,
+            body_bytes: None,
+            sent_bytes: None,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Batcher actors: the shell of a sequencer, one per project and resource.
+//!
+//! Owns the sequencer of its resource, and with it the limiters of every identity that writes
+//! to it. Promises that the sequencer is asked what is due with every message, so that a
+//! flooded mailbox does not hold up deadlines, and by a timer when there are none. Never
+//! touches a row: messages carry batches.
+
+use super::Submission;
+use super::attempt::Attempt;
+use super::sequencer::{Sequencer, SequencerSettings, SeriesNames};
+use super::writer::{Finished, WriterPool};
+use crate::cdf::Identity;
+use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Rows for the batcher.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Submit(pub Submission);
+
+/// Somebody waits for all rows that this identity has sent so far.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct TicketWaits(pub Arc<Identity>);
+
+/// Send everything now, and tell when nothing is left.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain(pub oneshot::Sender<()>);
+
+/// How often a new batcher looks whether its predecessor's calls have ended.
+const QUARANTINE_CHECK: Duration = Duration::from_millis(20);
+
+/// After a panic, calls of the dead batcher may still be under way, and nobody knows their
+/// keys any more. Its successor sends nothing until they have ended and cannot land late.
+struct Quarantine {
+    predecessor_calls: Weak<()>,
+    guard: Duration,
+    ends: Option<Instant>,
+}
+
+impl Quarantine {
+    /// When to look again; `None`: it is over.
+    fn check(&mut self, now: Instant) -> Option<Instant> {
+        if self.predecessor_calls.strong_count() > 0 {
+            return Some(now + QUARANTINE_CHECK);
+        }
+        let ends = *self.ends.get_or_insert(now + self.guard);
+        (ends > now).then_some(ends)
+    }
+}
+
+/// The actor.
+pub struct BatcherActor {
+    sequencer: Sequencer,
+    writers: Arc<WriterPool>,
+    /// Held by every call under way.
+    calls_token: Arc<()>,
+    quarantine: Option<Quarantine>,
+    reports_to: Option<Recipient<Finished>>,
+    timer: Option<(Instant, SpawnHandle)>,
+    calls: Vec<Attempt>,
+    drains: Vec<oneshot::Sender<()>>,
+}
+
+impl BatcherActor {
+    /// `calls_token` is known to the registry, so that a successor can wait for the calls;
+    /// `predecessor_calls` is that of the batcher whose place this one takes.
+    pub fn new(
+        settings: SequencerSettings,
+        names: Arc<dyn SeriesNames>,
+        writers: Arc<WriterPool>,
+        calls_token: Arc<()>,
+        predecessor_calls: Option<Weak<()>>,
+    ) -> Self {
+        let guard = Duration::from_millis(settings.retry.stale_write_guard_ms);
+        BatcherActor {
+            sequencer: Sequencer::new(settings, names, Instant::now()),
+            writers,
+            calls_token,
+            quarantine: predecessor_calls.map(|predecessor_calls| Quarantine {
+                predecessor_calls,
+                guard,
+                ends: None,
+            }),
+            reports_to: None,
+            timer: None,
+            calls: Vec::new(),
+            drains: Vec::new(),
+        }
+    }
+
+    /// Does what is due, hands out calls and sets the timer.
+    fn work(&mut self, now: Instant, context: &mut Context<Self>) {
+        if let Some(quarantine) = &mut self.quarantine {
+            if let Some(look_again) = quarantine.check(now) {
+                self.set_timer(now, Some(look_again), context);
+                return;
+            }
+            self.quarantine = None;
+        }
+        self.sequencer.poll(now, &mut self.calls);
+        if let Some(reports_to) = &self.reports_to {
+            for attempt in self.calls.drain(..) {
+                self.writers
+                    .hand_out(attempt, reports_to.clone(), self.calls_token.clone());
+            }
+        }
+        if !self.drains.is_empty() && self.sequencer.is_idle() {
+            for drained in self.drains.drain(..) {
+                // Nobody listens any more when the drain has timed out.
+                let _ = drained.send(());
+            }
+        }
+        self.set_timer(now, self.sequencer.wake_at(), context);
+    }
+
+    /// Sees to it that `work` runs at `wake_at`. A timer that fires too early costs one look;
+    /// to set it anew with every message would cost more.
+    fn set_timer(&mut self, now: Instant, wake_at: Option<Instant>, context: &mut Context<Self>) {
+        let Some(wake_at) = wake_at else {
+            return;
+        };
+        if let Some((at, handle)) = self.timer {
+            if at <= wake_at {
+                return;
+            }
+            context.cancel_future(handle);
+        }
+        let delay = wake_at.saturating_duration_since(now);
+        let handle = context.run_later(delay, |batcher, context| {
+            batcher.timer = None;
+            batcher.work(Instant::now(), context);
+        });
+        self.timer = Some((wake_at, handle));
+    }
+}
+
+impl Actor for BatcherActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.reports_to = Some(context.address().recipient());
+    }
+}
+
+impl Handler<Submit> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, submit: Submit, context: &mut Self::Context) {
+        let now = Instant::now();
+        self.sequencer.submit(now, submit.0);
+        self.work(now, context);
+    }
+}
+
+impl Handler<TicketWaits> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, waits: TicketWaits, context: &mut Self::Context) {
+        self.sequencer.ticket_waits(&waits.0);
+        self.work(Instant::now(), context);
+    }
+}
+
+impl Handler<Finished> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, finished: Finished, context: &mut Self::Context) {
+        let now = Instant::now();
+        self.sequencer.finished(now, finished.id, finished.report);
+        self.work(now, context);
+    }
+}
+
+impl Handler<Drain> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, drain: Drain, context: &mut Self::Context) {
+        self.sequencer.flush();
+        self.drains.push(drain.0);
+        self.work(Instant::now(), context);
+    }
+}

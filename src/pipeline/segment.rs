@@ -1,0 +1,110 @@
+//! Rows of a submission on their way through requests, and the verdicts they get.
+//!
+//! Owns the link from a row range back to its ticket part. Promises that a verdict names the
+//! row of the statement, not of the batch. Never copies rows: splitting is range arithmetic.
+
+use super::Submission;
+use super::weight::Weight;
+use crate::diagnostic::Diagnostic;
+use crate::rows::RowRange;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Some rows of a submission.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub submission: Arc<Submission>,
+    pub rows: Range<usize>,
+}
+
+impl Segment {
+    /// What an encoder takes.
+    pub fn range(&self) -> RowRange<'_> {
+        RowRange {
+            batch: &self.submission.batch,
+            rows: self.rows.clone(),
+        }
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    /// A verdict for these rows.
+    pub fn settle(&self, verdict: &RowVerdict) {
+        let part = &self.submission.part;
+        let rows = self.rows();
+        if rows == 0 {
+            return;
+        }
+        let first = self.submission.batch.row_number(self.rows.start);
+        match verdict {
+            RowVerdict::Accepted => part.accept(rows),
+            RowVerdict::Rejected(reason) => part.reject(rows, first, reason),
+            RowVerdict::Failed(reason) => part.fail(rows, first, reason),
+            RowVerdict::Unknown(reason) => part.unknown(rows, first, reason),
+        }
+    }
+}
+
+/// What became of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowVerdict {
+    /// CDF has them.
+    Accepted,
+    /// They can never succeed.
+    Rejected(Box<Diagnostic>),
+    /// Not sent, or surely not accepted, and not sent again.
+    Failed(Box<Diagnostic>),
+    /// Sent, and nobody knows.
+    Unknown(Box<Diagnostic>),
+}
+
+/// Rows that travel in one request: every attempt sends the same ones.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    pub segments: Vec<Segment>,
+    /// What the rows weigh; where series are shared between segments, from above.
+    pub weight: Weight,
+}
+
+impl Piece {
+    pub fn new(segments: Vec<Segment>) -> Self {
+        let mut weight = Weight::default();
+        for segment in &segments {
+            weight += Weight::of_rows(&segment.submission.batch, segment.rows.clone());
+        }
+        Piece { segments, weight }
+    }
+
+    /// Whose ticket still wants them, and the others.
+    pub fn part_aborted(&self) -> (Vec<Segment>, Vec<Segment>) {
+        self.segments
+            .iter()
+            .cloned()
+            .partition(|segment| !segment.submission.part.is_aborted())
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.segments.iter().map(Segment::rows).sum()
+    }
+
+    /// What encoders take.
+    pub fn ranges(&self) -> Vec<RowRange<'_>> {
+        self.segments.iter().map(Segment::range).collect()
+    }
+
+    /// One verdict for all rows.
+    pub fn settle(&self, verdict: &RowVerdict) {
+        for segment in &self.segments {
+            segment.settle(verdict);
+        }
+    }
+
+    /// Notes on every ticket that from now on an answer is needed to know the outcome.
+    pub fn mark_sent(&self) {
+        for segment in &self.segments {
+            segment.submission.part.mark_sent();
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! How a submission comes in: names of series settled, cut to size, keys claimed.
+//!
+//! Owns the look-ups that submissions with unknown series ids wait for. Promises that a
+//! connection's submissions come in in their order, whatever one of them waits for. Never
+//! makes a submission without unknown ids wait for another connection's look-up: nothing of
+//! a waiting submission has been acknowledged, so others may come before it.
+
+use super::claims::SeriesClaim;
+use super::entries::{Entry, EntryId};
+use super::{Claims, Sequencer, Target};
+use crate::cdf::{AttemptFailure, Identity};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::pipeline::Submission;
+use crate::pipeline::attempt::{AttemptReport, CallId};
+use crate::pipeline::retry::Retry;
+use crate::pipeline::segment::{RowVerdict, Segment};
+use crate::pipeline::weight::{Slice, Weight, slices};
+use crate::rows::{DatapointBatch, RowBatch, SeriesKey, SeriesReference, TimeSpan, hash_key};
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Submissions of one connection that wait for the names of series.
+#[derive(Debug)]
+pub struct Lookup {
+    pub identity: Arc<Identity>,
+    connection: u64,
+    /// The series that the first of `waiting` names by ids that are not known.
+    pub keys: Arc<[Arc<SeriesKey>]>,
+    pub waiting: VecDeque<Submission>,
+    pub began: Option<Instant>,
+    retry: Option<Retry>,
+    budget: usize,
+}
+
+impl Sequencer {
+    /// Takes a submission in, or lets it wait for the names of its series.
+    pub(super) fn admit(&mut self, now: Instant, submission: Submission) {
+        if let Some(lookup) = self
+            .lookup_of
+            .get(&submission.connection)
+            .and_then(|id| self.lookups.get_mut(id))
+        {
+            lookup.waiting.push_back(submission);
+            return;
+        }
+        match self.canonical_keys(now, &submission) {
+            Ok(keys) => self.enter(now, submission, &keys),
+            Err(unknown) => self.look_up(submission, unknown),
+        }
+    }
+
+    /// Per series the hash that stands for it, empty where each stands for itself.
+    ///
+    /// # Errors
+    /// The series to look up first.
+    fn canonical_keys(
+        &self,
+        now: Instant,
+        submission: &Submission,
+    ) -> Result<Vec<u64>, Vec<Arc<SeriesKey>>> {
+        let RowBatch::Datapoints(batch) = &submission.batch else {
+            return Ok(Vec::new());
+        };
+        let names_ids = batch
+            .series
+            .iter()
+            .any(|key| matches!(key.reference(), SeriesReference::Id(_)));
+        if !names_ids {
+            return Ok(Vec::new());
+        }
+        let hashes = self
+            .names
+            .canonical_hashes(&submission.identity, &batch.series, now);
+        let unknown: Vec<Arc<SeriesKey>> = batch
+            .series
+            .iter()
+            .zip(&hashes)
+            .filter(|(_, hash)| hash.is_none())
+            .map(|(key, _)| key.clone())
+            .collect();
+        if unknown.is_empty() {
+            Ok(hashes.into_iter().flatten().collect())
+        } else {
+            Err(unknown)
+        }
+    }
+
+    fn look_up(&mut self, submission: Submission, unknown: Vec<Arc<SeriesKey>>) {
+        let id = self.new_call_id();
+        let budget = self.series_budgets.find_or_make(&submission.identity.name);
+        self.lookup_of.insert(submission.connection, id);
+        self.lookups.insert(
+            id,
+            Lookup {
+                identity: submission.identity.clone(),
+                connection: submission.connection,
+                keys: unknown.into(),
+                waiting: VecDeque::from([submission]),
+                began: None,
+                retry: None,
+                budget,
+            },
+        );
+        self.enqueue_lookup(id);
+    }
+
+    pub(super) fn enqueue_lookup(&mut self, id: CallId) {
+        if let Some(lookup) = self.lookups.get(&id) {
+            self.series_budgets.of(lookup.budget).waiting.push_back(id);
+        }
+    }
+
+    pub(super) fn lookup_finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
+        self.meters.requests_in_flight.decrement(1.0);
+        let Some(lookup) = self.lookups.get_mut(&id) else {
+            return;
+        };
+        self.series_budgets.of(lookup.budget).limiter.free_slot();
+        let verdict = match report.result {
+            Ok(_) => None,
+            Err(AttemptFailure::Retry {
+                retry_after,
+                reason,
+                ..
+            }) => {
+                let began = lookup.began.unwrap_or(now);
+                let retry = lookup
+                    .retry
+                    .get_or_insert_with(|| Retry::new(&self.retry, began));
+                if let Some(at) = retry.next_attempt(now, retry_after, &mut self.random) {
+                    self.timers.push(Reverse((at, id)));
+                    return;
+                }
+                Some(RowVerdict::Failed(reason))
+            }
+            Err(
+                AttemptFailure::Split { reason, .. }
+                | AttemptFailure::Reject { reason }
+                | AttemptFailure::Unknown { reason }
+                | AttemptFailure::Stop { reason },
+            ) => Some(RowVerdict::Failed(reason)),
+        };
+        let Some(mut lookup) = self.lookups.remove(&id) else {
+            return;
+        };
+        self.lookup_of.remove(&lookup.connection);
+        if let Some(first) = lookup.waiting.pop_front() {
+            match verdict {
+                Some(verdict) => {
+                    let rows = 0..first.batch.rows();
+                    let submission = Arc::new(first);
+                    self.settle_segment(&Segment { submission, rows }, &verdict);
+                }
+                None => self.enter_after_lookup(now, first),
+            }
+        }
+        for submission in lookup.waiting {
+            self.admit(now, submission);
+        }
+    }
+
+    /// A series that is still unknown does not exist: its id stands for itself, and CDF will
+    /// say so to the write.
+    fn enter_after_lookup(&mut self, now: Instant, submission: Submission) {
+        let RowBatch::Datapoints(batch) = &submission.batch else {
+            return;
+        };
+        let keys: Vec<u64> = self
+            .names
+            .canonical_hashes(&submission.identity, &batch.series, now)
+            .into_iter()
+            .zip(&batch.series)
+            .map(|(hash, key)| hash.unwrap_or_else(|| key.hash()))
+            .collect();
+        self.enter(now, submission, &keys);
+    }
+
+    /// Cuts a submission to size, claims its keys and queues what is free.
+    fn enter(&mut self, now: Instant, submission: Submission, canonical: &[u64]) {
+        let target = Target::of(&submission.batch);
+        debug_assert!(target.is_of(self.resource), "rows of another resource");
+        if submission.part.is_aborted() {
+            let rows = 0..submission.batch.rows();
+            let submission = Arc::new(submission);
+            self.settle_segment(
+                &Segment { submission, rows },
+                &RowVerdict::Failed(cancelled()),
+            );
+            return;
+        }
+        let budgets = &mut self.budgets;
+        let identity = &submission.identity;
+        let lane = self
+            .lanes
+            .find_or_make(identity, target, || budgets.find_or_make(&identity.name));
+        let mut parts = slices(&submission.batch, &self.bounds);
+        if let RowBatch::Datapoints(batch) = &submission.batch
+            && has_two_names_of_a_series(batch, canonical)
+        {
+            parts = one_name_each(&submission.batch, batch, canonical, &parts);
+        }
+        let submission = Arc::new(submission);
+        for Slice { rows, weight } in parts {
+            if rows.is_empty() {
+                continue;
+            }
+            self.meters.queue_rows.increment(rows.len() as f64);
+            let segment = Segment {
+                submission: submission.clone(),
+                rows: rows.clone(),
+            };
+            let mut entry = Entry::new(segment, weight, lane, now);
+            entry.sequence = self.next_sequence;
+            entry.urgent = submission.ticket_waits;
+            self.next_sequence += 1;
+            let id = self.entries.insert(entry);
+            self.claim(id, &submission.batch, rows, canonical);
+            if self.entries.get(id).is_some_and(Entry::is_free) {
+                self.push_free(id);
+            }
+            if let Some(lane) = self.lanes.get_mut(lane) {
+                lane.waiting += 1;
+            }
+        }
+    }
+
+    /// Puts an entry that waits for nothing into its lane.
+    pub(super) fn push_free(&mut self, id: EntryId) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        if let Some(lane) = self.lanes.get_mut(entry.lane) {
+            lane.push(id, entry);
+            if !lane.listed {
+                lane.listed = true;
+                self.listed.push_back(entry.lane);
+            }
+        }
+    }
+
+    fn claim(&mut self, entry: EntryId, batch: &RowBatch, rows: Range<usize>, canonical: &[u64]) {
+        let entries = &mut self.entries;
+        let claims = match (&mut self.claims, batch) {
+            (Claims::Series(claims), RowBatch::Datapoints(batch)) => {
+                let mut made = 0;
+                for_each_span(batch, rows, |series, span| {
+                    let name = batch.series[series].hash();
+                    let key = canonical.get(series).copied().unwrap_or(name);
+                    // 0 says "several names"; a hash of 0 only loses some parallelism.
+                    claims.claim(entries, key, SeriesClaim { entry, span, name });
+                    made += 1;
+                });
+                made
+            }
+            (Claims::Keys(claims), RowBatch::RawRows(batch)) => {
+                let destination = hash_key(&*batch.destination);
+                for key in &batch.key_hashes[rows.clone()] {
+                    claims.claim(entries, entry, key ^ destination, true);
+                }
+                rows.len()
+            }
+            (Claims::Keys(claims), RowBatch::Objects(batch)) => {
+                for key in &batch.key_hashes[rows.clone()] {
+                    if *key != 0 {
+                        claims.claim(entries, entry, *key, false);
+                    }
+                }
+                rows.len()
+            }
+            // Rows of another resource: the intake asserts that there are none.
+            (Claims::Series(_), RowBatch::RawRows(_) | RowBatch::Objects(_))
+            | (Claims::Keys(_), RowBatch::Datapoints(_)) => 0,
+        };
+        entries.set_claims(entry, claims);
+    }
+}
+
+/// Why rows of a cancelled statement have not been sent.
+pub(super) fn cancelled() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::QUERY_CANCELED,
+        "the rows were not sent: the statement was cancelled",
+    ))
+}
+
+/// Calls `claim` with each series of these rows and the time that its points span.
+fn for_each_span(
+    batch: &DatapointBatch,
+    rows: Range<usize>,
+    mut claim: impl FnMut(usize, TimeSpan),
+) {
+    if rows.len() == batch.timestamps_ms.len() {
+        for (series, span) in batch.spans.iter().enumerate() {
+            claim(series, *span);
+        }
+        return;
+    }
+    let mut spans: Vec<Option<TimeSpan>> = vec![None; batch.series.len()];
+    for row in rows {
+        let at = batch.timestamps_ms[row];
+        let span = spans[batch.series_index[row] as usize].get_or_insert(TimeSpan {
+            first_ms: at,
+            last_ms: at,
+        });
+        span.first_ms = span.first_ms.min(at);
+        span.last_ms = span.last_ms.max(at);
+    }
+    for (series, span) in spans.iter().enumerate() {
+        if let Some(span) = span {
+            claim(series, *span);
+        }
+    }
+}
+
+fn has_two_names_of_a_series(batch: &DatapointBatch, canonical: &[u64]) -> bool {
+    let mut name_of: HashMap<u64, u64> = HashMap::with_capacity(canonical.len());
+    canonical
+        .iter()
+        .zip(&batch.series)
+        .any(|(key, series)| *name_of.entry(*key).or_insert(series.hash()) != series.hash())
+}
+
+/// Cuts slices so that none holds a series under two names: CDF refuses such a request, and
+/// the order of the points would be lost between the two.
+fn one_name_each(
+    whole: &RowBatch,
+    batch: &DatapointBatch,
+    canonical: &[u64],
+    slices: &[Slice],
+) -> Vec<Slice> {
+    debug_assert_eq!(canonical.len(), batch.series.len());
+    let mut cut = Vec::new();
+    for slice in slices {
+        let mut name_of: HashMap<u64, u32> = HashMap::new();
+        let mut first = slice.rows.start;
+        for row in slice.rows.clone() {
+            let series = batch.series_index[row];
+            let key = canonical[series as usize];
+            if *name_of.entry(key).or_insert(series) != series {
+                cut.push(first..row);
+                first = row;
+                name_of.clear();
+                name_of.insert(key, series);
+            }
+        }
+        cut.push(first..slice.rows.end);
+    }
+    cut.into_iter()
+        .map(|rows| Slice {
+            weight: Weight::of_rows(whole, rows.clone()),
+            rows,
+        })
+        .collect()
+}

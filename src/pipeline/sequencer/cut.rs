@@ -1,0 +1,261 @@
+//! When and how rows become a request.
+//!
+//! Owns the cut: at a bound of a request, when rows have waited `linger_ms`, or at once when
+//! somebody waits and a slot is free. Promises that no request breaks a bound, and that an
+//! entry goes into a request only when all that must come before it is done or in front of it
+//! in the same request. Never cuts before the budget has room: rows gather instead.
+
+use super::admission::cancelled;
+use super::entries::{Entry, EntryId};
+use super::lane::Lane;
+use super::request::Request;
+use super::{Sequencer, Stage};
+use crate::catalog::Resource;
+use crate::pipeline::attempt::{Attempt, CallId};
+use crate::pipeline::limiter::Permission;
+use crate::pipeline::segment::{Piece, RowVerdict, Segment};
+use crate::pipeline::split::by_database;
+use crate::pipeline::weight::{RequestBounds, Weight};
+use crate::rows::RowBatch;
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+impl Sequencer {
+    /// Cuts requests from all lanes whose time has come, one from each in turn.
+    pub(super) fn cut_due_lanes(&mut self, now: Instant, calls: &mut Vec<Attempt>) {
+        self.linger_ends = None;
+        let linger = Duration::from_millis(self.batch.linger_ms);
+        let mut passed_over = 0;
+        while passed_over < self.listed.len() {
+            let Some(place) = self.listed.pop_front() else {
+                return;
+            };
+            let Some(lane) = self.lanes.get_mut(place) else {
+                continue;
+            };
+            let Some(oldest) = lane.oldest else {
+                lane.listed = false;
+                continue;
+            };
+            self.listed.push_back(place);
+            passed_over += 1;
+            let lingers_until = oldest + linger;
+            let is_due = self.flushing
+                || lane.urgent
+                || lingers_until <= now
+                || is_full(lane, self.resource, &self.bounds);
+            if !is_due {
+                let ends = self.linger_ends.get_or_insert(lingers_until);
+                *ends = lingers_until.min(*ends);
+                continue;
+            }
+            let budget = lane.budget;
+            let state = self.budgets.of(budget);
+            if !state.limiter.has_slot() || !state.waiting.is_empty() {
+                continue;
+            }
+            if let Permission::WaitUntil(until) = state.limiter.prepare(now) {
+                state.wait_until = Some(until);
+                continue;
+            }
+            if let Some(id) = self.cut(now, place) {
+                let state = self.budgets.of(budget);
+                state.limiter.take_slot();
+                state.waiting.push_back(id);
+                self.grant_writes(now, budget, calls);
+            }
+            passed_over = 0;
+        }
+    }
+
+    /// Makes a request of the first rows of a lane; `None` when nobody wants them any more.
+    fn cut(&mut self, now: Instant, place: usize) -> Option<CallId> {
+        let number = self.next_cut;
+        self.next_cut += 1;
+        let mut fill = Fill::default();
+        let mut members = Vec::new();
+        let mut segments = Vec::new();
+        let mut followers: VecDeque<EntryId> = VecDeque::new();
+        loop {
+            let lane = self.lanes.get_mut(place)?;
+            let from_lane = lane.free.front().copied();
+            let Some(id) = from_lane.or_else(|| followers.front().copied()) else {
+                break;
+            };
+            let entry = self
+                .entries
+                .get_mut(id)
+                .expect("an entry is closed only after it has left its queue for a request");
+            if !fill.takes(entry, self.resource, &self.bounds) {
+                break;
+            }
+            if from_lane.is_some() {
+                lane.pop(entry);
+            } else {
+                followers.pop_front();
+            }
+            lane.waiting -= 1;
+            self.meters.queue_rows.decrement(entry.weight.rows as f64);
+            entry.taken = true;
+            let segment = entry.segment.take();
+            let is_wanted = segment
+                .as_ref()
+                .is_some_and(|segment| !segment.submission.part.is_aborted());
+            if is_wanted {
+                fill.add(entry, segment.as_ref());
+            }
+            match segment {
+                Some(segment) if is_wanted => segments.push(segment),
+                Some(segment) => {
+                    self.settle_segment(&segment, &RowVerdict::Failed(cancelled()));
+                }
+                None => {}
+            }
+            // An entry that nobody wants stays a link in the chain of its keys until those
+            // before it are done: with no rows it costs the request nothing.
+            self.entries
+                .take_into_cut(id, number, |free| followers.push_back(free));
+            members.push(id);
+        }
+        if segments.is_empty() {
+            for id in members {
+                self.close(id);
+            }
+            return None;
+        }
+        let piece = Piece {
+            weight: fill.weight(),
+            segments,
+        };
+        self.meters.request_rows.record(piece.weight.rows as f64);
+        let pieces = match self.resource {
+            Resource::RawTables => by_database(&piece),
+            Resource::Datapoints | Resource::RawRows | Resource::TimeSeries => vec![piece],
+        };
+        let id = self.new_call_id();
+        let lane = self.lanes.get_mut(place)?;
+        let request = Request::new(
+            lane.identity.clone(),
+            lane.target.clone(),
+            lane.budget,
+            members,
+            pieces.into_iter(),
+            now,
+        );
+        debug_assert_eq!(request.stage, Stage::Queued);
+        self.requests.insert(id, request);
+        Some(id)
+    }
+
+    /// Ends an entry; those that waited for it alone become free.
+    pub(super) fn close(&mut self, id: EntryId) {
+        let mut freed = Vec::new();
+        self.entries.close(id, |free| freed.push(free));
+        for id in freed {
+            self.push_free(id);
+        }
+    }
+}
+
+/// Whether a lane holds as much as one request takes. Distinct series are not counted here:
+/// that would cost a look at each, and the cut does it when it matters.
+fn is_full(lane: &Lane, resource: Resource, bounds: &RequestBounds) -> bool {
+    let rows_max = match resource {
+        Resource::Datapoints => bounds.points_max,
+        Resource::RawRows | Resource::RawTables | Resource::TimeSeries => bounds.items_max,
+    };
+    lane.free_rows >= rows_max || lane.free_bytes >= bounds.bytes_max
+}
+
+/// How full the request at hand is.
+#[derive(Debug, Default)]
+struct Fill {
+    rows: usize,
+    bytes: usize,
+    /// Items, where entries share a series counted again for each.
+    items: usize,
+    /// The distinct series, once `items` alone would have ended the request.
+    series: Option<HashSet<u64>>,
+    /// Segments taken, for the count of distinct series.
+    taken: Vec<Segment>,
+}
+
+impl Fill {
+    /// Whether the entry fits as well. The first one always does.
+    fn takes(&mut self, entry: &Entry, resource: Resource, bounds: &RequestBounds) -> bool {
+        if self.rows == 0 {
+            return true;
+        }
+        let weight = &entry.weight;
+        if self.bytes + weight.bytes > bounds.bytes_max {
+            return false;
+        }
+        match resource {
+            Resource::Datapoints => {
+                self.rows + weight.rows <= bounds.points_max
+                    && (self.items + weight.items <= bounds.items_max
+                        || self.series_with(entry) <= bounds.items_max)
+            }
+            Resource::RawRows | Resource::RawTables | Resource::TimeSeries => {
+                self.items + weight.items <= bounds.items_max
+            }
+        }
+    }
+
+    fn add(&mut self, entry: &Entry, segment: Option<&Segment>) {
+        self.rows += entry.weight.rows;
+        self.bytes += entry.weight.bytes;
+        match (&mut self.series, segment) {
+            (Some(series), Some(segment)) => {
+                series.extend(series_hashes(segment));
+                self.items = series.len();
+            }
+            (None, Some(segment)) => {
+                self.items += entry.weight.items;
+                self.taken.push(segment.clone());
+            }
+            (_, None) => {}
+        }
+    }
+
+    /// Distinct series if the entry were taken.
+    fn series_with(&mut self, entry: &Entry) -> usize {
+        let series = self.series.get_or_insert_with(|| {
+            let taken = std::mem::take(&mut self.taken);
+            taken.iter().flat_map(series_hashes).collect()
+        });
+        self.items = series.len();
+        let more = match &entry.segment {
+            Some(segment) => {
+                let mut new: HashSet<u64> = HashSet::new();
+                new.extend(series_hashes(segment).filter(|hash| !series.contains(hash)));
+                new.len()
+            }
+            None => 0,
+        };
+        series.len() + more
+    }
+
+    fn weight(&self) -> Weight {
+        Weight {
+            rows: self.rows,
+            items: self.items,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// The series of a segment, by hash; those of the whole batch where it is the batch.
+fn series_hashes(segment: &Segment) -> Box<dyn Iterator<Item = u64> + '_> {
+    match &segment.submission.batch {
+        RowBatch::Datapoints(batch) if segment.rows.len() == batch.timestamps_ms.len() => {
+            Box::new(batch.series.iter().map(|series| series.hash()))
+        }
+        RowBatch::Datapoints(batch) => Box::new(
+            batch.series_index[segment.rows.clone()]
+                .iter()
+                .map(|index| batch.series[*index as usize].hash()),
+        ),
+        RowBatch::RawRows(_) | RowBatch::Objects(_) => Box::new(std::iter::empty()),
+    }
+}

@@ -1,0 +1,220 @@
+//! What waits or is on its way, and what must come before what.
+//!
+//! Owns the entries (a submission, or a slice of one) and the links between them. Promises
+//! that an entry stays open until its rows have verdicts and no late write of them can land,
+//! and that those who wait for it hear of its end. Never knows keys: claims make the links.
+
+use crate::pipeline::segment::Segment;
+use crate::pipeline::weight::Weight;
+use std::time::Instant;
+
+/// Names an entry for good: the place is used again, the name is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryId {
+    place: u32,
+    generation: u32,
+}
+
+/// One that waits for another.
+#[derive(Clone, Copy, Debug)]
+struct Successor {
+    entry: EntryId,
+    /// Both may go in one request, in their order.
+    merges: bool,
+}
+
+/// Rows that travel together.
+#[derive(Debug)]
+pub struct Entry {
+    /// Taken when the rows become part of a request.
+    pub segment: Option<Segment>,
+    pub lane: usize,
+    pub weight: Weight,
+    pub arrived: Instant,
+    /// Position in the order of arrival.
+    pub sequence: u64,
+    /// Somebody waits for these rows.
+    pub urgent: bool,
+    /// Part of a request already, behind those that it waited for.
+    pub taken: bool,
+    /// Claims that the entry makes, to know when the tables of claims hold mostly dead ones.
+    pub claims: usize,
+    open_predecessors: u32,
+    successors: Vec<Successor>,
+    /// The cut that `predecessors_in_cut` counts for.
+    cut: u64,
+    predecessors_in_cut: u32,
+}
+
+impl Entry {
+    pub fn new(segment: Segment, weight: Weight, lane: usize, arrived: Instant) -> Self {
+        Entry {
+            segment: Some(segment),
+            lane,
+            weight,
+            arrived,
+            sequence: 0,
+            urgent: false,
+            taken: false,
+            claims: 0,
+            open_predecessors: 0,
+            successors: Vec::new(),
+            cut: 0,
+            predecessors_in_cut: 0,
+        }
+    }
+
+    /// Nothing must come before it.
+    pub fn is_free(&self) -> bool {
+        self.open_predecessors == 0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    entry: Option<Entry>,
+}
+
+/// All open entries of a sequencer.
+#[derive(Debug, Default)]
+pub struct Entries {
+    places: Vec<Place>,
+    vacant: Vec<u32>,
+    open: usize,
+    claims: usize,
+}
+
+impl Entries {
+    pub fn insert(&mut self, entry: Entry) -> EntryId {
+        self.open += 1;
+        self.claims += entry.claims;
+        let place = self.vacant.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            // 2^32 entries would be terabytes: the memory budget ends far before.
+            (self.places.len() - 1) as u32
+        });
+        let slot = &mut self.places[place as usize];
+        slot.entry = Some(entry);
+        EntryId {
+            place,
+            generation: slot.generation,
+        }
+    }
+
+    pub fn get(&self, id: EntryId) -> Option<&Entry> {
+        let place = self.places.get(id.place as usize)?;
+        if place.generation == id.generation {
+            place.entry.as_ref()
+        } else {
+            None
+        }
+    }
+
+    pub fn get_mut(&mut self, id: EntryId) -> Option<&mut Entry> {
+        let place = self.places.get_mut(id.place as usize)?;
+        if place.generation == id.generation {
+            place.entry.as_mut()
+        } else {
+            None
+        }
+    }
+
+    pub fn is_open(&self, id: EntryId) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// Entries that are open.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Claims of open entries.
+    pub fn claims(&self) -> usize {
+        self.claims
+    }
+
+    /// `later` must not be sent before `earlier` is closed; in one request with it only if
+    /// `merges`. Returns whether `earlier` is open at all.
+    pub fn link(&mut self, earlier: EntryId, later: EntryId, merges: bool) -> bool {
+        let Some(entry) = self.get_mut(earlier) else {
+            return false;
+        };
+        // Links to one entry are made in a row, so a repeated one is the last one made.
+        if let Some(last) = entry.successors.last_mut()
+            && last.entry == later
+        {
+            last.merges &= merges;
+            return true;
+        }
+        entry.successors.push(Successor {
+            entry: later,
+            merges,
+        });
+        if let Some(later) = self.get_mut(later) {
+            later.open_predecessors += 1;
+        }
+        true
+    }
+
+    /// Notes that `taken` is part of cut number `cut`, and calls `free` with each waiting
+    /// entry of its lane that may now follow it into the same request.
+    pub fn take_into_cut(&mut self, taken: EntryId, cut: u64, mut free: impl FnMut(EntryId)) {
+        let Some(entry) = self.get_mut(taken) else {
+            return;
+        };
+        let lane = entry.lane;
+        let successors = std::mem::take(&mut entry.successors);
+        for successor in successors.iter().filter(|successor| successor.merges) {
+            if let Some(later) = self.get_mut(successor.entry)
+                && later.lane == lane
+            {
+                if later.cut != cut {
+                    later.cut = cut;
+                    later.predecessors_in_cut = 0;
+                }
+                later.predecessors_in_cut += 1;
+                if later.predecessors_in_cut == later.open_predecessors {
+                    free(successor.entry);
+                }
+            }
+        }
+        if let Some(entry) = self.get_mut(taken) {
+            entry.successors = successors;
+        }
+    }
+
+    /// Ends an entry and calls `free` with each that waited for nothing else, unless it is in
+    /// a request already.
+    pub fn close(&mut self, id: EntryId, mut free: impl FnMut(EntryId)) {
+        let Some(place) = self.places.get_mut(id.place as usize) else {
+            return;
+        };
+        if place.generation != id.generation {
+            return;
+        }
+        let Some(entry) = place.entry.take() else {
+            return;
+        };
+        place.generation = place.generation.wrapping_add(1);
+        self.vacant.push(id.place);
+        self.open -= 1;
+        self.claims -= entry.claims;
+        for successor in entry.successors {
+            if let Some(later) = self.get_mut(successor.entry) {
+                later.open_predecessors -= 1;
+                if later.is_free() && !later.taken {
+                    free(successor.entry);
+                }
+            }
+        }
+    }
+
+    /// Counts the claims of an entry, once they are made.
+    pub fn set_claims(&mut self, id: EntryId, claims: usize) {
+        if let Some(entry) = self.get_mut(id) {
+            let before = std::mem::replace(&mut entry.claims, claims);
+            self.claims = self.claims - before + claims;
+        }
+    }
+}

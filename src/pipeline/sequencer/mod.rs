@@ -1,0 +1,393 @@
+//! The core of a batcher: which rows go into which request, in which order, and what becomes
+//! of them.
+//!
+//! Owns everything between a submission and its verdicts for one resource of one project:
+//! queues, claims on keys, requests, budgets, repeats. Promises that
+//! - every row gets one verdict, by `Drop` if by nothing else;
+//! - two requests under way never share a key, and writes of one key are sent in the order in
+//!   which their submissions came;
+//! - no request breaks the configured bounds or mixes identities or targets;
+//! - nothing waits without a time at which it is looked at again, or a call under way.
+//!
+//! Never does I/O, never reads a clock: it is told `now`, and returns the calls to make and
+//! the time at which to ask again. That is what lets the tests run it on virtual time.
+
+mod admission;
+mod budget;
+mod claims;
+mod cut;
+mod entries;
+mod lane;
+mod outcome;
+mod request;
+
+pub use claims::Unhashed;
+pub use lane::Target;
+
+use super::Submission;
+use super::attempt::{Attempt, AttemptReport, Call, CallId};
+use super::limiter::{Limiter, Permission};
+use super::segment::{Piece, RowVerdict, Segment};
+use super::weight::RequestBounds;
+use crate::catalog::Resource;
+use crate::cdf::Identity;
+use crate::config::{BatchSettings, LimitsTable, RetrySettings};
+use crate::rows::SeriesKey;
+use crate::telemetry::{PipelineMeters, Verdict};
+use admission::Lookup;
+use budget::{Budgets, Terms};
+use claims::{KeyClaims, SeriesClaims};
+use entries::Entries;
+use lane::Lanes;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use request::{Request, Stage};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is known of the two names of time series.
+pub trait SeriesNames: Send + Sync {
+    /// Per key, the hash that stands for its series however it is named; `None` for an id
+    /// that must be looked up first.
+    fn canonical_hashes(
+        &self,
+        identity: &Identity,
+        keys: &[Arc<SeriesKey>],
+        now: Instant,
+    ) -> Vec<Option<u64>>;
+
+    /// Per key, whether its series holds strings, where that is known.
+    fn types(
+        &self,
+        identity: &Identity,
+        keys: &[Arc<SeriesKey>],
+        now: Instant,
+    ) -> Vec<Option<bool>>;
+}
+
+/// The settings of one sequencer.
+#[derive(Clone, Debug)]
+pub struct SequencerSettings {
+    pub resource: Resource,
+    pub batch: BatchSettings,
+    pub limits: LimitsTable,
+    pub retry: RetrySettings,
+    /// Seeds the jitter, so that a test can be repeated.
+    pub seed: u64,
+}
+
+/// Claims of the resource's kind.
+#[derive(Debug)]
+enum Claims {
+    Series(SeriesClaims),
+    Keys(KeyClaims),
+}
+
+/// Everything under way for one resource of one project.
+pub struct Sequencer {
+    resource: Resource,
+    batch: BatchSettings,
+    bounds: RequestBounds,
+    retry: RetrySettings,
+    guard: Duration,
+    names: Arc<dyn SeriesNames>,
+    entries: Entries,
+    claims: Claims,
+    lanes: Lanes,
+    /// Lanes with free entries, the next to be looked at first.
+    listed: VecDeque<usize>,
+    /// Budgets of writes.
+    budgets: Budgets,
+    /// Budgets of calls that find or make series: those of resource `time_series`.
+    series_budgets: Budgets,
+    requests: HashMap<CallId, Request>,
+    lookups: HashMap<CallId, Lookup>,
+    /// By connection, the look-up behind which its later submissions queue.
+    lookup_of: HashMap<u64, CallId>,
+    timers: BinaryHeap<Reverse<(Instant, CallId)>>,
+    /// When a lane's rows have waited long enough, as of the last poll.
+    linger_ends: Option<Instant>,
+    next_call: u64,
+    next_sequence: u64,
+    next_cut: u64,
+    /// Nothing waits for company any more.
+    flushing: bool,
+    random: StdRng,
+    meters: PipelineMeters,
+}
+
+impl Sequencer {
+    pub fn new(settings: SequencerSettings, names: Arc<dyn SeriesNames>, now: Instant) -> Self {
+        let SequencerSettings {
+            resource,
+            batch,
+            limits,
+            retry,
+            seed,
+        } = settings;
+        let terms =
+            |resource: Resource| Terms::new(limits.of(resource), &limits, batch.in_flight_max);
+        let rate_items_max = Limiter::request_items_max(limits.of(resource), limits.budget_share);
+        Sequencer {
+            resource,
+            bounds: RequestBounds::new(&batch, rate_items_max),
+            guard: Duration::from_millis(retry.stale_write_guard_ms),
+            names,
+            entries: Entries::default(),
+            claims: match resource {
+                Resource::Datapoints => Claims::Series(SeriesClaims::default()),
+                Resource::RawRows | Resource::RawTables | Resource::TimeSeries => {
+                    Claims::Keys(KeyClaims::default())
+                }
+            },
+            lanes: Lanes::default(),
+            listed: VecDeque::new(),
+            budgets: Budgets::new(terms(resource), now),
+            series_budgets: Budgets::new(terms(Resource::TimeSeries), now),
+            requests: HashMap::new(),
+            lookups: HashMap::new(),
+            lookup_of: HashMap::new(),
+            timers: BinaryHeap::new(),
+            linger_ends: None,
+            next_call: 0,
+            next_sequence: 1,
+            next_cut: 1,
+            flushing: false,
+            random: StdRng::seed_from_u64(seed),
+            meters: PipelineMeters::of(resource),
+            batch,
+            retry,
+        }
+    }
+
+    /// Takes rows in. Call [`Sequencer::poll`] afterwards.
+    pub fn submit(&mut self, now: Instant, submission: Submission) {
+        self.meters.batches.increment(1);
+        self.admit(now, submission);
+    }
+
+    /// Somebody waits for the rows that this identity has in here.
+    pub fn ticket_waits(&mut self, identity: &Arc<Identity>) {
+        let sequence = self.next_sequence;
+        for lane in self.lanes.iter_mut() {
+            if lane.identity == *identity {
+                lane.urgent_sequence = sequence;
+                lane.urgent |= !lane.free.is_empty();
+            }
+        }
+        for lookup in self.lookups.values_mut() {
+            if lookup.identity == *identity {
+                for submission in &mut lookup.waiting {
+                    submission.ticket_waits = true;
+                }
+            }
+        }
+    }
+
+    /// Takes the report of a call in. Call [`Sequencer::poll`] afterwards.
+    pub fn finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
+        if self.requests.contains_key(&id) {
+            self.request_finished(now, id, report);
+        } else if self.lookups.contains_key(&id) {
+            self.lookup_finished(now, id, report);
+        }
+    }
+
+    /// Does what is due at `now`; `calls` receives the calls to make.
+    pub fn poll(&mut self, now: Instant, calls: &mut Vec<Attempt>) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            self.timer_fired(now, id);
+        }
+        for budget in 0..self.series_budgets.len() {
+            self.grant_series_calls(now, budget, calls);
+        }
+        for budget in 0..self.budgets.len() {
+            self.grant_writes(now, budget, calls);
+        }
+        self.cut_due_lanes(now, calls);
+        self.sweep();
+    }
+
+    /// When to poll next if nothing comes in before.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [
+            timer,
+            self.linger_ends,
+            self.budgets.wake_at(),
+            self.series_budgets.wake_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// From now on rows are sent without waiting for company.
+    pub fn flush(&mut self) {
+        self.flushing = true;
+    }
+
+    /// Whether every row taken in has its verdict.
+    pub fn is_idle(&self) -> bool {
+        self.lookups.is_empty()
+            && self
+                .requests
+                .values()
+                .all(|request| request.stage == Stage::Guarding)
+            && self.lanes_are_empty()
+    }
+
+    /// Requests that have rows without a verdict.
+    pub fn requests_open(&self) -> usize {
+        self.requests
+            .values()
+            .filter(|request| request.stage != Stage::Guarding)
+            .count()
+    }
+
+    fn lanes_are_empty(&self) -> bool {
+        let guarded: usize = self
+            .requests
+            .values()
+            .map(|request| request.entries.len())
+            .sum();
+        self.entries.open() == guarded
+    }
+
+    fn timer_fired(&mut self, now: Instant, id: CallId) {
+        match self.requests.get(&id).map(|request| request.stage) {
+            Some(Stage::BackingOff) => self.enqueue(now, id),
+            Some(Stage::Guarding) => self.release(id),
+            Some(Stage::Queued | Stage::Called) => {}
+            None => self.enqueue_lookup(id),
+        }
+    }
+
+    /// Lets waiting writes of a budget go, in their order, as far as it allows.
+    fn grant_writes(&mut self, now: Instant, budget: usize, calls: &mut Vec<Attempt>) {
+        loop {
+            let state = self.budgets.of(budget);
+            state.wait_until = None;
+            let Some(id) = state.waiting.front().copied() else {
+                return;
+            };
+            let Some(request) = self.requests.get_mut(&id) else {
+                state.waiting.pop_front();
+                continue;
+            };
+            let Some(Call::Write(piece)) = request.call() else {
+                state.waiting.pop_front();
+                continue;
+            };
+            let (items, bytes) = (piece.weight.items, piece.weight.bytes as u64);
+            if let Permission::WaitUntil(until) = state.limiter.pay(now, items, bytes) {
+                state.wait_until = Some(until);
+                return;
+            }
+            state.waiting.pop_front();
+            request.charged_bytes = bytes;
+            self.start(now, id, Call::Write(piece), calls);
+        }
+    }
+
+    /// The same for calls that find or make series; each holds a slot of its own.
+    fn grant_series_calls(&mut self, now: Instant, budget: usize, calls: &mut Vec<Attempt>) {
+        loop {
+            let state = self.series_budgets.of(budget);
+            state.wait_until = None;
+            let Some(id) = state.waiting.front().copied() else {
+                return;
+            };
+            if !state.limiter.has_slot() {
+                return;
+            }
+            let call = match (self.lookups.get(&id), self.requests.get(&id)) {
+                (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
+                (None, Some(request)) => request.call(),
+                (None, None) => None,
+            };
+            let items = match &call {
+                Some(Call::FindSeries(keys)) => keys.len(),
+                Some(Call::MakeSeries { external_ids, .. }) => external_ids.len(),
+                Some(Call::SettleCreates { duplicated, .. }) => duplicated.len(),
+                Some(Call::Write(_)) | None => 0,
+            };
+            let Some(call) = call.filter(|_| items > 0) else {
+                state.waiting.pop_front();
+                continue;
+            };
+            if let Permission::WaitUntil(until) = state.limiter.pay(now, items, 0) {
+                state.wait_until = Some(until);
+                return;
+            }
+            state.waiting.pop_front();
+            state.limiter.take_slot();
+            self.start(now, id, call, calls);
+        }
+    }
+
+    fn start(&mut self, now: Instant, id: CallId, call: Call, calls: &mut Vec<Attempt>) {
+        let identity = if let Some(request) = self.requests.get_mut(&id) {
+            request.stage = Stage::Called;
+            request.piece_began.get_or_insert(now);
+            request.first_sent.get_or_insert(now);
+            self.meters
+                .throttle_wait_seconds
+                .record(now.saturating_duration_since(request.queued_at));
+            request.identity.clone()
+        } else if let Some(lookup) = self.lookups.get_mut(&id) {
+            lookup.began.get_or_insert(now);
+            lookup.identity.clone()
+        } else {
+            return;
+        };
+        if let Call::Write(piece) = &call {
+            piece.mark_sent();
+        }
+        self.meters.requests_in_flight.increment(1.0);
+        calls.push(Attempt {
+            id,
+            identity,
+            resource: self.resource,
+            call,
+        });
+    }
+
+    fn new_call_id(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call)
+    }
+
+    fn settle(&self, piece: &Piece, verdict: &RowVerdict) {
+        self.count_verdict(piece.rows(), verdict);
+        piece.settle(verdict);
+    }
+
+    fn settle_segment(&self, segment: &Segment, verdict: &RowVerdict) {
+        self.count_verdict(segment.rows(), verdict);
+        segment.settle(verdict);
+    }
+
+    fn count_verdict(&self, rows: u64, verdict: &RowVerdict) {
+        let verdict = match verdict {
+            RowVerdict::Accepted => Verdict::Accepted,
+            RowVerdict::Rejected(_) => Verdict::Rejected,
+            RowVerdict::Failed(_) => Verdict::Failed,
+            RowVerdict::Unknown(_) => Verdict::Unknown,
+        };
+        self.meters.rows_settled.add(verdict, rows);
+    }
+
+    fn sweep(&mut self) {
+        match &mut self.claims {
+            Claims::Series(claims) => claims.sweep(&self.entries),
+            Claims::Keys(claims) => claims.sweep(&self.entries),
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! What follows from the report of a call: verdicts, repeats, splits.
+//!
+//! Owns the reading of the failure classes. Promises that each class ends in a verdict for
+//! every row or in another call within bounds. Never blames a row that CDF did not name while
+//! it could still be found by halving.
+
+use super::request::{Errand, MAKINGS_MAX, Request};
+use super::{Sequencer, Stage, Target};
+use crate::cdf::{AttemptFailure, Reference, SettledCreates};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::pipeline::attempt::{AttemptReport, CallAnswer, CallId};
+use crate::pipeline::retry::Retry;
+use crate::pipeline::segment::{Piece, RowVerdict};
+use crate::pipeline::sequencer::admission::cancelled;
+use crate::pipeline::split::{Parted, halve, part_by_series, series_of, take_out};
+use crate::telemetry::RetryCause;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Sequencer {
+    pub(super) fn request_finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if request.stage != Stage::Called {
+            debug_assert!(false, "a call was reported twice");
+            return;
+        }
+        self.meters.requests_in_flight.decrement(1.0);
+        request.stage = Stage::Queued;
+        if request.errand.is_some() {
+            let budget = self.series_budgets.find_or_make(&request.identity.name);
+            self.series_budgets.of(budget).limiter.free_slot();
+        } else if let Some(actual) = report.body_bytes {
+            let limiter = &mut self.budgets.of(request.budget).limiter;
+            limiter.correct_bytes(now, request.charged_bytes, actual);
+        }
+        match (report.result, request.errand.take()) {
+            (Ok(_), None) => self.settle_piece(now, id, &RowVerdict::Accepted),
+            (Ok(answer), Some(errand)) => self.errand_done(now, id, errand, answer),
+            (Err(failure), errand) => self.call_failed(now, id, failure, errand),
+        }
+    }
+
+    /// The piece at hand gets its verdict.
+    fn settle_piece(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if let Some(piece) = request.pieces.front().cloned() {
+            request.next_piece();
+            self.settle(&piece, verdict);
+        }
+        self.proceed(now, id);
+    }
+
+    /// The request goes on with what is left of it.
+    fn proceed(&mut self, now: Instant, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        match (request.pieces.is_empty(), request.guard_until) {
+            (true, _) => self.finish(now, id),
+            // What went unanswered may share keys with what comes next.
+            (false, Some(until)) if until > now && request.piece_began.is_none() => {
+                request.stage = Stage::BackingOff;
+                self.timers.push(Reverse((until, id)));
+            }
+            (false, _) => self.enqueue(now, id),
+        }
+    }
+
+    /// Puts a request in the queue for its next call.
+    pub(super) fn enqueue(&mut self, now: Instant, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        request.stage = Stage::Queued;
+        request.queued_at = now;
+        if request.errand.is_some() {
+            let budget = self.series_budgets.find_or_make(&request.identity.name);
+            self.series_budgets.of(budget).waiting.push_back(id);
+        } else {
+            self.budgets.of(request.budget).waiting.push_back(id);
+        }
+    }
+
+    /// All rows have their verdict. The keys are free, at once or when no late write of theirs
+    /// can land any more.
+    fn finish(&mut self, now: Instant, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        self.budgets.of(request.budget).limiter.free_slot();
+        request.stage = Stage::Guarding;
+        match request.guard_until {
+            Some(until) if until > now => self.timers.push(Reverse((until, id))),
+            _ => self.release(id),
+        }
+    }
+
+    /// Lets those go on that waited for the keys of a finished request.
+    pub(super) fn release(&mut self, id: CallId) {
+        if let Some(request) = self.requests.remove(&id) {
+            for entry in request.entries {
+                self.close(entry);
+            }
+        }
+    }
+
+    fn call_failed(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        failure: AttemptFailure,
+        errand: Option<Errand>,
+    ) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if errand.is_none() {
+            request.note_failure(now, self.guard, &failure);
+        }
+        match failure {
+            AttemptFailure::Retry {
+                retry_after,
+                status,
+                reason,
+                answered,
+            } => {
+                let cause = retry_cause(status, answered);
+                request.errand = errand;
+                self.back_off(now, id, retry_after, &reason, cause);
+            }
+            failure => match errand {
+                None => self.write_refused(now, id, failure),
+                Some(errand) => self.errand_failed(now, id, errand, failure.reason()),
+            },
+        }
+    }
+
+    /// Waits for the next attempt, or gives up.
+    fn back_off(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        retry_after: Option<Duration>,
+        reason: &Diagnostic,
+        cause: RetryCause,
+    ) {
+        self.drop_aborted(id);
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if request.pieces.is_empty() {
+            self.finish(now, id);
+            return;
+        }
+        let began = request.piece_began.unwrap_or(now);
+        let retry = request
+            .retry
+            .get_or_insert_with(|| Retry::new(&self.retry, began));
+        match retry.next_attempt(now, retry_after, &mut self.random) {
+            Some(at) => {
+                self.meters.retries.add(cause, 1);
+                request.stage = Stage::BackingOff;
+                self.timers.push(Reverse((at, id)));
+            }
+            None => {
+                let verdict = request.given_up(reason);
+                self.settle_all(now, id, &verdict);
+            }
+        }
+    }
+
+    /// Rows whose statement was cancelled are not sent again.
+    fn drop_aborted(&mut self, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(piece) = request.pieces.front() else {
+            return;
+        };
+        let (wanted, aborted) = piece.part_aborted();
+        if aborted.is_empty() {
+            return;
+        }
+        if wanted.is_empty() {
+            request.pieces.pop_front();
+        } else {
+            request.pieces[0] = Arc::new(Piece::new(wanted));
+        }
+        let verdict = request.given_up(&cancelled());
+        for segment in aborted {
+            self.settle_segment(&segment, &verdict);
+        }
+        // What is next in line may be of a cancelled statement as well.
+        if self.requests.get(&id).is_some_and(|request| {
+            request.pieces.front().is_some_and(|piece| {
+                piece
+                    .segments
+                    .iter()
+                    .all(|segment| segment.submission.part.is_aborted())
+            })
+        }) {
+            self.drop_aborted(id);
+        }
+    }
+
+    /// CDF did not take the rows and will not.
+    fn write_refused(&mut self, now: Instant, id: CallId, failure: AttemptFailure) {
+        match failure {
+            AttemptFailure::Split {
+                missing,
+                duplicated,
+                reason,
+            } => self.split(now, id, missing, duplicated, reason),
+            AttemptFailure::Reject { reason } => {
+                let verdict = self
+                    .requests
+                    .get(&id)
+                    .map(|request| request.refused(&reason));
+                self.settle_piece(now, id, &verdict.unwrap_or(RowVerdict::Rejected(reason)));
+            }
+            AttemptFailure::Unknown { reason } => {
+                self.settle_piece(now, id, &RowVerdict::Unknown(reason));
+            }
+            AttemptFailure::Stop { reason } => {
+                let verdict = self
+                    .requests
+                    .get(&id)
+                    .map(|request| request.refused(&reason));
+                self.settle_all(now, id, &verdict.unwrap_or(RowVerdict::Rejected(reason)));
+            }
+            AttemptFailure::Retry { reason, .. } => {
+                // Retries are taken before; one that came here would be given up.
+                self.settle_piece(now, id, &RowVerdict::Failed(reason));
+            }
+        }
+    }
+
+    fn settle_all(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        for piece in std::mem::take(&mut request.pieces) {
+            self.settle(&piece, verdict);
+        }
+        self.finish(now, id);
+    }
+
+    fn split(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        missing: Vec<Reference>,
+        duplicated: Vec<Reference>,
+        reason: Box<Diagnostic>,
+    ) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let makeable = makeable(request, &missing);
+        if !makeable.is_empty() && request.makings_left > 0 {
+            request.makings_left -= 1;
+            request.errand = Some(Errand::MakeSeries {
+                missing: makeable,
+                reason,
+            });
+            self.enqueue(now, id);
+        } else if request.may_be_written && !duplicated.is_empty() {
+            request.errand = Some(Errand::SettleCreates {
+                duplicated: duplicated.into(),
+                reason,
+            });
+            self.enqueue(now, id);
+        } else if missing.is_empty() && duplicated.is_empty() {
+            self.split_blindly(now, id, reason);
+        } else {
+            let mut verdicts: Vec<(Reference, RowVerdict)> = Vec::new();
+            for reference in missing {
+                let verdict =
+                    RowVerdict::Rejected(missing_reason(&request.target, &reference, &reason));
+                verdicts.push((reference, verdict));
+            }
+            for reference in duplicated {
+                let verdict =
+                    RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
+                verdicts.push((reference, verdict));
+            }
+            self.settle_named(now, id, verdicts, reason);
+        }
+    }
+
+    /// Gives the rows that CDF named their verdicts and sends the others again.
+    fn settle_named(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        verdicts: Vec<(Reference, RowVerdict)>,
+        reason: Box<Diagnostic>,
+    ) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(piece) = request.pieces.front().cloned() else {
+            return;
+        };
+        let (references, verdicts): (Vec<Reference>, Vec<RowVerdict>) =
+            verdicts.into_iter().unzip();
+        let Parted { named, rest } = take_out(&piece, &references);
+        if named.is_empty() {
+            // CDF names nothing that we sent.
+            self.split_blindly(now, id, reason);
+            return;
+        }
+        request.replace_piece(std::iter::once(rest));
+        for (segment, reference) in named {
+            self.settle_segment(&segment, &verdicts[reference]);
+        }
+        self.proceed(now, id);
+    }
+
+    /// Nobody says which rows are bad: ask for types, halve, and in the end blame what is left.
+    fn split_blindly(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(piece) = request.pieces.front().cloned() else {
+            return;
+        };
+        let wrong_type = reason.sqlstate == SqlState::DATATYPE_MISMATCH;
+        if wrong_type && !request.types_known {
+            request.types_known = true;
+            request.errand = Some(Errand::FindTypes { reason });
+            self.enqueue(now, id);
+            return;
+        }
+        // A series has one type, so its points share their fate.
+        let stands_or_falls_together = wrong_type && series_of(&piece).len() == 1;
+        match halve(&piece) {
+            Some((first, second)) if request.halvings_left > 0 && !stands_or_falls_together => {
+                request.halvings_left -= 1;
+                request.replace_piece([first, second].into_iter());
+                self.proceed(now, id);
+            }
+            _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
+        }
+    }
+
+    fn errand_done(&mut self, now: Instant, id: CallId, errand: Errand, answer: CallAnswer) {
+        match (errand, answer) {
+            (Errand::MakeSeries { reason, .. }, _) => self.made_series(now, id, &reason),
+            (Errand::FindTypes { reason }, _) => self.split_by_type(now, id, reason),
+            (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
+                self.settle_creates(now, id, settled, reason);
+            }
+            (Errand::SettleCreates { reason, .. }, CallAnswer::Done) => {
+                debug_assert!(false, "the answer of another call");
+                self.settle_piece(now, id, &RowVerdict::Unknown(reason));
+            }
+        }
+    }
+
+    /// The missing series are there now, though CDF may need a moment to see them.
+    fn made_series(&mut self, now: Instant, id: CallId, reason: &Diagnostic) {
+        let first_time = self
+            .requests
+            .get(&id)
+            .is_some_and(|request| request.makings_left + 1 == MAKINGS_MAX);
+        if first_time {
+            self.enqueue(now, id);
+        } else {
+            self.back_off(now, id, None, reason, RetryCause::Missing);
+        }
+    }
+
+    fn settle_creates(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        settled: SettledCreates,
+        reason: Box<Diagnostic>,
+    ) {
+        let Some(request) = self.requests.get(&id) else {
+            return;
+        };
+        let ours = settled
+            .ours
+            .into_iter()
+            .map(|reference| (reference, RowVerdict::Accepted));
+        let theirs = settled.theirs.into_iter().map(|reference| {
+            let verdict =
+                RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
+            (reference, verdict)
+        });
+        let verdicts = ours.chain(theirs).collect();
+        self.settle_named(now, id, verdicts, reason);
+    }
+
+    /// The errand came to nothing: the rows get the reason for which they were held up.
+    fn errand_failed(&mut self, now: Instant, id: CallId, errand: Errand, failure: &Diagnostic) {
+        match errand {
+            Errand::MakeSeries { missing, .. } => {
+                let reason = Box::new(failure.clone());
+                let verdicts = missing
+                    .into_iter()
+                    .map(|reference| (reference, RowVerdict::Rejected(reason.clone())))
+                    .collect();
+                self.settle_named(now, id, verdicts, reason);
+            }
+            Errand::FindTypes { reason } => self.split_blindly(now, id, reason),
+            Errand::SettleCreates { duplicated, reason } => {
+                // They exist, and nobody can say since when.
+                let mut unknown = *reason.clone();
+                unknown.sqlstate = SqlState::STATEMENT_COMPLETION_UNKNOWN;
+                let verdicts = duplicated
+                    .iter()
+                    .map(|reference| {
+                        let verdict = RowVerdict::Unknown(Box::new(unknown.clone()));
+                        (reference.clone(), verdict)
+                    })
+                    .collect();
+                self.settle_named(now, id, verdicts, reason);
+            }
+        }
+    }
+
+    /// Takes out the rows whose series are now known to be of the other type.
+    fn split_by_type(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(piece) = request.pieces.front().cloned() else {
+            return;
+        };
+        let strings = request.target == Target::Strings;
+        let series = series_of(&piece);
+        let types = self.names.types(&request.identity, &series, now);
+        let wrong: HashMap<u64, &Arc<crate::rows::SeriesKey>> = series
+            .iter()
+            .zip(types)
+            .filter(|(_, is_string)| is_string.is_some_and(|is_string| is_string != strings))
+            .map(|(key, _)| (key.hash(), key))
+            .collect();
+        let (named, rest) = part_by_series(&piece, |key| wrong.contains_key(&key.hash()));
+        if named.segments.is_empty() {
+            self.split_blindly(now, id, reason);
+            return;
+        }
+        request.replace_piece(std::iter::once(rest));
+        // CDF may know of further ones that the directory does not.
+        request.types_known = false;
+        self.settle(&named, &RowVerdict::Rejected(reason));
+        self.proceed(now, id);
+    }
+}
+
+/// The series among `missing` that this user wants made; only by name can one be made.
+fn makeable(request: &Request, missing: &[Reference]) -> Vec<Reference> {
+    let is_wanted = request.identity.create_missing_time_series
+        && matches!(request.target, Target::Doubles | Target::Strings);
+    missing
+        .iter()
+        .filter(|reference| is_wanted && matches!(reference, Reference::ExternalId(_)))
+        .cloned()
+        .collect()
+}
+
+/// 23503, in PostgreSQL's manner.
+fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
+    let message = match (target, reference) {
+        (Target::Doubles | Target::Strings, Reference::ExternalId(name)) => {
+            format!("time series \"{name}\" does not exist")
+        }
+        (Target::Doubles | Target::Strings, Reference::Id(id)) => {
+            format!("time series with id {id} does not exist")
+        }
+        (_, reference) => format!("{} does not exist in CDF", reference.in_words()),
+    };
+    let mut reason = said.clone();
+    reason.sqlstate = SqlState::FOREIGN_KEY_VIOLATION;
+    reason.message = message;
+    Box::new(reason)
+}
+
+/// 23505, in PostgreSQL's manner.
+fn duplicated_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
+    let mut reason = said.clone();
+    reason.sqlstate = SqlState::UNIQUE_VIOLATION;
+    if let Target::Objects(table) = target {
+        reason.message = format!("duplicate key value violates unique constraint \"{table}_pkey\"");
+        let exists = format!("{} already exists.", reference.in_words());
+        reason.detail = Some(match &said.detail {
+            Some(detail) => format!("{exists} {detail}"),
+            None => exists,
+        });
+    }
+    Box::new(reason)
+}
+
+fn retry_cause(status: Option<u16>, answered: bool) -> RetryCause {
+    match status {
+        Some(429) => RetryCause::Throttled,
+        Some(500..=599) => RetryCause::ServerError,
+        Some(_) => RetryCause::AutoRetryable,
+        None if answered => RetryCause::Connect,
+        None => RetryCause::Timeout,
+    }
+}

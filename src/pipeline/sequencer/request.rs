@@ -1,0 +1,214 @@
+//! A request: rows that were cut together, until each of them has a verdict.
+//!
+//! Owns the state of one request. Promises that its pieces are sent one after the other: they
+//! may share keys. Never sends: it says what to call next.
+
+use super::entries::EntryId;
+use super::lane::Target;
+use crate::cdf::{AttemptFailure, Identity, Reference};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::pipeline::attempt::Call;
+use crate::pipeline::retry::Retry;
+use crate::pipeline::segment::{Piece, RowVerdict};
+use crate::pipeline::split::series_of;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Halvings that a request may make to find its bad rows, after which the piece at hand is
+/// rejected whole. Enough for a few bad rows among 100,000, and an end for a request that CDF
+/// refuses row by row.
+const HALVINGS_MAX: u32 = 128;
+
+/// Times that a request may make series that it misses.
+pub const MAKINGS_MAX: u32 = 3;
+
+/// What must be known or done before the piece at hand is sent again.
+#[derive(Debug)]
+pub enum Errand {
+    /// Make these series.
+    MakeSeries {
+        missing: Vec<Reference>,
+        reason: Box<Diagnostic>,
+    },
+    /// Learn the types of the series.
+    FindTypes { reason: Box<Diagnostic> },
+    /// Learn whose these objects are.
+    SettleCreates {
+        duplicated: Arc<[Reference]>,
+        reason: Box<Diagnostic>,
+    },
+}
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its turn in the budget.
+    Queued,
+    /// CDF's answer.
+    Called,
+    /// The time of its next attempt.
+    BackingOff,
+    /// Every row has its verdict; a late write may still land.
+    Guarding,
+}
+
+/// Rows on their way to CDF.
+#[derive(Debug)]
+pub struct Request {
+    pub identity: Arc<Identity>,
+    pub target: Target,
+    /// Budget of writes that holds the request's slot.
+    pub budget: usize,
+    pub entries: Vec<EntryId>,
+    /// The first is the one at hand.
+    pub pieces: VecDeque<Arc<Piece>>,
+    pub stage: Stage,
+    pub errand: Option<Errand>,
+    /// Since when it waits for its turn.
+    pub queued_at: Instant,
+    /// Weight as charged for the attempt under way.
+    pub charged_bytes: u64,
+    /// Until when an unanswered attempt may still land.
+    pub guard_until: Option<Instant>,
+    /// Repeats of the piece at hand.
+    pub retry: Option<Retry>,
+    /// When the first attempt of the piece at hand began.
+    pub piece_began: Option<Instant>,
+    /// When the first attempt of all began.
+    pub first_sent: Option<Instant>,
+    /// An attempt may have been carried out though no answer said so.
+    pub may_be_written: bool,
+    pub halvings_left: u32,
+    pub makings_left: u32,
+    /// The types were asked for: they do not tell the bad rows.
+    pub types_known: bool,
+}
+
+impl Request {
+    pub fn new(
+        identity: Arc<Identity>,
+        target: Target,
+        budget: usize,
+        entries: Vec<EntryId>,
+        pieces: impl Iterator<Item = Piece>,
+        now: Instant,
+    ) -> Self {
+        Request {
+            identity,
+            target,
+            budget,
+            entries,
+            pieces: pieces.map(Arc::new).collect(),
+            stage: Stage::Queued,
+            errand: None,
+            queued_at: now,
+            charged_bytes: 0,
+            guard_until: None,
+            retry: None,
+            piece_began: None,
+            first_sent: None,
+            may_be_written: false,
+            halvings_left: HALVINGS_MAX,
+            makings_left: MAKINGS_MAX,
+            types_known: false,
+        }
+    }
+
+    /// The next call; `None` when no row is left.
+    pub fn call(&self) -> Option<Call> {
+        let piece = self.pieces.front()?;
+        match &self.errand {
+            None => Some(Call::Write(piece.clone())),
+            Some(Errand::MakeSeries { missing, .. }) => Some(Call::MakeSeries {
+                external_ids: external_ids(missing),
+                is_string: self.target == Target::Strings,
+            }),
+            Some(Errand::FindTypes { .. }) => Some(Call::FindSeries(series_of(piece).into())),
+            Some(Errand::SettleCreates { duplicated, .. }) => Some(Call::SettleCreates {
+                duplicated: duplicated.clone(),
+                first_sent: self.first_sent?,
+            }),
+        }
+    }
+
+    /// The piece at hand is done with.
+    pub fn next_piece(&mut self) {
+        self.pieces.pop_front();
+        self.start_piece_afresh();
+    }
+
+    /// Puts pieces in the place of the one at hand.
+    pub fn replace_piece(&mut self, pieces: impl DoubleEndedIterator<Item = Piece>) {
+        self.pieces.pop_front();
+        for piece in pieces.rev() {
+            if !piece.segments.is_empty() {
+                self.pieces.push_front(Arc::new(piece));
+            }
+        }
+        self.start_piece_afresh();
+    }
+
+    fn start_piece_afresh(&mut self) {
+        self.retry = None;
+        self.piece_began = None;
+        self.errand = None;
+    }
+
+    /// Notes what an attempt that failed leaves behind in CDF.
+    pub fn note_failure(&mut self, now: Instant, guard: Duration, failure: &AttemptFailure) {
+        match failure {
+            AttemptFailure::Retry {
+                answered, status, ..
+            } => {
+                // A server that gives up may have done the work: 500, 502, 504.
+                let status_is_vague = matches!(status, Some(500 | 502 | 504));
+                self.may_be_written |= !answered || status_is_vague;
+                if !answered {
+                    self.guard_until = Some(now + guard);
+                }
+            }
+            AttemptFailure::Unknown { .. } => self.guard_until = Some(now + guard),
+            AttemptFailure::Split { .. }
+            | AttemptFailure::Reject { .. }
+            | AttemptFailure::Stop { .. } => {}
+        }
+    }
+
+    /// The verdict of rows that are given up for `reason`.
+    pub fn given_up(&self, reason: &Diagnostic) -> RowVerdict {
+        self.unless_written(reason, RowVerdict::Failed)
+    }
+
+    /// The verdict of rows that CDF refused whatever they hold. An unanswered attempt before
+    /// may have met with another answer.
+    pub fn refused(&self, reason: &Diagnostic) -> RowVerdict {
+        self.unless_written(reason, RowVerdict::Rejected)
+    }
+
+    fn unless_written(
+        &self,
+        reason: &Diagnostic,
+        verdict: impl FnOnce(Box<Diagnostic>) -> RowVerdict,
+    ) -> RowVerdict {
+        if !self.may_be_written {
+            return verdict(Box::new(reason.clone()));
+        }
+        let mut unknown = reason.clone();
+        unknown.sqlstate = SqlState::STATEMENT_COMPLETION_UNKNOWN;
+        unknown.hint =
+            Some("An attempt went unanswered: the rows may or may not be in CDF.".to_owned());
+        RowVerdict::Unknown(Box::new(unknown))
+    }
+}
+
+/// The external ids among `references`: only by name can a series be made.
+fn external_ids(references: &[Reference]) -> Arc<[Box<str>]> {
+    references
+        .iter()
+        .filter_map(|reference| match reference {
+            Reference::ExternalId(external_id) => Some(external_id.clone()),
+            Reference::Id(_) | Reference::Name(_) | Reference::InColumn { .. } => None,
+        })
+        .collect()
+}

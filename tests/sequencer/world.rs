@@ -1,0 +1,503 @@
+//! A sequencer, a CDF that applies what reaches it, and a clock that only the test moves.
+
+use crate::rows::{Key, Row, read};
+use futures::FutureExt;
+use penstock::catalog::Resource;
+use penstock::cdf::{AttemptFailure, Credentials, Identity, Project, Reference, Secret};
+use penstock::config::{BatchSettings, LimitsTable, OperationLimits, RetrySettings};
+use penstock::diagnostic::{Diagnostic, SqlState};
+use penstock::pipeline::attempt::{Attempt, AttemptReport, Call, CallAnswer, CallId};
+use penstock::pipeline::segment::Piece;
+use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
+use penstock::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
+use penstock::rows::{RowBatch, SeriesKey, SeriesReference};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Series ids that CDF knows under an external id too: id n is series "s{n}".
+pub const IDS_WITH_NAME: i64 = 4;
+
+/// What the directory knows; ids become known by look-ups.
+#[derive(Default)]
+pub struct Directory {
+    known: Mutex<HashSet<i64>>,
+}
+
+impl SeriesNames for Directory {
+    fn canonical_hashes(
+        &self,
+        _identity: &Identity,
+        keys: &[Arc<SeriesKey>],
+        _now: Instant,
+    ) -> Vec<Option<u64>> {
+        let known = self
+            .known
+            .lock()
+            .expect("no test panics while it holds this");
+        keys.iter()
+            .map(|key| match key.reference() {
+                SeriesReference::ExternalId(_) => Some(key.hash()),
+                SeriesReference::Id(id) if known.contains(id) => {
+                    let name = SeriesReference::ExternalId(format!("s{id}").into());
+                    Some(SeriesKey::new(name).hash())
+                }
+                SeriesReference::Id(_) => None,
+            })
+            .collect()
+    }
+
+    fn types(
+        &self,
+        _identity: &Identity,
+        keys: &[Arc<SeriesKey>],
+        _now: Instant,
+    ) -> Vec<Option<bool>> {
+        vec![None; keys.len()]
+    }
+}
+
+/// How the next call ends, as far as the test decides it.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// CDF answers as its rules say.
+    Answered,
+    /// 503 or 429.
+    Busy { retry_after_s: Option<u64> },
+    /// No answer; the write lands after `lands_ms`, or never.
+    Unanswered { lands_ms: Option<u64> },
+    /// A writer died.
+    Lost { lands_ms: Option<u64> },
+    /// CDF refuses everything.
+    Refused,
+}
+
+/// A submission and what the model knows of it.
+pub struct Submitted {
+    pub ticket: Ticket,
+    pub rows: Vec<Row>,
+    pub aborted: bool,
+}
+
+pub struct World {
+    pub sequencer: Option<Sequencer>,
+    pub now: Instant,
+    pub calls: Vec<Attempt>,
+    pub submitted: Vec<Submitted>,
+    pub cdf: BTreeMap<Key, u64>,
+    /// Writes that land later: when, of which request, what.
+    landing: Vec<(Instant, CallId, Vec<Row>)>,
+    directory: Arc<Directory>,
+    identities: Vec<Arc<Identity>>,
+    connection: ConnectionBudget,
+    settings: SequencerSettings,
+    /// When calls were sent, for whom, with how many items and bytes.
+    pub sent: Vec<(Instant, String, usize, u64)>,
+    next_place: u64,
+    /// Rows that CDF refuses: those at these places.
+    pub bad_places: HashSet<u64>,
+    /// Series that CDF does not have.
+    pub missing_series: HashSet<String>,
+    /// CDF says which rows it does not take.
+    pub names_bad_rows: bool,
+}
+
+pub fn settings(resource: Resource) -> SequencerSettings {
+    SequencerSettings {
+        resource,
+        batch: BatchSettings {
+            items_max: 6,
+            points_max: 12,
+            bytes_max: 1200,
+            linger_ms: 50,
+            in_flight_max: 3,
+            gzip_bytes_min: 0,
+        },
+        limits: LimitsTable {
+            datapoints: OperationLimits::default(),
+            raw_rows: OperationLimits::default(),
+            ..LimitsTable::default()
+        },
+        retry: RetrySettings {
+            initial_interval_ms: 100,
+            interval_max_ms: 2000,
+            elapsed_max_s: 60,
+            stale_write_guard_ms: 5000,
+            ..RetrySettings::default()
+        },
+        seed: 1,
+    }
+}
+
+impl World {
+    pub fn new(settings: SequencerSettings) -> Self {
+        let now = Instant::now();
+        let directory = Arc::new(Directory::default());
+        let identities = (0..3)
+            .map(|number| {
+                Arc::new(Identity {
+                    project: Project {
+                        base_url: "https://cdf.test".to_owned(),
+                        name: "plant".to_owned(),
+                    },
+                    // The last two are one principal with two secrets: one budget.
+                    name: format!("client-{}", number.min(1)),
+                    credentials: Credentials::FixedToken(Secret::new(format!("token-{number}"))),
+                    create_missing_time_series: false,
+                })
+            })
+            .collect();
+        World {
+            sequencer: Some(Sequencer::new(settings.clone(), directory.clone(), now)),
+            now,
+            calls: Vec::new(),
+            submitted: Vec::new(),
+            cdf: BTreeMap::new(),
+            landing: Vec::new(),
+            directory,
+            identities,
+            connection: MemoryBudget::new(1 << 30, 1 << 30).connection(),
+            settings,
+            sent: Vec::new(),
+            next_place: 1,
+            bad_places: HashSet::new(),
+            missing_series: HashSet::new(),
+            names_bad_rows: true,
+        }
+    }
+
+    fn sequencer(&mut self) -> &mut Sequencer {
+        self.sequencer
+            .as_mut()
+            .expect("the sequencer is dropped last")
+    }
+
+    /// The place that the first row of the next submission has.
+    pub fn next_place(&self) -> u64 {
+        self.next_place
+    }
+
+    pub fn submit(&mut self, identity: usize, connection: u64, batch: RowBatch, waits: bool) {
+        let rows: Vec<Row> = (0..batch.rows())
+            .map(|row| read(&batch, row, name_of_id))
+            .collect();
+        self.next_place += rows.len() as u64;
+        let ticket = Ticket::new();
+        let part = ticket.part(rows.len() as u64, 1);
+        let permit = self
+            .connection
+            .acquire(batch.bytes())
+            .now_or_never()
+            .expect("the budget of the test is large");
+        let submission = Submission {
+            identity: self.identities[identity % 3].clone(),
+            batch,
+            part,
+            permit,
+            connection,
+            ticket_waits: waits,
+        };
+        self.submitted.push(Submitted {
+            ticket,
+            rows,
+            aborted: false,
+        });
+        let now = self.now;
+        self.sequencer().submit(now, submission);
+        self.poll();
+    }
+
+    pub fn abort(&mut self, submitted: usize) {
+        let count = self.submitted.len();
+        if count > 0 {
+            let submitted = &mut self.submitted[submitted % count];
+            submitted.ticket.abort();
+            submitted.aborted = true;
+        }
+    }
+
+    pub fn ticket_waits(&mut self, identity: usize) {
+        let identity = self.identities[identity % 3].clone();
+        self.sequencer().ticket_waits(&identity);
+        self.poll();
+    }
+
+    /// Moves the clock, stopping wherever something is due.
+    pub fn advance(&mut self, by: Duration) {
+        let end = self.now + by;
+        loop {
+            let wake = self.sequencer().wake_at();
+            let lands = self.landing.iter().map(|(at, ..)| *at).min();
+            let Some(next) = [wake, lands].into_iter().flatten().min() else {
+                break;
+            };
+            if next > end {
+                break;
+            }
+            assert!(
+                next > self.now || lands == Some(next),
+                "the sequencer wants to be asked again at once: it would spin"
+            );
+            self.now = self.now.max(next);
+            self.poll();
+        }
+        self.now = end;
+        self.poll();
+    }
+
+    fn poll(&mut self) {
+        self.land();
+        let (now, mut calls) = (self.now, Vec::new());
+        self.sequencer().poll(now, &mut calls);
+        for call in calls {
+            self.check_call(&call);
+            self.calls.push(call);
+        }
+    }
+
+    /// Ends one of the calls under way.
+    pub fn finish(&mut self, call: usize, fate: Fate) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let attempt = self.calls.remove(call % self.calls.len());
+        let result = match &attempt.call {
+            Call::Write(piece) => self.write(attempt.id, piece, fate),
+            Call::FindSeries(keys) => match fate {
+                Fate::Answered => {
+                    let mut known = self.directory.known.lock().expect("as above");
+                    known.extend(keys.iter().filter_map(|key| match key.reference() {
+                        SeriesReference::Id(id) if *id < IDS_WITH_NAME => Some(*id),
+                        _ => None,
+                    }));
+                    Ok(CallAnswer::Done)
+                }
+                Fate::Refused => Err(AttemptFailure::Stop { reason: reason() }),
+                Fate::Busy { .. } | Fate::Unanswered { .. } | Fate::Lost { .. } => {
+                    Err(busy(None, true))
+                }
+            },
+            Call::MakeSeries { external_ids, .. } => {
+                for name in external_ids.iter() {
+                    self.missing_series.remove(&**name);
+                }
+                Ok(CallAnswer::Done)
+            }
+            Call::SettleCreates { .. } => panic!("the model creates nothing"),
+        };
+        let id = attempt.id;
+        drop(attempt);
+        let now = self.now;
+        self.sequencer()
+            .finished(now, id, AttemptReport::of(result));
+        self.poll();
+    }
+
+    fn write(
+        &mut self,
+        id: CallId,
+        piece: &Piece,
+        fate: Fate,
+    ) -> Result<CallAnswer, AttemptFailure> {
+        let rows = rows_of(piece);
+        let judgement = self.judge(&rows);
+        match fate {
+            Fate::Answered => {
+                judgement?;
+                self.apply(&rows);
+                Ok(CallAnswer::Done)
+            }
+            Fate::Busy { retry_after_s } => Err(busy(retry_after_s, true)),
+            Fate::Refused => Err(AttemptFailure::Reject { reason: reason() }),
+            Fate::Unanswered { lands_ms } | Fate::Lost { lands_ms } => {
+                if let (Some(lands_ms), Ok(())) = (lands_ms, judgement) {
+                    let at = self.now + Duration::from_millis(lands_ms);
+                    self.landing.push((at, id, rows));
+                    self.land();
+                }
+                match fate {
+                    Fate::Lost { .. } => Err(AttemptFailure::Unknown { reason: reason() }),
+                    _ => Err(busy(None, false)),
+                }
+            }
+        }
+    }
+
+    /// CDF's rules: all or nothing, with or without names.
+    fn judge(&self, rows: &[Row]) -> Result<(), AttemptFailure> {
+        let missing: HashSet<&String> = rows
+            .iter()
+            .map(|row| &row.key.0)
+            .filter(|series| self.missing_series.contains(*series))
+            .collect();
+        let split = |missing: Vec<Reference>| AttemptFailure::Split {
+            missing,
+            duplicated: Vec::new(),
+            reason: reason(),
+        };
+        if !missing.is_empty() {
+            let names = missing
+                .into_iter()
+                .map(|name| Reference::ExternalId(name.as_str().into()));
+            return Err(split(match self.names_bad_rows {
+                true => names.collect(),
+                false => Vec::new(),
+            }));
+        }
+        match rows.iter().any(|row| self.bad_places.contains(&row.place)) {
+            true => Err(split(Vec::new())),
+            false => Ok(()),
+        }
+    }
+
+    fn land(&mut self) {
+        let now = self.now;
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.landing)
+            .into_iter()
+            .partition(|(at, ..)| *at <= now);
+        self.landing = later;
+        for (_, _, rows) in due {
+            self.apply(&rows);
+        }
+    }
+
+    /// The last of equal keys wins, and a key never goes back to an earlier value.
+    fn apply(&mut self, rows: &[Row]) {
+        let mut last: HashMap<&Key, u64> = HashMap::new();
+        for row in rows {
+            let before = last.insert(&row.key, row.place);
+            assert!(
+                before.is_none_or(|before| before < row.place),
+                "rows of one key stand in a request in the wrong order"
+            );
+        }
+        for (key, place) in last {
+            let before = self.cdf.insert(key.clone(), place);
+            assert!(
+                before.is_none_or(|before| before <= place),
+                "{key:?} went back from {before:?} to {place}"
+            );
+        }
+    }
+
+    /// What must hold of every call when it is sent.
+    fn check_call(&mut self, attempt: &Attempt) {
+        let Call::Write(piece) = &attempt.call else {
+            return;
+        };
+        let batch = &self.settings.batch;
+        let rows = rows_of(piece);
+        assert!(!rows.is_empty(), "a request without rows");
+        let series: HashSet<&String> = rows.iter().map(|row| &row.key.0).collect();
+        let bytes: usize = piece.weight.bytes;
+        match self.settings.resource {
+            Resource::Datapoints => {
+                assert!(rows.len() <= batch.points_max, "{} points", rows.len());
+                assert!(series.len() <= batch.items_max, "{} series", series.len());
+            }
+            _ => {
+                assert!(rows.len() <= batch.items_max, "{} items", rows.len());
+                assert_eq!(series.len(), 1, "rows of several RAW tables");
+            }
+        }
+        assert!(bytes <= batch.bytes_max || rows.len() == 1, "{bytes} bytes");
+        for segment in &piece.segments {
+            assert_eq!(segment.submission.identity, attempt.identity);
+        }
+        let keys: HashSet<&Key> = rows.iter().map(|row| &row.key).collect();
+        for other in &self.calls {
+            if let Call::Write(other) = &other.call {
+                for row in rows_of(other) {
+                    assert!(!keys.contains(&row.key), "{:?} is in flight twice", row.key);
+                }
+            }
+        }
+        for (_, id, landing) in &self.landing {
+            for row in landing {
+                assert!(
+                    *id == attempt.id || !keys.contains(&row.key),
+                    "{:?} is sent while an older write may land",
+                    row.key
+                );
+            }
+        }
+        let in_flight = self
+            .calls
+            .iter()
+            .filter(|call| call.identity.name == attempt.identity.name)
+            .filter(|call| matches!(call.call, Call::Write(_)))
+            .count();
+        assert!(
+            in_flight < batch.in_flight_max,
+            "too many requests in flight"
+        );
+        self.sent.push((
+            self.now,
+            attempt.identity.name.clone(),
+            piece.weight.items,
+            piece.weight.bytes as u64,
+        ));
+    }
+
+    /// Answers everything as CDF would until nothing is left, within bounds.
+    pub fn calm(&mut self) {
+        self.sequencer().flush();
+        for _ in 0..100_000 {
+            while !self.calls.is_empty() {
+                self.finish(0, Fate::Answered);
+            }
+            if self.sequencer().is_idle() && self.landing.is_empty() {
+                return;
+            }
+            let wake = self.sequencer().wake_at();
+            let lands = self.landing.iter().map(|(at, ..)| *at).min();
+            let next = [wake, lands].into_iter().flatten().min();
+            let next = next.expect("rows wait, and nobody will ever look at them again");
+            self.now = self.now.max(next);
+            self.poll();
+        }
+        panic!("rows are still waiting after 100,000 steps");
+    }
+
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        self.submitted
+            .iter()
+            .map(|submitted| {
+                submitted
+                    .ticket
+                    .settled()
+                    .now_or_never()
+                    .expect("a ticket has not settled")
+            })
+            .collect()
+    }
+}
+
+/// Ids below [`IDS_WITH_NAME`] are series with an external id.
+pub fn name_of_id(id: i64) -> Option<String> {
+    (id < IDS_WITH_NAME).then(|| format!("s{id}"))
+}
+
+fn rows_of(piece: &Piece) -> Vec<Row> {
+    piece
+        .segments
+        .iter()
+        .flat_map(|segment| {
+            let batch = &segment.submission.batch;
+            segment.rows.clone().map(|row| read(batch, row, name_of_id))
+        })
+        .collect()
+}
+
+fn reason() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(SqlState::FDW_ERROR, "CDF said no"))
+}
+
+fn busy(retry_after_s: Option<u64>, answered: bool) -> AttemptFailure {
+    AttemptFailure::Retry {
+        retry_after: retry_after_s.map(Duration::from_secs),
+        answered,
+        status: answered.then_some(503),
+        reason: reason(),
+    }
+}
