@@ -53,8 +53,10 @@ impl Copy {
         Copy {
             statement: CopyStatement {
                 table,
+                database: None,
                 columns,
                 options,
+                names_encoding: false,
             },
             bounds: BOUNDS,
             line_bytes_max: 1 << 20,
