@@ -1,3 +1,56 @@
-//! The PostgreSQL side: listener, sign-in, connection actor, session.
+//! The PostgreSQL side: everything between a client's socket and the pipeline.
+//!
+//! A connection goes through these files, in this order:
+//!
+//! 1. `listener` accepts it and gives it to a thread; `connection` is its actor.
+//! 2. `startup` negotiates TLS and the version, `sign_in` checks the password.
+//! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
+//! 4. `simple_query`, `extended_query`, [`copy`] and `execute` run statements.
+//! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT.
+//! 6. `delivery` submits them to a [`Destination`], `settle` turns verdicts into replies.
+//!
+//! Owns the protocol: framing, sign-in, replies, transaction states. Promises that whatever a
+//! client sends ends in a clear error and never in a panic, that no success is told before CDF
+//! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
+//! CDF and never parses SQL by itself.
 
+mod connection;
 pub mod copy;
+mod copy_in;
+mod delivery;
+mod destination;
+mod encoding;
+mod ending;
+mod error;
+mod execute;
+mod extended_query;
+mod frame;
+mod gateway;
+mod group;
+mod listener;
+mod message;
+mod open_batch;
+mod registry;
+mod reply;
+mod result;
+mod scram;
+mod session;
+mod settle;
+mod sign_in;
+mod signals;
+mod simple_query;
+mod staged_bytes;
+mod startup;
+mod startup_parameters;
+mod tls;
+mod transaction;
+mod transport;
+mod user;
+mod withheld;
+
+pub use destination::Destination;
+pub use error::WireError;
+pub use listener::{WireHandle, WireSettings, start};
+pub use scram::ScramVerifier;
+pub use tls::TlsIdentity;
+pub use user::{GatewayUser, Users};

@@ -1,0 +1,304 @@
+//! One client: an actor whose own loop owns the socket.
+//!
+//! Owns a connection from the accepted socket to its end. Promises that the mailbox carries
+//! control messages only (cancel, drain, stop), never rows, and that the end is counted and
+//! logged whatever caused it, a panic included. Never reads ahead of what its session can hold.
+
+use super::encoding::ClientEncoding;
+use super::ending::Ending;
+use super::gateway::Gateway;
+use super::registry::{LONG_KEY_BYTES, Registration, SHORT_KEY_BYTES};
+use super::reply::{put, put_diagnostic, put_parameter, put_ready};
+use super::session::Session;
+use super::signals::Signals;
+use super::startup::{StartupRequest, receive_startup};
+use super::startup_parameters::SessionRequest;
+use super::transport::Transport;
+use crate::diagnostic::{Diagnostic, Severity, SqlState};
+use crate::sql::Settings;
+use crate::telemetry::{ConnectionEnd, SignInFailure};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use bytes::Bytes;
+use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::startup::{BackendKeyData, SecretKey};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long a client may take to receive its last words.
+const LAST_WORDS_WAIT: Duration = Duration::from_secs(5);
+
+/// Break off the running statement.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Cancel;
+
+/// End when no statement runs.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Drain;
+
+/// End now.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop;
+
+/// What the actor's loop starts with.
+struct Accepted {
+    gateway: Arc<Gateway>,
+    socket: std::net::TcpStream,
+    registration: Registration,
+}
+
+/// One connection.
+pub(super) struct ConnectionActor {
+    accepted: Option<Accepted>,
+    peer: SocketAddr,
+    signals: Rc<Signals>,
+}
+
+impl ConnectionActor {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        socket: std::net::TcpStream,
+        peer: SocketAddr,
+        registration: Registration,
+    ) -> Self {
+        ConnectionActor {
+            accepted: Some(Accepted {
+                gateway,
+                socket,
+                registration,
+            }),
+            peer,
+            signals: Rc::default(),
+        }
+    }
+}
+
+impl Actor for ConnectionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        if let Some(accepted) = self.accepted.take() {
+            if accepted.registration.list(context.address()) {
+                self.signals.drain();
+            }
+            let served = serve(accepted, self.peer, self.signals.clone());
+            context.spawn(served.into_actor(self).map(|(), _, context| context.stop()));
+        }
+    }
+}
+
+impl Handler<Cancel> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Cancel, _: &mut Self::Context) {
+        self.signals.cancel();
+    }
+}
+
+impl Handler<Drain> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.signals.drain();
+    }
+}
+
+impl Handler<Stop> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, _: &mut Self::Context) {
+        self.signals.stop();
+    }
+}
+
+/// Counts the connection for as long as it lives; one that is dropped without an ending
+/// panicked.
+struct Counted {
+    gateway: Arc<Gateway>,
+    peer: SocketAddr,
+    why: ConnectionEnd,
+}
+
+impl Counted {
+    fn new(gateway: Arc<Gateway>, peer: SocketAddr) -> Self {
+        gateway.connections.open.increment(1.0);
+        Counted {
+            gateway,
+            peer,
+            why: ConnectionEnd::Fault,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.gateway.connections.open.decrement(1.0);
+        self.gateway.connections.ended.add(self.why, 1);
+        if self.why == ConnectionEnd::Fault {
+            tracing::error!(peer = %self.peer, "a connection ended by a fault of the gateway");
+        } else {
+            tracing::debug!(peer = %self.peer, why = ?self.why, "a connection ended");
+        }
+    }
+}
+
+async fn serve(accepted: Accepted, peer: SocketAddr, signals: Rc<Signals>) {
+    let Accepted {
+        gateway,
+        socket,
+        registration,
+    } = accepted;
+    let mut counted = Counted::new(gateway.clone(), peer);
+    counted.why = attend(&gateway, socket, peer, registration, signals).await;
+}
+
+/// Startup, sign-in, session, last words.
+async fn attend(
+    gateway: &Arc<Gateway>,
+    socket: std::net::TcpStream,
+    peer: SocketAddr,
+    registration: Registration,
+    signals: Rc<Signals>,
+) -> ConnectionEnd {
+    let deadline = Instant::now() + Duration::from_secs(gateway.settings.timeouts.sign_in_s);
+    let started = async {
+        let socket = TcpStream::from_std(socket)?;
+        let (registry, meters) = (registration.registry(), &gateway.connections);
+        receive_startup(socket, gateway.tls.as_ref(), registry, meters).await
+    };
+    let started = tokio::select! {
+        biased;
+        () = signals.drained() => return ConnectionEnd::Shutdown,
+        started = timeout_at(deadline, started) => started,
+    };
+    let (mut transport, request) = match started {
+        Ok(Ok(started)) => started,
+        Ok(Err(ending)) => return ending.why,
+        Err(_) => {
+            gateway
+                .connections
+                .sign_ins_failed
+                .add(SignInFailure::Abandoned, 1);
+            return ConnectionEnd::TimedOut;
+        }
+    };
+    let welcomed = tokio::select! {
+        biased;
+        () = signals.drained() => Err(Ending::shutdown()),
+        welcomed = timeout_at(
+            deadline,
+            welcome(gateway, &mut transport, request, &registration),
+        ) => welcomed.unwrap_or_else(|_| Err(too_slow(gateway))),
+    };
+    let (mut transport, ending) = match welcomed {
+        Ok(welcomed) => {
+            let session = Session::new(gateway.clone(), transport, welcomed, peer, signals);
+            session.run().await
+        }
+        Err(ending) => (transport, (ending, ClientEncoding::Utf8)),
+    };
+    let (ending, encoding) = ending;
+    if let Some(last_words) = &ending.last_words {
+        tracing::info!(%peer, %last_words, "a connection is ended");
+        put_diagnostic(&mut transport.output, encoding, last_words);
+    }
+    // A client that does not read keeps nobody.
+    let _ = timeout(LAST_WORDS_WAIT, transport.close()).await;
+    ending.why
+}
+
+fn too_slow(gateway: &Gateway) -> Ending {
+    gateway
+        .connections
+        .sign_ins_failed
+        .add(SignInFailure::Abandoned, 1);
+    Ending::with_words(
+        ConnectionEnd::TimedOut,
+        Box::new(Diagnostic::fatal(
+            SqlState::QUERY_CANCELED,
+            "canceling authentication due to timeout",
+        )),
+    )
+}
+
+/// Who signed in, and the session that they asked for.
+pub(super) struct Welcomed {
+    pub(super) user: Arc<super::GatewayUser>,
+    pub(super) database: String,
+    pub(super) settings: Settings,
+    /// The connection's number.
+    pub(super) process_id: i32,
+}
+
+/// Checks who the client is and greets it.
+async fn welcome(
+    gateway: &Gateway,
+    transport: &mut Transport,
+    request: StartupRequest,
+    registration: &Registration,
+) -> Result<Welcomed, Ending> {
+    let fatal = |mut diagnostic: Box<Diagnostic>| {
+        diagnostic.severity = Severity::Fatal;
+        Ending::with_words(ConnectionEnd::SignInFailed, diagnostic)
+    };
+    let minor = request.minor;
+    let request = SessionRequest::of(request.parameters).map_err(fatal)?;
+    if registration.refused {
+        return Err(Ending::with_words(
+            ConnectionEnd::Refused,
+            Box::new(Diagnostic::fatal(
+                SqlState::TOO_MANY_CONNECTIONS,
+                "sorry, too many clients already",
+            )),
+        ));
+    }
+    if gateway.settings.listen.require_tls && !transport.is_encrypted() {
+        let failure = SignInFailure::TlsRequired;
+        gateway.connections.sign_ins_failed.add(failure, 1);
+        let diagnostic = Diagnostic::fatal(
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            "this gateway accepts connections with TLS only",
+        );
+        return Err(fatal(Box::new(diagnostic.with_hint(
+            "Connect with sslmode=require, or sslmode=verify-full.",
+        ))));
+    }
+    let bytes_max = gateway.settings.listen.message_bytes_max_before_sign_in;
+    let user = gateway
+        .authenticator
+        .sign_in(transport, &request.user, bytes_max, &gateway.connections)
+        .await?;
+    request.check_database().map_err(fatal)?;
+    let parameters = request
+        .settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut settings = Settings::new(&request.user, parameters).map_err(fatal)?;
+    let output = &mut transport.output;
+    let encoding = ClientEncoding::from(settings.client_encoding());
+    for (name, value) in settings.take_reports() {
+        put_parameter(output, encoding, name, &value);
+    }
+    let process_id = registration.process_id();
+    let secret_key = if minor == 0 {
+        registration.issue_cancel_key(SHORT_KEY_BYTES)
+    } else {
+        registration.issue_cancel_key(LONG_KEY_BYTES)
+    };
+    let secret_key = SecretKey::Bytes(Bytes::from(secret_key));
+    put(output, &BackendKeyData::new(process_id, secret_key));
+    put_ready(output, TransactionStatus::Idle);
+    transport.flush().await?;
+    Ok(Welcomed {
+        user,
+        database: request.database,
+        settings,
+        process_id,
+    })
+}

@@ -1,0 +1,167 @@
+//! COPY FROM STDIN: the client's data, frame by frame, into row batches.
+//!
+//! Owns the copy mode of the protocol. Promises that data is decoded as it comes, however it
+//! is cut into frames, and never gathered beyond a batch; that Sync and Flush within the data
+//! count for nothing; and that reading stops while there is no memory for rows. Never looks at
+//! the data itself: the decoder does.
+
+use super::ending::Ending;
+use super::frame::{FrameHeader, HEADER_BYTES};
+use super::group::RunKind;
+use super::message::{FrontendMessage, unfit};
+use super::open_batch::OpenBatch;
+use super::reply::put;
+use super::session::{Failure, Session};
+use super::withheld::cancelled;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::sql::{CopyFormat, CopyStatement};
+use crate::telemetry::{ConnectionEnd, StatementKind};
+use crate::wire::copy::CopyDecoder;
+use bytes::Buf;
+use pgwire::messages::copy::CopyInResponse;
+use std::time::Instant;
+
+impl Session {
+    /// Runs a COPY and answers it.
+    pub(super) async fn copy_in(&mut self, copy: &CopyStatement) -> Result<(), Failure> {
+        self.check_writable("COPY FROM")?;
+        // The client sends no data before it has all earlier replies.
+        self.settle().await?;
+        let started = Instant::now();
+        let mut statement = copy.clone();
+        statement.options = copy.options_in(self.settings.client_encoding());
+        let line_bytes_max = self.gateway.settings.copy.line_bytes_max;
+        let mut decoder = CopyDecoder::new(&statement, line_bytes_max);
+        let mut batch = self.begin_rows(RunKind::Copy, copy.table, &copy.columns);
+        let format = i8::from(copy.options.format == CopyFormat::Binary);
+        let columns = i16::try_from(copy.columns.len()).unwrap_or(i16::MAX);
+        let formats = vec![i16::from(format); copy.columns.len()];
+        put(
+            &mut self.replies,
+            &CopyInResponse::new(format, columns, formats),
+        );
+        self.flush_replies().await?;
+        let mut bytes = 0;
+        let copied = self.copy_rows(&mut decoder, &mut batch, &mut bytes).await;
+        let rows = decoder.rows();
+        self.gateway.count_received(copy.table, rows, bytes);
+        copied?;
+        let tag = format!("COPY {rows}");
+        self.rows_are_gathered(batch, StatementKind::Copy, started, tag);
+        // Rows of another COPY are numbered from 1 again.
+        self.stage_open_batch();
+        if self.transaction.is_open() {
+            return Ok(());
+        }
+        self.settle().await
+    }
+
+    /// Reads messages until the data ends.
+    async fn copy_rows(
+        &mut self,
+        decoder: &mut CopyDecoder,
+        batch: &mut OpenBatch,
+        bytes: &mut u64,
+    ) -> Result<(), Failure> {
+        loop {
+            let header = self.copy_header().await?;
+            if header.kind == b'd' {
+                self.transport.input.advance(HEADER_BYTES);
+                self.unread_bytes = header.body_bytes;
+                *bytes += header.body_bytes as u64;
+                self.copy_data(decoder, batch).await?;
+                continue;
+            }
+            self.receive(header).await?;
+            let frame = header.split(&mut self.transport.input);
+            match FrontendMessage::decode(frame)? {
+                FrontendMessage::CopyDone => return self.copy_end(decoder, batch).await,
+                FrontendMessage::CopyFail(reason) => {
+                    let reason = self.encoding.decode(&reason)?.into_owned();
+                    return Err(Box::new(Diagnostic::error(
+                        SqlState::QUERY_CANCELED,
+                        format!("COPY from stdin failed: {reason}"),
+                    ))
+                    .into());
+                }
+                // Clients send these behind an Execute, before they know that it is a COPY.
+                FrontendMessage::Sync | FrontendMessage::Flush => {}
+                FrontendMessage::Terminate => {
+                    return Err(Ending::silent(ConnectionEnd::Terminated).into());
+                }
+                _ => {
+                    return Err(unfit(format!(
+                        "unexpected message type 0x{:02X} during COPY from stdin",
+                        header.kind
+                    ))
+                    .into());
+                }
+            }
+        }
+    }
+
+    /// Decodes the body of one CopyData, of which `unread_bytes` are left.
+    async fn copy_data(
+        &mut self,
+        decoder: &mut CopyDecoder,
+        batch: &mut OpenBatch,
+    ) -> Result<(), Failure> {
+        while self.unread_bytes > 0 {
+            if self.transport.input.is_empty() {
+                self.fill_or_cancel().await?;
+            }
+            let here = self.unread_bytes.min(self.transport.input.len());
+            let fed = decoder.feed(&self.transport.input[..here], &mut batch.builder);
+            self.group().set_last_rows(decoder.rows());
+            let mut fed = fed?;
+            self.transport.input.advance(fed.consumed);
+            self.unread_bytes -= fed.consumed;
+            while fed.builder_full {
+                self.batch_is_full(batch).await?;
+                // The decoder may hold rows of data that it has taken already.
+                fed = decoder.feed(&[], &mut batch.builder)?;
+                self.group().set_last_rows(decoder.rows());
+            }
+        }
+        Ok(())
+    }
+
+    /// The client has sent all.
+    async fn copy_end(
+        &mut self,
+        decoder: &mut CopyDecoder,
+        batch: &mut OpenBatch,
+    ) -> Result<(), Failure> {
+        loop {
+            let finished = decoder.finish(&mut batch.builder);
+            self.group().set_last_rows(decoder.rows());
+            if !finished?.builder_full {
+                return Ok(());
+            }
+            self.batch_is_full(batch).await?;
+        }
+    }
+
+    /// Waits for the next header of a message, or for a cancel.
+    async fn copy_header(&mut self) -> Result<FrameHeader, Failure> {
+        let bytes_max = self.gateway.settings.listen.message_bytes_max;
+        loop {
+            match FrameHeader::read(&self.transport.input, bytes_max)? {
+                Some(header) => return Ok(header),
+                None => self.fill_or_cancel().await?,
+            }
+        }
+    }
+
+    async fn fill_or_cancel(&mut self) -> Result<(), Failure> {
+        let received = tokio::select! {
+            biased;
+            () = self.signals.interrupted() => return Err(cancelled().into()),
+            received = self.transport.fill() => received?,
+        };
+        if received == 0 {
+            return Err(Ending::silent(ConnectionEnd::Vanished).into());
+        }
+        Ok(())
+    }
+}

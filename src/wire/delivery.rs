@@ -1,0 +1,211 @@
+//! Sending a group's rows and waiting for their verdicts.
+//!
+//! Owns the way of a batch from a connection into the pipeline: permit, ticket part,
+//! submission. Promises statement order across resources (rows of another resource wait until
+//! the earlier ones have their verdicts) and that a cancel breaks off every wait. Never sends
+//! a batch without a memory permit.
+
+use super::destination::Destination;
+use super::group::Group;
+use super::signals::Signals;
+use crate::cdf::Identity;
+use crate::diagnostic::Diagnostic;
+use crate::pipeline::{ConnectionBudget, Outcome, Submission};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a cancelled statement waits for the requests that are under way, so that it can
+/// tell what was written.
+const CANCEL_WAIT: Duration = Duration::from_secs(5);
+
+/// Why sending stopped before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// A row has failed: there is no use in sending more.
+    Failed,
+    /// The client cancelled.
+    Cancelled,
+}
+
+/// What became of a group.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    /// Not sent to CDF.
+    pub(super) unsent: u64,
+    /// Sent, without an answer.
+    pub(super) unknown: u64,
+    /// The first row without success, in the order of the statements.
+    pub(super) first_error: Option<FirstError>,
+    /// The error that made the others fail; usually the same.
+    pub(super) cause: Option<FirstError>,
+}
+
+/// A row that failed.
+#[derive(Clone, Debug)]
+pub(super) struct FirstError {
+    /// Index of the run in the group.
+    pub(super) run: usize,
+    /// Number of the statement in the group.
+    pub(super) statement: usize,
+    /// Number of the row in its statement, from 1.
+    pub(super) row: u64,
+    pub(super) diagnostic: Diagnostic,
+}
+
+/// What a connection needs to send rows.
+pub(super) struct Delivery {
+    pub(super) destination: Arc<dyn Destination>,
+    pub(super) budget: ConnectionBudget,
+    pub(super) identity: Arc<Identity>,
+    /// The connection's number, for fair shares and logs.
+    pub(super) connection: u64,
+    pub(super) signals: Rc<Signals>,
+}
+
+impl Delivery {
+    /// Sends every staged batch. `is_last`: the group gets no more rows, so nothing need
+    /// linger.
+    pub(super) async fn send(&self, group: &mut Group, is_last: bool) -> Result<(), Halt> {
+        for index in 0..group.runs.len() {
+            while let Some(batch) = group.runs[index].batches.front() {
+                let bytes = batch.bytes();
+                let resource = group.runs[index].table.resource;
+                let earlier = &group.runs[..index];
+                if earlier
+                    .iter()
+                    .any(|run| run.is_sent && run.table.resource != resource)
+                {
+                    self.settle_before(group, index).await?;
+                }
+                if group.runs[..=index]
+                    .iter()
+                    .any(|run| run.ticket.has_failed())
+                {
+                    return Err(Halt::Failed);
+                }
+                let permit = tokio::select! {
+                    biased;
+                    () = self.signals.interrupted() => return Err(Halt::Cancelled),
+                    permit = self.budget.acquire(bytes) => permit,
+                };
+                let Some(batch) = group.unstage(index) else {
+                    break;
+                };
+                let run = &group.runs[index];
+                let part = run.ticket.part(batch.rows() as u64, batch.row_number(0));
+                let more = !run.batches.is_empty() || index + 1 < group.runs.len();
+                let submission = Submission {
+                    identity: self.identity.clone(),
+                    batch,
+                    part,
+                    permit,
+                    connection: self.connection,
+                    ticket_waits: is_last && !more,
+                };
+                self.destination.submit(resource, submission);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every row that was sent has its verdict. After a cancel, rows that are not
+    /// under way are dropped and the wait is bounded; the second value says so.
+    pub(super) async fn settle(&self, group: &mut Group, halt: Option<Halt>) -> (Verdicts, bool) {
+        let cause = match halt {
+            Some(Halt::Failed) => {
+                let cause = verdicts(group).first_error;
+                group.abort();
+                cause
+            }
+            _ => None,
+        };
+        self.hurry(group);
+        let is_cancelled = halt == Some(Halt::Cancelled)
+            || tokio::select! {
+                biased;
+                () = all_settled(group) => false,
+                () = self.signals.interrupted() => true,
+            };
+        if is_cancelled {
+            self.break_off(group).await;
+        }
+        let mut verdicts = verdicts(group);
+        verdicts.cause = cause.or_else(|| verdicts.first_error.clone());
+        (verdicts, is_cancelled)
+    }
+
+    /// Drops what is not under way and waits, within bounds, for what is.
+    pub(super) async fn break_off(&self, group: &Group) {
+        group.abort();
+        self.hurry(group);
+        // Rows without a verdict after that time are counted as unknown.
+        let _ = tokio::time::timeout(CANCEL_WAIT, all_settled(group)).await;
+    }
+
+    /// Waits for the runs before `index`.
+    async fn settle_before(&self, group: &Group, index: usize) -> Result<(), Halt> {
+        self.hurry(group);
+        for run in &group.runs[..index] {
+            let outcome = tokio::select! {
+                biased;
+                () = self.signals.interrupted() => return Err(Halt::Cancelled),
+                outcome = run.ticket.settled() => outcome,
+            };
+            if outcome.first_error.is_some() {
+                return Err(Halt::Failed);
+            }
+        }
+        Ok(())
+    }
+
+    fn hurry(&self, group: &Group) {
+        for resource in group.sent_resources() {
+            self.destination.ticket_waits(&self.identity, resource);
+        }
+    }
+}
+
+async fn all_settled(group: &Group) {
+    for run in &group.runs {
+        run.ticket.settled().await;
+    }
+}
+
+/// Adds up what is known of every run.
+pub(super) fn verdicts(group: &Group) -> Verdicts {
+    let mut verdicts = Verdicts::default();
+    for (index, run) in group.runs.iter().enumerate() {
+        let Outcome {
+            accepted,
+            rejected,
+            failed,
+            unknown,
+            first_error,
+        } = run.ticket.so_far();
+        verdicts.accepted += accepted;
+        verdicts.rejected += rejected;
+        verdicts.unknown += unknown;
+        let open = run
+            .rows
+            .saturating_sub(accepted + rejected + failed + unknown);
+        let staged: u64 = run.batches.iter().map(|batch| batch.rows() as u64).sum();
+        let staged = staged.min(open);
+        verdicts.unsent += failed + staged;
+        verdicts.unknown += open - staged;
+        if verdicts.first_error.is_none()
+            && let Some((row_number, diagnostic)) = first_error
+        {
+            let (statement, row) = run.locate(row_number);
+            verdicts.first_error = Some(FirstError {
+                run: index,
+                statement,
+                row,
+                diagnostic,
+            });
+        }
+    }
+    verdicts
+}

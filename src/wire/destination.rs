@@ -1,0 +1,19 @@
+//! Where a connection hands its batches to.
+//!
+//! Owns the contract between a connection and the pipeline. Promises that handing over never
+//! waits: back-pressure is the memory permit, which the batch already holds. Never answers:
+//! verdicts come by the ticket.
+
+use crate::catalog::Resource;
+use crate::cdf::Identity;
+use crate::pipeline::Submission;
+use std::sync::Arc;
+
+/// The pipeline, as connections see it.
+pub trait Destination: Send + Sync + 'static {
+    /// Takes a batch. Batches of one connection and resource keep their order.
+    fn submit(&self, resource: Resource, submission: Submission);
+
+    /// Somebody waits for what was submitted for `identity`: do not linger.
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource);
+}

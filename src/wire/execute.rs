@@ -1,0 +1,216 @@
+//! Running one statement, whichever protocol it came by.
+//!
+//! Owns the way from a classified statement to its replies. Promises exactly one completion a
+//! statement: a CommandComplete, an EmptyQueryResponse, or an error by the caller. Never
+//! describes results: that differs between the protocols.
+
+use super::group::RunKind;
+use super::message::unfit;
+use super::open_batch::OpenBatch;
+use super::reply::{put, put_complete, put_diagnostic};
+use super::session::{Failure, Session};
+use super::withheld::Withheld;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::RowBuilder;
+use crate::sql::{
+    Answer, Bindings, DiscardTarget, InsertStatement, Query, QueryContext, SessionCommand,
+    Statement, TransactionModes,
+};
+use crate::telemetry::{StatementKind, StatementOutcome};
+use pgwire::messages::response::EmptyQueryResponse;
+use std::time::Instant;
+
+/// What a statement counts as.
+pub(super) fn kind_of(statement: &Statement) -> StatementKind {
+    match statement {
+        Statement::Copy(_) => StatementKind::Copy,
+        Statement::Insert(_) => StatementKind::Insert,
+        Statement::Transaction(_) => StatementKind::Transaction,
+        Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
+        Statement::Empty | Statement::Cold(_) => StatementKind::Other,
+    }
+}
+
+impl Session {
+    /// Runs a statement that returns no rows and answers it. `received_bytes`: what the client
+    /// sent for it.
+    ///
+    /// # Errors
+    /// The statement's; it is not answered then.
+    pub(super) async fn run_command(
+        &mut self,
+        statement: &Statement,
+        bindings: &Bindings,
+        received_bytes: u64,
+    ) -> Result<(), Failure> {
+        match statement {
+            Statement::Empty => {
+                put(&mut self.replies, &EmptyQueryResponse::new());
+                Ok(())
+            }
+            Statement::Insert(insert) => self.insert(insert, bindings, received_bytes).await,
+            Statement::Copy(copy) => self.copy_in(copy).await,
+            Statement::Transaction(command) => self.control(command).await,
+            Statement::Session(command) => self.command(command),
+            Statement::Cold(cold) => Err(cold.refusal().into()),
+            Statement::Query(_) => Err(unfit("a query is no command".to_owned()).into()),
+        }
+    }
+
+    /// Counts a statement that has ended, unless its reply still waits for verdicts.
+    pub(super) fn count_ended(
+        &self,
+        kind: StatementKind,
+        started: Instant,
+        result: &Result<(), Failure>,
+    ) {
+        let outcome = match result {
+            Ok(()) if matches!(kind, StatementKind::Insert | StatementKind::Copy) => return,
+            Ok(()) => StatementOutcome::Succeeded,
+            Err(Failure::Statement(diagnostic))
+                if diagnostic.sqlstate == SqlState::QUERY_CANCELED =>
+            {
+                StatementOutcome::Cancelled
+            }
+            Err(Failure::Statement(_)) => StatementOutcome::Failed,
+            Err(Failure::Connection(_)) => StatementOutcome::Cancelled,
+        };
+        self.gateway
+            .statements
+            .ended(kind, outcome, started.elapsed());
+    }
+
+    /// Gathers the rows of an INSERT.
+    async fn insert(
+        &mut self,
+        insert: &InsertStatement,
+        bindings: &Bindings,
+        received_bytes: u64,
+    ) -> Result<(), Failure> {
+        self.check_writable("INSERT")?;
+        let started = Instant::now();
+        let table = insert.table();
+        let mut batch = self.begin_rows(RunKind::Insert, table, insert.columns());
+        let mut reader = insert.reader(bindings);
+        let mut rows = 0;
+        loop {
+            let next = self.group().last_rows() + 1;
+            let progress = reader.read(&mut batch.builder, next)?;
+            self.group().add_rows(progress.rows_read);
+            rows += progress.rows_read;
+            if batch.builder.is_full() {
+                self.batch_is_full(&mut batch).await?;
+            }
+            if progress.finished {
+                break;
+            }
+        }
+        self.gateway.count_received(table, rows, received_bytes);
+        self.rows_are_gathered(
+            batch,
+            StatementKind::Insert,
+            started,
+            format!("INSERT 0 {rows}"),
+        );
+        Ok(())
+    }
+
+    /// Answers a statement whose rows are gathered: at once in a block, where they count as
+    /// staged, and provisionally outside, until their verdicts are there.
+    pub(super) fn rows_are_gathered(
+        &mut self,
+        batch: OpenBatch,
+        kind: StatementKind,
+        started: Instant,
+        tag: String,
+    ) {
+        let statement = batch.statement;
+        self.open_batch = Some(batch);
+        if self.transaction.is_open() {
+            let duration = started.elapsed();
+            let outcome = StatementOutcome::Succeeded;
+            self.gateway.statements.ended(kind, outcome, duration);
+        } else {
+            self.withheld.push(Withheld {
+                statement,
+                offset: self.replies.len(),
+                kind,
+                started,
+            });
+        }
+        put_complete(&mut self.replies, tag);
+    }
+
+    /// Runs a command about the session.
+    fn command(&mut self, command: &SessionCommand) -> Result<(), Failure> {
+        let in_block = self.transaction.is_open();
+        if !in_block && !self.settings_may_roll_back {
+            // A pipeline that fails takes its SETs back.
+            self.settings.begin(&TransactionModes::default());
+            self.settings_may_roll_back = true;
+        }
+        for warning in self.settings.apply(command, in_block)? {
+            put_diagnostic(&mut self.replies, self.encoding, &warning);
+        }
+        match command {
+            SessionCommand::Discard(DiscardTarget::All) => {
+                self.statements.clear();
+                self.portals.clear();
+            }
+            SessionCommand::Deallocate(None) => self.statements.clear(),
+            SessionCommand::Deallocate(Some(name)) => {
+                if self.statements.remove(name.as_bytes()).is_none() {
+                    return Err(Box::new(Diagnostic::error(
+                        SqlState::INVALID_SQL_STATEMENT_NAME,
+                        format!("prepared statement \"{name}\" does not exist"),
+                    ))
+                    .into());
+                }
+            }
+            SessionCommand::CloseCursor(None) => {}
+            SessionCommand::CloseCursor(Some(name)) => {
+                if self.portals.remove(name.as_bytes()).is_none() {
+                    return Err(Box::new(Diagnostic::error(
+                        SqlState::INVALID_CURSOR_NAME,
+                        format!("cursor \"{name}\" does not exist"),
+                    ))
+                    .into());
+                }
+            }
+            _ => {}
+        }
+        self.settings_changed();
+        put_complete(&mut self.replies, command.tag());
+        Ok(())
+    }
+
+    /// The answer of a query.
+    pub(super) fn answer(
+        &mut self,
+        query: &Query,
+        bindings: &Bindings,
+    ) -> Result<Answer, Box<Diagnostic>> {
+        let transaction_started = self.transaction_started();
+        let mut context = QueryContext {
+            settings: &mut self.settings,
+            user: &self.user.name,
+            database: &self.database,
+            backend_pid: self.process_id,
+            transaction_started,
+            in_transaction: self.transaction.is_open(),
+        };
+        let answer = query.answer(&mut context, bindings)?;
+        // set_config is a query.
+        self.settings_changed();
+        Ok(answer)
+    }
+}
+
+/// The command tag of an answer of which `rows` rows were sent.
+pub(super) fn tag_of(answer_tag: &str, rows: usize) -> String {
+    if answer_tag == "SHOW" {
+        answer_tag.to_owned()
+    } else {
+        format!("{answer_tag} {rows}")
+    }
+}

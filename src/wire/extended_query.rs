@@ -1,0 +1,286 @@
+//! The extended query protocol: Parse, Bind, Describe, Execute, Close.
+//!
+//! Owns prepared statements and portals. Promises PostgreSQL's rules for their names and lives,
+//! and that rows of many Executes gather into one batch. Never answers an Execute of an INSERT
+//! before Sync, Flush or a full batch has brought its verdict.
+
+use super::encoding::ClientEncoding;
+use super::execute::{kind_of, tag_of};
+use super::message::{BindMessage, ParseMessage, Target};
+use super::reply::{put, put_complete};
+use super::result::{ResultFormats, put_description, put_row};
+use super::session::{Failure, Session};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::sql::{
+    Bindings, Cell, ResultColumn, Statement, classify, locate_in_query, split_statements,
+};
+use bytes::Bytes;
+use pgwire::messages::data::{NoData, ParameterDescription};
+use pgwire::messages::extendedquery::{
+    BindComplete, CloseComplete, ParseComplete, PortalSuspended,
+};
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A prepared statement.
+pub(super) struct Prepared {
+    statement: Statement,
+    /// OIDs: as declared, or inferred.
+    parameter_types: Arc<[u32]>,
+    /// Of the result; `None` where there is none.
+    columns: Option<Vec<ResultColumn>>,
+}
+
+/// A prepared statement with its parameters.
+pub(super) struct Portal {
+    prepared: Rc<Prepared>,
+    bindings: Bindings,
+    formats: ResultFormats,
+    /// What the client sent for the parameters.
+    received_bytes: u64,
+    progress: Progress,
+}
+
+/// How far a portal was executed.
+enum Progress {
+    New,
+    /// Rows that were not fetched yet, and the word of the tag.
+    Rows(std::vec::IntoIter<Vec<Option<Cell>>>, &'static str),
+    /// A command has run.
+    Done,
+}
+
+impl Session {
+    pub(super) fn parse(&mut self, parse: ParseMessage) -> Result<(), Failure> {
+        if parse.name.is_empty() {
+            self.statements.remove(&parse.name);
+        } else if self.statements.contains_key(&parse.name) {
+            return Err(named_error(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                "prepared statement",
+                &parse.name,
+                "already exists",
+            ));
+        }
+        let text = self.encoding.decode(&parse.query)?;
+        let statement = match split_statements(&text).as_slice() {
+            [] => Statement::Empty,
+            [part] => classify(part).map_err(|error| locate_in_query(error, &text, part))?,
+            _ => {
+                return Err(Box::new(Diagnostic::error(
+                    SqlState::SYNTAX_ERROR,
+                    "cannot insert multiple commands into a prepared statement",
+                ))
+                .into());
+            }
+        };
+        self.check_transaction(&statement)?;
+        statement.check_database(&self.database)?;
+        let declared = &parse.parameter_types;
+        let (parameter_types, columns) = match &statement {
+            Statement::Insert(insert) => (insert.parameter_types(declared)?, None),
+            Statement::Query(query) => (query.parameter_types(declared)?, Some(query.columns()?)),
+            Statement::Cold(cold) => return Err(cold.refusal().into()),
+            _ => (declared.clone(), None),
+        };
+        let prepared = Prepared {
+            statement,
+            parameter_types: parameter_types.into(),
+            columns,
+        };
+        self.statements.insert(parse.name, Rc::new(prepared));
+        put(&mut self.replies, &ParseComplete::new());
+        Ok(())
+    }
+
+    pub(super) fn bind(&mut self, bind: BindMessage) -> Result<(), Failure> {
+        let prepared = self.prepared(&bind.statement)?;
+        self.check_transaction(&prepared.statement)?;
+        if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
+            return Err(named_error(
+                SqlState::DUPLICATE_CURSOR,
+                "cursor",
+                &bind.portal,
+                "already exists",
+            ));
+        }
+        let received_bytes = bind
+            .values
+            .iter()
+            .flatten()
+            .map(|value| value.len() as u64)
+            .sum();
+        let values = self.converted(bind.values, &bind.formats)?;
+        let bindings = Bindings::new(
+            &String::from_utf8_lossy(&bind.statement),
+            prepared.parameter_types.clone(),
+            &bind.formats,
+            values,
+        )?;
+        let columns = prepared.columns.as_ref().map_or(0, Vec::len);
+        let formats = ResultFormats::of(bind.result_formats, columns)?;
+        let portal = Portal {
+            prepared,
+            bindings,
+            formats,
+            received_bytes,
+            progress: Progress::New,
+        };
+        self.portals.insert(bind.portal, portal);
+        put(&mut self.replies, &BindComplete::new());
+        Ok(())
+    }
+
+    /// Text values in UTF-8.
+    fn converted(
+        &self,
+        mut values: Vec<Option<Bytes>>,
+        formats: &[i16],
+    ) -> Result<Vec<Option<Bytes>>, Box<Diagnostic>> {
+        if self.encoding == ClientEncoding::Utf8 {
+            // The row builders check it, value by value.
+            return Ok(values);
+        }
+        for (index, value) in values.iter_mut().enumerate() {
+            let format = formats.get(if formats.len() == 1 { 0 } else { index });
+            if format == Some(&1) {
+                continue;
+            }
+            if let Some(bytes) = value
+                && let Cow::Owned(text) = self.encoding.decode(bytes)?
+            {
+                *bytes = text.into();
+            }
+        }
+        Ok(values)
+    }
+
+    pub(super) fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+        let (prepared, formats) = match target {
+            Target::Statement(name) => (self.prepared(name)?, ResultFormats::default()),
+            Target::Portal(name) => {
+                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                (portal.prepared.clone(), portal.formats.clone())
+            }
+        };
+        self.check_transaction(&prepared.statement)?;
+        if matches!(target, Target::Statement(_)) {
+            let types = prepared.parameter_types.to_vec();
+            put(&mut self.replies, &ParameterDescription::new(types));
+        }
+        match &prepared.columns {
+            Some(columns) => put_description(&mut self.replies, columns, &formats),
+            None => put(&mut self.replies, &NoData::new()),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn execute_portal(
+        &mut self,
+        name: Bytes,
+        rows_max: u32,
+    ) -> Result<(), Failure> {
+        let mut portal = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
+        let prepared = portal.prepared.clone();
+        self.check_transaction(&prepared.statement)?;
+        self.signals.begin_statement();
+        let started = Instant::now();
+        let result = match &prepared.statement {
+            Statement::Query(query) => {
+                if matches!(portal.progress, Progress::New) {
+                    let answer = self.answer(query, &portal.bindings)?;
+                    portal.progress = Progress::Rows(answer.rows.into_iter(), answer.tag);
+                }
+                self.fetch(&mut portal, rows_max);
+                Ok(())
+            }
+            _ if matches!(portal.progress, Progress::Done) => Err(named_error(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "portal",
+                &name,
+                "cannot be run",
+            )),
+            statement => {
+                portal.progress = Progress::Done;
+                let received_bytes = portal.received_bytes;
+                self.run_command(statement, &portal.bindings, received_bytes)
+                    .await
+            }
+        };
+        self.count_ended(kind_of(&prepared.statement), started, &result);
+        result?;
+        self.portals.insert(name, portal);
+        Ok(())
+    }
+
+    /// Sends rows of a query's portal, at most `rows_max` (0: all).
+    fn fetch(&mut self, portal: &mut Portal, rows_max: u32) {
+        let Progress::Rows(rows, tag) = &mut portal.progress else {
+            return;
+        };
+        let rows_max = match rows_max {
+            0 => usize::MAX,
+            rows_max => rows_max as usize,
+        };
+        let mut sent = 0;
+        for row in rows.by_ref().take(rows_max) {
+            put_row(&mut self.replies, self.encoding, &row, &portal.formats);
+            sent += 1;
+        }
+        if rows.len() > 0 {
+            put(&mut self.replies, &PortalSuspended::new());
+        } else {
+            put_complete(&mut self.replies, tag_of(tag, sent));
+        }
+    }
+
+    /// Forgets a statement or a portal; one that does not exist is forgotten already.
+    pub(super) fn close(&mut self, target: &Target) {
+        match target {
+            Target::Statement(name) => {
+                self.statements.remove(name);
+            }
+            Target::Portal(name) => {
+                self.portals.remove(name);
+            }
+        }
+        put(&mut self.replies, &CloseComplete::new());
+    }
+
+    fn prepared(&self, name: &Bytes) -> Result<Rc<Prepared>, Failure> {
+        match self.statements.get(name) {
+            Some(prepared) => Ok(prepared.clone()),
+            None if name.is_empty() => Err(Box::new(Diagnostic::error(
+                SqlState::INVALID_SQL_STATEMENT_NAME,
+                "unnamed prepared statement does not exist",
+            ))
+            .into()),
+            None => Err(named_error(
+                SqlState::INVALID_SQL_STATEMENT_NAME,
+                "prepared statement",
+                name,
+                "does not exist",
+            )),
+        }
+    }
+}
+
+fn no_portal(name: &Bytes) -> Failure {
+    named_error(
+        SqlState::INVALID_CURSOR_NAME,
+        "portal",
+        name,
+        "does not exist",
+    )
+}
+
+fn named_error(sqlstate: SqlState, what: &str, name: &[u8], problem: &str) -> Failure {
+    let name = String::from_utf8_lossy(name);
+    Box::new(Diagnostic::error(
+        sqlstate,
+        format!("{what} \"{name}\" {problem}"),
+    ))
+    .into()
+}

@@ -1,0 +1,67 @@
+//! What all connections of one listener share.
+//!
+//! Owns settings, sign-in, the way into the pipeline and the meters, as one value that every
+//! thread holds. Promises that nothing in it belongs to a single connection. Never changes
+//! after the start, but for counters.
+
+use super::destination::Destination;
+use super::listener::WireSettings;
+use super::registry::Registry;
+use super::sign_in::Authenticator;
+use super::staged_bytes::StagedBudget;
+use super::tls::TlsIdentity;
+use crate::catalog::{TABLES, Table};
+use crate::pipeline::MemoryBudget;
+use crate::telemetry::{ConnectionMeters, StatementMeters, TableCounters};
+use std::sync::Arc;
+
+pub(super) struct Gateway {
+    pub(super) settings: WireSettings,
+    pub(super) tls: Option<TlsIdentity>,
+    pub(super) authenticator: Authenticator,
+    pub(super) registry: Arc<Registry>,
+    pub(super) destination: Arc<dyn Destination>,
+    pub(super) budget: MemoryBudget,
+    /// Bytes that transactions hold until COMMIT.
+    pub(super) staged: StagedBudget,
+    pub(super) connections: ConnectionMeters,
+    pub(super) statements: StatementMeters,
+    /// In the order of the catalog's tables.
+    tables: Vec<TableCounters>,
+}
+
+impl Gateway {
+    pub(super) fn new(
+        settings: WireSettings,
+        tls: Option<TlsIdentity>,
+        authenticator: Authenticator,
+        destination: Arc<dyn Destination>,
+        budget: MemoryBudget,
+    ) -> Self {
+        let staged = StagedBudget::new(settings.transactions.staged_bytes_max_total);
+        Gateway {
+            settings,
+            tls,
+            authenticator,
+            registry: Arc::default(),
+            destination,
+            budget,
+            staged,
+            connections: ConnectionMeters::new(),
+            statements: StatementMeters::new(),
+            tables: TABLES
+                .iter()
+                .map(|table| TableCounters::of(table))
+                .collect(),
+        }
+    }
+
+    /// Counts what came in for `table`.
+    pub(super) fn count_received(&self, table: &'static Table, rows: u64, bytes: u64) {
+        let index = TABLES.iter().position(|known| std::ptr::eq(*known, table));
+        if let Some(counters) = index.and_then(|index| self.tables.get(index)) {
+            counters.rows.increment(rows);
+            counters.bytes.increment(bytes);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Accepting connections and spreading them over threads.
+//!
+//! Owns the listening socket and the arbiters that serve connections. Promises that accepting
+//! never stops for an error of one connection, that connections beyond the bound are told so,
+//! and that a drain lets statements in flight end. Never reads a byte of a client.
+
+use super::WireError;
+use super::connection::ConnectionActor;
+use super::destination::Destination;
+use super::gateway::Gateway;
+use super::registry::Registry;
+use super::sign_in::Authenticator;
+use super::tls::TlsIdentity;
+use super::user::Users;
+use crate::config::{
+    CopySettings, ListenSettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+};
+use crate::pipeline::MemoryBudget;
+use actix::{Actor, Arbiter};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+/// Connections that the system completes before they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// Connections above the bound that are answered with 53300, and may carry cancel requests;
+/// those beyond are closed.
+const REFUSALS_MAX: usize = 128;
+
+/// Pause after an accept that failed: the process is out of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long connections that were told to end at once may take.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// The settings that concern clients.
+#[derive(Clone, Debug, Default)]
+pub struct WireSettings {
+    pub listen: ListenSettings,
+    pub timeouts: TimeoutSettings,
+    pub copy: CopySettings,
+    pub transactions: TransactionSettings,
+    pub runtime: RuntimeSettings,
+}
+
+/// A running listener.
+#[derive(Debug)]
+pub struct WireHandle {
+    address: SocketAddr,
+    accepting: CancellationToken,
+    registry: Arc<Registry>,
+    arbiters: Vec<Arbiter>,
+}
+
+/// Listens on `settings.listen.postgres` and serves clients until the handle drains. Needs a
+/// running actix system.
+///
+/// # Errors
+/// The address cannot be listened on, or threads cannot be started.
+pub fn start(
+    settings: WireSettings,
+    users: Users,
+    destination: Arc<dyn Destination>,
+    budget: MemoryBudget,
+    tls: Option<TlsIdentity>,
+) -> Result<WireHandle, WireError> {
+    let wanted = settings.listen.postgres;
+    let listen_error = |error| WireError::Listen {
+        address: wanted,
+        error,
+    };
+    let listener = listen(wanted)
+        .and_then(TcpListener::into_std)
+        .map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+    let threads = match settings.runtime.connection_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let acceptor = Arbiter::new();
+    let mut arbiters: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
+    let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
+    let authenticator = Authenticator::new(users, tls.as_ref());
+    let gateway = Arc::new(Gateway::new(
+        settings,
+        tls,
+        authenticator,
+        destination,
+        budget,
+    ));
+    let registry = gateway.registry.clone();
+    let accepting = CancellationToken::new();
+    let token = accepting.clone();
+    let spawned = acceptor.spawn_fn(move || {
+        actix::spawn(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => accept(listener, gateway, handles, token).await,
+                Err(error) => tracing::error!(%error, "the listener could not be started"),
+            }
+        });
+    });
+    if !spawned {
+        return Err(WireError::Threads {
+            error: std::io::ErrorKind::BrokenPipe.into(),
+        });
+    }
+    arbiters.push(acceptor);
+    Ok(WireHandle {
+        address,
+        accepting,
+        registry,
+        arbiters,
+    })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart must not wait for connections of the old process to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts until told to stop; connections take the threads in turn.
+async fn accept(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    arbiters: Vec<actix::ArbiterHandle>,
+    token: CancellationToken,
+) {
+    let connections_max = gateway.settings.listen.connections_max;
+    for arbiter in arbiters.iter().cycle() {
+        let (socket, peer) = loop {
+            let accepted = tokio::select! {
+                () = token.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok(accepted) => break accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        };
+        let Some(registration) = gateway.registry.register(connections_max, REFUSALS_MAX) else {
+            tracing::warn!(%peer, "too many connections: closed without an answer");
+            continue;
+        };
+        match hand_over(socket) {
+            Ok(socket) => {
+                let gateway = gateway.clone();
+                // The actor is reached through the registry, where it lists itself.
+                let _ = ConnectionActor::start_in_arbiter(arbiter, move |_| {
+                    ConnectionActor::new(gateway, socket, peer, registration)
+                });
+            }
+            Err(error) => tracing::info!(%peer, %error, "a connection was gone at once"),
+        }
+    }
+}
+
+/// Takes the socket off this thread's reactor, so that another thread's can have it.
+fn hand_over(socket: TcpStream) -> std::io::Result<std::net::TcpStream> {
+    // Replies are flushed where they are due; waiting for more would only delay them.
+    socket.set_nodelay(true)?;
+    socket.into_std()
+}
+
+impl WireHandle {
+    /// Where clients connect; the port is the real one if the settings had 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections that live now.
+    pub fn connections(&self) -> usize {
+        self.registry.open()
+    }
+
+    /// Stops accepting, lets statements in flight end, and ends every connection with FATAL
+    /// 57P01. After `timeout` what still runs is broken off: rows that were not sent to CDF are
+    /// dropped and their statements fail.
+    pub async fn drain(self, timeout: Duration) {
+        self.accepting.cancel();
+        self.registry.drain();
+        if tokio::time::timeout(timeout, self.registry.emptied())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.registry.open(),
+                "statements still ran at the end of the drain time: they are broken off"
+            );
+            self.registry.stop();
+            // A connection that takes longer is cut by the end of the process.
+            let _ = tokio::time::timeout(STOP_WAIT, self.registry.emptied()).await;
+        }
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}

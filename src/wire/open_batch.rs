@@ -1,0 +1,125 @@
+//! The builder that rows go into now, and how its batches leave.
+//!
+//! Owns the way of finished rows from a builder into their group: outside a transaction block
+//! they are sent as soon as a batch is full, inside they are staged until COMMIT, within
+//! bounds. Promises that staged rows never wait for memory. Never mixes rows of two runs.
+
+use super::group::{Group, RunKind};
+use super::session::{Failure, Session};
+use super::transaction::Transaction;
+use crate::catalog::Table;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::value::{DateOrder, ValueSettings};
+use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
+use jiff::Timestamp;
+
+/// A builder with the run that its rows belong to.
+pub(super) struct OpenBatch {
+    pub(super) builder: AnyBuilder,
+    /// Number of the statement in its group.
+    pub(super) statement: usize,
+}
+
+impl Session {
+    /// The group that rows belong to now.
+    pub(super) fn group(&mut self) -> &mut Group {
+        match &mut self.transaction {
+            Transaction::Open(block) => &mut block.group,
+            Transaction::Idle | Transaction::Failed(_) => &mut self.implicit,
+        }
+    }
+
+    /// Starts a statement that writes rows. The batch is put back when the statement has ended
+    /// well; a statement that fails takes the rows in it along.
+    pub(super) fn begin_rows(
+        &mut self,
+        kind: RunKind,
+        table: &'static Table,
+        columns: &[usize],
+    ) -> OpenBatch {
+        let continues = self.group().continues(kind, table, columns);
+        if !continues {
+            self.stage_open_batch();
+        }
+        let statement = self.group().begin_statement(kind, table, columns);
+        match self.open_batch.take() {
+            Some(mut batch) => {
+                batch.statement = statement;
+                batch
+            }
+            None => OpenBatch {
+                builder: self.builder(table, columns),
+                statement,
+            },
+        }
+    }
+
+    fn builder(&mut self, table: &'static Table, columns: &[usize]) -> AnyBuilder {
+        let bounds = BatchBounds {
+            rows: self.gateway.settings.copy.batch_rows,
+            bytes: self.gateway.settings.copy.batch_bytes,
+        };
+        let settings = ValueSettings {
+            time_zone: self.settings.time_zone().clone(),
+            date_order: match self.settings.date_order() {
+                crate::sql::DateOrder::MonthDayYear => DateOrder::MonthDayYear,
+                crate::sql::DateOrder::DayMonthYear => DateOrder::DayMonthYear,
+                crate::sql::DateOrder::YearMonthDay => DateOrder::YearMonthDay,
+            },
+            started: self.transaction_started(),
+        };
+        AnyBuilder::new(table, columns, settings, bounds)
+    }
+
+    /// When the transaction began, implicit or not: what `now` means in it.
+    pub(super) fn transaction_started(&mut self) -> Timestamp {
+        *self.started.get_or_insert_with(Timestamp::now)
+    }
+
+    /// Moves finished rows from the open batch into the group. The run goes on with a new one.
+    pub(super) fn stage_open_batch(&mut self) {
+        if let Some(mut batch) = self.open_batch.take()
+            && batch.builder.rows() > 0
+        {
+            let batches = batch.builder.take();
+            self.group().stage(batches);
+        }
+    }
+
+    /// The open batch is full: sends it, or keeps it for COMMIT.
+    ///
+    /// # Errors
+    /// Rows that were sent before have failed; the client cancelled; 53400 past the bounds of
+    /// a transaction.
+    pub(super) async fn batch_is_full(&mut self, batch: &mut OpenBatch) -> Result<(), Failure> {
+        let batches = batch.builder.take();
+        self.group().stage(batches);
+        let settings = &self.gateway.settings.transactions;
+        if let Transaction::Open(block) = &mut self.transaction {
+            let bytes = block.group.staged_bytes();
+            if bytes > settings.staged_bytes_max {
+                return Err(too_much("transaction", settings.staged_bytes_max).into());
+            }
+            if !block.staged.set(bytes) {
+                return Err(
+                    too_much("all transactions together", settings.staged_bytes_max_total).into(),
+                );
+            }
+            return Ok(());
+        }
+        self.send_gathered().await
+    }
+}
+
+fn too_much(whose: &str, bytes_max: usize) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            format!("{whose} cannot hold more than {bytes_max} bytes of rows until COMMIT"),
+        )
+        .with_hint(
+            "Commit more often, load outside of a transaction block, or raise the bound in \
+             [transactions].",
+        ),
+    )
+}

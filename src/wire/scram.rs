@@ -1,0 +1,173 @@
+//! What is stored of a gateway user's password: a SCRAM-SHA-256 verifier.
+//!
+//! Owns making, reading and writing verifiers, and the look-alike verifier of users that do
+//! not exist. Promises that the password itself is kept nowhere and that key material is never
+//! printed. Never runs the exchange: `sign_in` does.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pgwire::api::auth::sasl::scram::{SCRAM_ITERATIONS, ScramSecret, gen_salted_password};
+use std::fmt;
+
+/// Bytes of the salt: PostgreSQL's own length. Some clients refuse less than 12.
+const SALT_BYTES: usize = 16;
+
+/// Bytes of both keys: one SHA-256 digest.
+const KEY_BYTES: usize = 32;
+
+/// The head of PostgreSQL's text form.
+const PREFIX: &str = "SCRAM-SHA-256$";
+
+/// A password as PostgreSQL stores it: enough to check it, not enough to know it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramVerifier {
+    salt: Vec<u8>,
+    iterations: usize,
+    stored_key: Vec<u8>,
+    server_key: Vec<u8>,
+}
+
+impl ScramVerifier {
+    /// A verifier for `password` with a new random salt.
+    pub fn from_password(password: &str) -> Self {
+        let salt = rand::random::<[u8; SALT_BYTES]>().to_vec();
+        let salted = gen_salted_password(password, &salt, SCRAM_ITERATIONS);
+        let ScramSecret::Verifier {
+            salt,
+            iterations,
+            stored_key,
+            server_key,
+        } = ScramSecret::verifier_from_salted_password(salt, salted, SCRAM_ITERATIONS)
+        else {
+            unreachable!("a constructor of verifiers makes verifiers")
+        };
+        ScramVerifier {
+            salt,
+            iterations,
+            stored_key,
+            server_key,
+        }
+    }
+
+    /// Reads PostgreSQL's text form, `SCRAM-SHA-256$iterations:salt$stored_key:server_key`,
+    /// as `pg_authid.rolpassword` has it. `None` when it is not in that form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (parameters, keys) = text.strip_prefix(PREFIX)?.split_once('$')?;
+        let (iterations, salt) = parameters.split_once(':')?;
+        let (stored_key, server_key) = keys.split_once(':')?;
+        let verifier = ScramVerifier {
+            salt: STANDARD.decode(salt).ok()?,
+            iterations: iterations.parse().ok()?,
+            stored_key: STANDARD.decode(stored_key).ok()?,
+            server_key: STANDARD.decode(server_key).ok()?,
+        };
+        let sound = verifier.iterations > 0
+            && !verifier.salt.is_empty()
+            && verifier.stored_key.len() == KEY_BYTES
+            && verifier.server_key.len() == KEY_BYTES;
+        sound.then_some(verifier)
+    }
+
+    /// PostgreSQL's text form. Keep it where secrets are kept: with it, passwords can be
+    /// guessed offline.
+    pub fn to_text(&self) -> String {
+        format!(
+            "{PREFIX}{}:{}${}:{}",
+            self.iterations,
+            STANDARD.encode(&self.salt),
+            STANDARD.encode(&self.stored_key),
+            STANDARD.encode(&self.server_key)
+        )
+    }
+
+    /// The form that the exchange takes.
+    pub(super) fn secret(&self) -> ScramSecret {
+        ScramSecret::Verifier {
+            salt: self.salt.clone(),
+            iterations: self.iterations,
+            stored_key: self.stored_key.clone(),
+            server_key: self.server_key.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for ScramVerifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ScramVerifier(hidden)")
+    }
+}
+
+/// Verifiers for names that do not exist: no password fits, and the salt is the same at every
+/// try, so that a stranger cannot tell which names exist.
+pub(super) struct MockVerifiers {
+    seed: [u8; KEY_BYTES],
+}
+
+impl MockVerifiers {
+    pub(super) fn new() -> Self {
+        MockVerifiers {
+            seed: rand::random(),
+        }
+    }
+
+    /// The verifier of `name`. One round of the key derivation is an HMAC: nothing about the
+    /// seed can be learned from the salt.
+    pub(super) fn of(&self, name: &str) -> ScramVerifier {
+        let mut salt = gen_salted_password(name, &self.seed, 1);
+        salt.truncate(SALT_BYTES);
+        ScramVerifier {
+            salt,
+            iterations: SCRAM_ITERATIONS,
+            stored_key: rand::random::<[u8; KEY_BYTES]>().to_vec(),
+            server_key: rand::random::<[u8; KEY_BYTES]>().to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_survives_its_text_form() {
+        let verifier = ScramVerifier::from_password("pencil");
+        assert_eq!(ScramVerifier::parse(&verifier.to_text()), Some(verifier));
+    }
+
+    #[test]
+    fn a_verifier_that_postgresql_made_is_read() {
+        // SCRAM-SHA-256 of "pencil" with the salt of RFC 7677.
+        let text = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
+                    WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
+                    wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+        let verifier = ScramVerifier::parse(text).expect("the text is well formed");
+        assert_eq!(verifier.to_text(), text);
+    }
+
+    #[test]
+    fn what_is_no_verifier_is_not_read() {
+        for text in [
+            "",
+            "pencil",
+            "md5abc",
+            "SCRAM-SHA-256$4096:c2FsdA==$c2hvcnQ=:c2hvcnQ=",
+            "SCRAM-SHA-256$x:c2FsdA==$:",
+        ] {
+            assert_eq!(ScramVerifier::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_has_one_salt_and_two_names_have_two() {
+        let mock = MockVerifiers::new();
+        assert_eq!(mock.of("ada").salt, mock.of("ada").salt);
+        assert_ne!(mock.of("ada").salt, mock.of("bob").salt);
+        assert_eq!(mock.of("ada").salt.len(), SALT_BYTES);
+    }
+
+    #[test]
+    fn key_material_is_not_printed() {
+        let verifier = ScramVerifier::from_password("pencil");
+        assert_eq!(format!("{verifier:?}"), "ScramVerifier(hidden)");
+    }
+}

@@ -1,0 +1,443 @@
+//! The session of a signed-in client: its state, and the loop that reads its messages.
+//!
+//! Owns everything that outlives a message: settings, prepared statements, portals, the
+//! transaction, rows that are gathered, replies that wait for verdicts. Promises that replies
+//! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
+//! for the client. Never answers that rows were written before CDF has accepted them.
+
+use super::connection::Welcomed;
+use super::delivery::{Delivery, Verdicts, verdicts};
+use super::encoding::ClientEncoding;
+use super::ending::Ending;
+use super::extended_query::{Portal, Prepared};
+use super::frame::FrameHeader;
+use super::gateway::Gateway;
+use super::group::Group;
+use super::message::FrontendMessage;
+use super::open_batch::OpenBatch;
+use super::reply::{put_diagnostic, put_parameter, put_ready};
+use super::signals::Signals;
+use super::transaction::Transaction;
+use super::transport::Transport;
+use super::user::GatewayUser;
+use super::withheld::Withheld;
+use crate::diagnostic::{Diagnostic, Severity, SqlState};
+use crate::sql::Settings;
+use crate::telemetry::ConnectionEnd;
+use bytes::{Buf, Bytes, BytesMut};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Replies are sent once there are so many, though the client did not ask for them yet.
+const REPLY_BYTES_MAX: usize = 64 << 10;
+
+/// Why a statement did not end well.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The client is told, and goes on.
+    Statement(Box<Diagnostic>),
+    /// The connection ends.
+    Connection(Ending),
+}
+
+impl From<Box<Diagnostic>> for Failure {
+    fn from(diagnostic: Box<Diagnostic>) -> Self {
+        if diagnostic.severity == Severity::Fatal {
+            Failure::Connection(Ending::violation(diagnostic))
+        } else {
+            Failure::Statement(diagnostic)
+        }
+    }
+}
+
+impl From<Ending> for Failure {
+    fn from(ending: Ending) -> Self {
+        Failure::Connection(ending)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::Connection(error.into())
+    }
+}
+
+/// By which protocol a statement came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Simple,
+    Extended,
+}
+
+pub(super) struct Session {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) transport: Transport,
+    pub(super) peer: SocketAddr,
+    pub(super) signals: Rc<Signals>,
+    pub(super) user: Arc<GatewayUser>,
+    pub(super) database: String,
+    pub(super) settings: Settings,
+    pub(super) encoding: ClientEncoding,
+    pub(super) delivery: Delivery,
+    /// Replies that are not due yet.
+    pub(super) replies: BytesMut,
+    /// Replies among them that say that rows of `implicit` were written.
+    pub(super) withheld: Vec<Withheld>,
+    /// Rows written outside a transaction block, since the last Sync or in this Query.
+    pub(super) implicit: Group,
+    pub(super) transaction: Transaction,
+    /// The builder that rows of the last run go into.
+    pub(super) open_batch: Option<OpenBatch>,
+    pub(super) statements: HashMap<Bytes, Rc<Prepared>>,
+    pub(super) portals: HashMap<Bytes, Portal>,
+    /// What the client knows the connection by, for its cancel requests.
+    pub(super) process_id: i32,
+    /// When the transaction began, implicit or not.
+    pub(super) started: Option<Timestamp>,
+    /// A SET outside a transaction block was made in this pipeline or Query.
+    pub(super) settings_may_roll_back: bool,
+    /// Whether statements must not write, by the settings.
+    pub(super) is_read_only: bool,
+    /// Settings changed since the client was last told.
+    reports_are_due: bool,
+    /// Bytes of a message's body that are to be dropped before the next message.
+    pub(super) unread_bytes: usize,
+    /// After an error in the extended protocol: everything up to Sync is skipped.
+    is_skipping: bool,
+    /// Nothing was asked since the last ReadyForQuery.
+    is_at_rest: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        transport: Transport,
+        welcomed: Welcomed,
+        peer: SocketAddr,
+        signals: Rc<Signals>,
+    ) -> Self {
+        let Welcomed {
+            user,
+            database,
+            settings,
+            process_id,
+        } = welcomed;
+        let delivery = Delivery {
+            destination: gateway.destination.clone(),
+            budget: gateway.budget.connection(),
+            identity: user.identity.clone(),
+            connection: u64::from(process_id.unsigned_abs()),
+            signals: signals.clone(),
+        };
+        let encoding = ClientEncoding::from(settings.client_encoding());
+        let is_read_only = settings.read_only();
+        Session {
+            gateway,
+            transport,
+            peer,
+            signals,
+            user,
+            database,
+            settings,
+            encoding,
+            delivery,
+            replies: BytesMut::new(),
+            withheld: Vec::new(),
+            implicit: Group::default(),
+            transaction: Transaction::Idle,
+            open_batch: None,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            process_id,
+            started: None,
+            settings_may_roll_back: false,
+            is_read_only,
+            reports_are_due: false,
+            unread_bytes: 0,
+            is_skipping: false,
+            is_at_rest: true,
+        }
+    }
+
+    /// Serves the client until the end. Returns the transport for the last words, and the
+    /// encoding that they are to be in.
+    pub(super) async fn run(mut self) -> (Transport, (Ending, ClientEncoding)) {
+        let signals = self.signals.clone();
+        let ending = tokio::select! {
+            biased;
+            () = signals.stopped() => Ending::shutdown(),
+            ending = self.serve() => ending,
+        };
+        self.abandon(&ending);
+        (self.transport, (ending, self.encoding))
+    }
+
+    async fn serve(&mut self) -> Ending {
+        loop {
+            if let Err(ending) = self.step().await {
+                return ending;
+            }
+        }
+    }
+
+    /// Reads a message and acts on it.
+    async fn step(&mut self) -> Result<(), Ending> {
+        if self.is_at_rest && self.signals.is_draining() {
+            return Err(Ending::shutdown());
+        }
+        let header = self.next_header().await?;
+        if self.is_skipping && !matches!(header.kind, b'S' | b'X') {
+            return self.skip_body(header).await;
+        }
+        if header.kind == b'd' {
+            // Data of a COPY that failed, or that never was.
+            return self.skip_body(header).await;
+        }
+        self.receive(header).await?;
+        let frame = header.split(&mut self.transport.input);
+        self.is_at_rest = false;
+        match FrontendMessage::decode(frame) {
+            Ok(message) => self.act(message).await,
+            Err(diagnostic) if diagnostic.severity == Severity::Fatal => {
+                Err(Ending::violation(diagnostic))
+            }
+            Err(diagnostic) => self.fail(diagnostic, Protocol::Extended).await,
+        }
+    }
+
+    async fn act(&mut self, message: FrontendMessage) -> Result<(), Ending> {
+        let result = match message {
+            FrontendMessage::Query(text) => return self.query(text).await,
+            FrontendMessage::Parse(parse) => self.parse(parse),
+            FrontendMessage::Bind(bind) => self.bind(bind),
+            FrontendMessage::Describe(target) => self.describe(&target),
+            FrontendMessage::Execute { portal, rows_max } => {
+                self.execute_portal(portal, rows_max).await
+            }
+            FrontendMessage::Close(target) => {
+                self.close(&target);
+                Ok(())
+            }
+            FrontendMessage::Flush => match self.settle().await {
+                Ok(()) => self.flush_replies().await.map_err(Failure::from),
+                failed => failed,
+            },
+            FrontendMessage::Sync => return self.sync().await,
+            FrontendMessage::FunctionCall => {
+                let diagnostic = Diagnostic::error(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "function calls by the fast-path protocol are not supported",
+                );
+                self.fail(Box::new(diagnostic), Protocol::Simple).await?;
+                return self.ready().await;
+            }
+            FrontendMessage::Terminate => {
+                return Err(Ending::silent(ConnectionEnd::Terminated));
+            }
+            // Of a COPY that has failed: PostgreSQL drops these, too.
+            FrontendMessage::CopyData
+            | FrontendMessage::CopyDone
+            | FrontendMessage::CopyFail(_) => Ok(()),
+        };
+        match result {
+            Ok(()) => self.send_when_many().await,
+            Err(failure) => self.handle(failure, Protocol::Extended).await,
+        }
+    }
+
+    /// The end of a pipeline: the rows are delivered, then the client may go on.
+    async fn sync(&mut self) -> Result<(), Ending> {
+        if self.is_skipping {
+            self.is_skipping = false;
+        } else if let Err(failure) = self.settle().await {
+            self.handle(failure, Protocol::Extended).await?;
+            self.is_skipping = false;
+        }
+        self.ready().await
+    }
+
+    /// Tells the client that a statement failed, or ends the connection.
+    pub(super) async fn handle(
+        &mut self,
+        failure: Failure,
+        protocol: Protocol,
+    ) -> Result<(), Ending> {
+        match failure {
+            Failure::Statement(diagnostic) => self.fail(diagnostic, protocol).await,
+            Failure::Connection(ending) => Err(ending),
+        }
+    }
+
+    /// A statement failed: what it gathered is discarded, and a transaction block with it.
+    pub(super) async fn fail(
+        &mut self,
+        diagnostic: Box<Diagnostic>,
+        protocol: Protocol,
+    ) -> Result<(), Ending> {
+        let diagnostic = self.discard_implicit(diagnostic, protocol).await;
+        put_diagnostic(&mut self.replies, self.encoding, &diagnostic);
+        self.transaction.fail();
+        if std::mem::take(&mut self.settings_may_roll_back) {
+            self.settings.rollback();
+            self.settings_changed();
+        }
+        self.is_skipping = protocol == Protocol::Extended;
+        Ok(())
+    }
+
+    /// ReadyForQuery, and all replies on their way.
+    pub(super) async fn ready(&mut self) -> Result<(), Ending> {
+        if matches!(self.transaction, Transaction::Idle) {
+            // Portals live as long as their transaction.
+            self.portals.clear();
+            self.started = None;
+            if std::mem::take(&mut self.settings_may_roll_back) {
+                self.settings.commit();
+                self.settings_changed();
+            }
+        }
+        if std::mem::take(&mut self.reports_are_due) {
+            for (name, value) in self.settings.take_reports() {
+                put_parameter(&mut self.replies, self.encoding, name, &value);
+            }
+        }
+        put_ready(&mut self.replies, self.transaction.status());
+        self.is_at_rest = true;
+        self.flush_replies().await
+    }
+
+    /// Takes over what the settings say now. Looking settings up is too dear for every row.
+    pub(super) fn settings_changed(&mut self) {
+        // Its rows were read by the settings before.
+        self.stage_open_batch();
+        self.encoding = self.settings.client_encoding().into();
+        self.is_read_only = self.settings.read_only();
+        self.reports_are_due = true;
+    }
+
+    /// Sends the replies; those that wait for verdicts must have got them.
+    pub(super) async fn flush_replies(&mut self) -> Result<(), Ending> {
+        self.release_replies();
+        self.transport.flush().await?;
+        Ok(())
+    }
+
+    fn release_replies(&mut self) {
+        debug_assert!(self.withheld.is_empty(), "a reply was not settled");
+        if self.transport.output.is_empty() {
+            std::mem::swap(&mut self.transport.output, &mut self.replies);
+        } else {
+            self.transport.output.extend_from_slice(&self.replies);
+            self.replies.clear();
+        }
+    }
+
+    /// Keeps the replies of a long pipeline bounded.
+    pub(super) async fn send_when_many(&mut self) -> Result<(), Ending> {
+        if self.replies.len() < REPLY_BYTES_MAX {
+            return Ok(());
+        }
+        if let Err(failure) = self.settle().await {
+            return self.handle(failure, Protocol::Extended).await;
+        }
+        self.flush_replies().await
+    }
+
+    /// Waits for the next header. The client may be told meanwhile that the gateway stops, if
+    /// it has nothing under way.
+    async fn next_header(&mut self) -> Result<FrameHeader, Ending> {
+        self.drop_unread().await?;
+        let bytes_max = self.gateway.settings.listen.message_bytes_max;
+        loop {
+            match FrameHeader::read(&self.transport.input, bytes_max) {
+                Ok(Some(header)) => return Ok(header),
+                Ok(None) => self.wait_for_input().await?,
+                Err(diagnostic) => return Err(Ending::violation(diagnostic)),
+            }
+        }
+    }
+
+    async fn wait_for_input(&mut self) -> Result<(), Ending> {
+        if self.withheld.is_empty()
+            && !(self.replies.is_empty() && self.transport.output.is_empty())
+        {
+            self.flush_replies().await?;
+        }
+        let idle_s = self.gateway.settings.timeouts.idle_s;
+        let is_idle = self.is_at_rest && self.transport.input.is_empty();
+        let received = tokio::select! {
+            biased;
+            received = self.transport.fill() => received?,
+            () = self.signals.drained(), if is_idle => return Err(Ending::shutdown()),
+            () = tokio::time::sleep(Duration::from_secs(idle_s)), if is_idle && idle_s > 0 => {
+                return Err(Ending::with_words(
+                    ConnectionEnd::TimedOut,
+                    Box::new(Diagnostic::fatal(
+                        SqlState::IDLE_SESSION_TIMEOUT,
+                        "terminating connection due to idle-session timeout",
+                    )),
+                ));
+            }
+        };
+        if received == 0 {
+            return Err(Ending::silent(ConnectionEnd::Vanished));
+        }
+        Ok(())
+    }
+
+    /// Waits until the whole message has come.
+    pub(super) async fn receive(&mut self, header: FrameHeader) -> Result<(), Ending> {
+        while self.transport.input.len() < header.total_bytes() {
+            if self.transport.fill().await? == 0 {
+                return Err(Ending::silent(ConnectionEnd::Vanished));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a message without keeping it.
+    async fn skip_body(&mut self, header: FrameHeader) -> Result<(), Ending> {
+        self.unread_bytes = header.total_bytes();
+        self.drop_unread().await
+    }
+
+    async fn drop_unread(&mut self) -> Result<(), Ending> {
+        loop {
+            let here = self.unread_bytes.min(self.transport.input.len());
+            self.transport.input.advance(here);
+            self.unread_bytes -= here;
+            if self.unread_bytes == 0 {
+                return Ok(());
+            }
+            if self.transport.fill().await? == 0 {
+                return Err(Ending::silent(ConnectionEnd::Vanished));
+            }
+        }
+    }
+
+    /// The connection is over: rows that nobody will ever confirm are not sent any more.
+    fn abandon(&mut self, ending: &Ending) {
+        // Nothing of a transaction block was sent: it ends as by ROLLBACK.
+        let staged = self.transaction.rows();
+        let rows = self.implicit.rows();
+        if rows + staged == 0 {
+            return;
+        }
+        self.implicit.abort();
+        let Verdicts { accepted, .. } = verdicts(&self.implicit);
+        tracing::warn!(
+            peer = %self.peer,
+            user = %self.user.name,
+            why = ?ending.why,
+            rows,
+            accepted,
+            staged,
+            "a connection ended within a statement or transaction: rows that were not sent to \
+             CDF are dropped"
+        );
+    }
+}

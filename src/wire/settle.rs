@@ -1,0 +1,108 @@
+//! The moment of truth: gathered rows are delivered, and their replies released or replaced.
+//!
+//! Owns what happens to the replies of a group when its verdicts are there. Promises that a
+//! CommandComplete leaves the gateway only if CDF accepted every row of its statement, and that
+//! an error takes the place of the reply of its own statement. Never reorders replies.
+
+use super::delivery::{Halt, verdicts};
+use super::session::{Failure, Protocol, Session};
+use super::withheld::{Withheld, cancelled, report, with_counts};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::telemetry::StatementOutcome;
+
+impl Session {
+    /// Delivers what was gathered outside a transaction block and waits for the verdicts.
+    ///
+    /// # Errors
+    /// The first error. The reply of its statement and those after it are gone then: the
+    /// caller puts the error in their place.
+    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        if self.implicit.is_empty() {
+            return Ok(());
+        }
+        self.stage_open_batch();
+        let halt = self.delivery.send(&mut self.implicit, true).await.err();
+        let (verdicts, is_cancelled) = self.delivery.settle(&mut self.implicit, halt).await;
+        let group = std::mem::take(&mut self.implicit);
+        let withheld = std::mem::take(&mut self.withheld);
+        if verdicts.accepted == group.rows() {
+            self.count(&withheld, StatementOutcome::Succeeded);
+            return Ok(());
+        }
+        let first_failed = verdicts
+            .first_error
+            .as_ref()
+            .map_or(0, |error| error.statement);
+        let at = withheld.partition_point(|reply| reply.statement < first_failed);
+        let (succeeded, failed) = withheld.split_at(at);
+        self.count(succeeded, StatementOutcome::Succeeded);
+        let outcome = if is_cancelled {
+            StatementOutcome::Cancelled
+        } else {
+            StatementOutcome::Failed
+        };
+        self.count(failed, outcome);
+        if let Some(reply) = failed.first() {
+            self.replies.truncate(reply.offset);
+        }
+        let diagnostic = match verdicts.cause.clone() {
+            _ if is_cancelled => with_counts(cancelled(), &verdicts),
+            Some(cause) => report(&group, &verdicts, cause),
+            None => with_counts(without_verdict(), &verdicts),
+        };
+        Err(Failure::Statement(diagnostic))
+    }
+
+    /// A statement failed: rows that were gathered with it and not sent are discarded. Returns
+    /// the error with what became of those that were sent.
+    pub(super) async fn discard_implicit(
+        &mut self,
+        mut diagnostic: Box<Diagnostic>,
+        protocol: Protocol,
+    ) -> Box<Diagnostic> {
+        // Inside a block these rows are younger than the last savepoint: they go, too.
+        self.open_batch = None;
+        if self.implicit.is_sent() {
+            self.delivery.break_off(&self.implicit).await;
+            diagnostic = with_counts(diagnostic, &verdicts(&self.implicit));
+        }
+        self.implicit = Default::default();
+        let withheld = std::mem::take(&mut self.withheld);
+        self.count(&withheld, StatementOutcome::Failed);
+        // In a pipeline each Execute is owed its reply, and the missing commit at Sync says that
+        // they are void, as in PostgreSQL. A Query is answered by its error alone.
+        if protocol == Protocol::Simple
+            && let Some(reply) = withheld.first()
+        {
+            self.replies.truncate(reply.offset);
+        }
+        diagnostic
+    }
+
+    /// Sends what is gathered so far, because a batch is full.
+    ///
+    /// # Errors
+    /// As [`Session::settle`], when rows that were sent before have failed.
+    pub(super) async fn send_gathered(&mut self) -> Result<(), Failure> {
+        match self.delivery.send(&mut self.implicit, false).await {
+            Ok(()) => Ok(()),
+            Err(Halt::Cancelled) => Err(cancelled().into()),
+            Err(Halt::Failed) => self.settle().await,
+        }
+    }
+
+    fn count(&self, replies: &[Withheld], outcome: StatementOutcome) {
+        for reply in replies {
+            let duration = reply.started.elapsed();
+            self.gateway.statements.ended(reply.kind, outcome, duration);
+        }
+    }
+}
+
+/// Verdicts are missing though every ticket has settled: a fault of the gateway.
+fn without_verdict() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::INTERNAL_ERROR,
+        "rows were not accepted, and no reason is known",
+    ))
+}

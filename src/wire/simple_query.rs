@@ -1,0 +1,111 @@
+//! The simple query protocol: a string of statements, answered one after the other.
+//!
+//! Owns the implicit transaction of a Query: its rows are delivered at its end, or before a
+//! COPY in it, and an error before anything was sent discards all. Promises one ReadyForQuery.
+//! Never runs a statement after one that failed.
+
+use super::execute::{kind_of, tag_of};
+use super::reply::{put, put_complete};
+use super::result::{ResultFormats, put_description, put_row};
+use super::session::{Failure, Protocol, Session};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
+use bytes::Bytes;
+use pgwire::messages::response::EmptyQueryResponse;
+use std::time::Instant;
+
+impl Session {
+    /// Answers a Query.
+    pub(super) async fn query(&mut self, text: Bytes) -> Result<(), super::ending::Ending> {
+        self.signals.begin_statement();
+        // Rows of a pipeline that was not synced come first.
+        if let Err(failure) = self.settle().await {
+            return self.handle(failure, Protocol::Extended).await;
+        }
+        // A Query takes the place of what has no name.
+        self.statements.remove(&b""[..]);
+        self.portals.remove(&b""[..]);
+        let mut result = self.query_string(&text).await;
+        if result.is_ok() {
+            result = self.settle().await;
+        }
+        if let Err(failure) = result {
+            self.handle(failure, Protocol::Simple).await?;
+        }
+        self.ready().await
+    }
+
+    async fn query_string(&mut self, text: &[u8]) -> Result<(), Failure> {
+        let text = self.encoding.decode(text)?;
+        let parts = split_statements(&text);
+        if parts.is_empty() {
+            put(&mut self.replies, &EmptyQueryResponse::new());
+            return Ok(());
+        }
+        let statements: Vec<_> = parts
+            .iter()
+            .map(|part| classify(part).map_err(|error| locate_in_query(error, &text, part)))
+            .collect();
+        // PostgreSQL parses the whole string before it runs the first statement.
+        let unreadable = |error: &&Box<Diagnostic>| error.sqlstate == SqlState::SYNTAX_ERROR;
+        if let Some(error) = statements
+            .iter()
+            .filter_map(|statement| statement.as_ref().err())
+            .find(unreadable)
+        {
+            return Err(error.clone().into());
+        }
+        for (statement, part) in statements.into_iter().zip(&parts) {
+            self.statement_of_query(statement, &text, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn statement_of_query(
+        &mut self,
+        statement: Result<Statement, Box<Diagnostic>>,
+        text: &str,
+        part: &str,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let statement = match statement {
+            Ok(statement) => statement,
+            Err(error) => {
+                // A failed transaction says so before it looks at names.
+                self.check_transaction(&Statement::Session(
+                    crate::sql::SessionCommand::SetConstraints,
+                ))?;
+                return Err(error.into());
+            }
+        };
+        self.check_transaction(&statement)?;
+        let kind = kind_of(&statement);
+        let result = match statement.check_database(&self.database) {
+            Err(error) => Err(error.into()),
+            Ok(()) => match &statement {
+                Statement::Query(query) => self.rows_of_query(query),
+                statement => {
+                    let bytes = part.len() as u64;
+                    self.run_command(statement, &Bindings::none(), bytes).await
+                }
+            },
+        };
+        self.count_ended(kind, started, &result);
+        result.map_err(|failure| match failure {
+            Failure::Statement(error) => Failure::Statement(locate_in_query(error, text, part)),
+            failure => failure,
+        })
+    }
+
+    /// Answers a query with its description and all its rows, as text.
+    fn rows_of_query(&mut self, query: &Query) -> Result<(), Failure> {
+        let answer = self.answer(query, &Bindings::none())?;
+        let formats = ResultFormats::default();
+        put_description(&mut self.replies, &answer.columns, &formats);
+        for row in &answer.rows {
+            put_row(&mut self.replies, self.encoding, row, &formats);
+        }
+        put_complete(&mut self.replies, tag_of(answer.tag, answer.rows.len()));
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! BEGIN, COMMIT, ROLLBACK and savepoints over staged rows.
+//!
+//! Owns the transaction state of a session. Promises that ROLLBACK discards every row of the
+//! block, that COMMIT answers after CDF has accepted all of them, and that a COMMIT that fails
+//! says how many were written. Never isolates anything from anyone.
+
+use super::group::{Group, Mark};
+use super::reply::{put_complete, put_diagnostic};
+use super::session::{Failure, Session};
+use super::staged_bytes::StagedBytes;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::sql::{Statement, TransactionCommand, TransactionModes};
+use pgwire::messages::response::TransactionStatus;
+
+/// A transaction block: its rows, until COMMIT.
+pub(super) struct Block {
+    pub(super) group: Group,
+    /// The bytes of the group, in the count over all connections.
+    pub(super) staged: StagedBytes,
+    savepoints: Vec<Savepoint>,
+    modes: TransactionModes,
+}
+
+struct Savepoint {
+    name: String,
+    mark: Mark,
+}
+
+/// Where a session stands.
+pub(super) enum Transaction {
+    /// Every statement is its own transaction, or every pipeline.
+    Idle,
+    Open(Box<Block>),
+    /// A statement has failed: only the end, or an earlier savepoint, is left.
+    Failed(Box<Block>),
+}
+
+impl Transaction {
+    /// The status byte of ReadyForQuery.
+    pub(super) fn status(&self) -> TransactionStatus {
+        match self {
+            Transaction::Idle => TransactionStatus::Idle,
+            Transaction::Open(_) => TransactionStatus::Transaction,
+            Transaction::Failed(_) => TransactionStatus::Error,
+        }
+    }
+
+    /// Whether rows are staged instead of sent.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Transaction::Open(_))
+    }
+
+    /// A statement has failed.
+    pub(super) fn fail(&mut self) {
+        *self = match std::mem::replace(self, Transaction::Idle) {
+            Transaction::Open(block) => Transaction::Failed(block),
+            other => other,
+        };
+    }
+
+    /// Rows of the block.
+    pub(super) fn rows(&self) -> u64 {
+        self.block().map_or(0, |block| block.group.rows())
+    }
+
+    fn block(&self) -> Option<&Block> {
+        match self {
+            Transaction::Idle => None,
+            Transaction::Open(block) | Transaction::Failed(block) => Some(block),
+        }
+    }
+}
+
+impl Session {
+    /// Whether the statement may run now.
+    ///
+    /// # Errors
+    /// 25P02 in a failed transaction, but for what ends it or goes back to a savepoint.
+    pub(super) fn check_transaction(&self, statement: &Statement) -> Result<(), Box<Diagnostic>> {
+        let leaves = matches!(
+            statement,
+            Statement::Empty
+                | Statement::Transaction(
+                    TransactionCommand::Commit { .. }
+                        | TransactionCommand::Rollback { .. }
+                        | TransactionCommand::RollbackTo(_)
+                )
+        );
+        if leaves || !matches!(self.transaction, Transaction::Failed(_)) {
+            return Ok(());
+        }
+        Err(Box::new(Diagnostic::error(
+            SqlState::IN_FAILED_SQL_TRANSACTION,
+            "current transaction is aborted, commands ignored until end of transaction block",
+        )))
+    }
+
+    /// Whether rows may be written now.
+    ///
+    /// # Errors
+    /// 25006 in a read-only transaction.
+    pub(super) fn check_writable(&self, statement: &str) -> Result<(), Box<Diagnostic>> {
+        if !self.is_read_only {
+            return Ok(());
+        }
+        Err(Box::new(Diagnostic::error(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            format!("cannot execute {statement} in a read-only transaction"),
+        )))
+    }
+
+    /// Runs a command of transaction control and answers it.
+    pub(super) async fn control(&mut self, command: &TransactionCommand) -> Result<(), Failure> {
+        let mut tag = command.tag();
+        match command {
+            TransactionCommand::Begin { modes, .. } => self.begin(*modes).await?,
+            TransactionCommand::Commit { chain } => {
+                if matches!(self.transaction, Transaction::Failed(_)) {
+                    tag = "ROLLBACK";
+                    self.roll_back(*chain)?;
+                } else {
+                    self.commit(*chain).await?;
+                }
+            }
+            TransactionCommand::Rollback { chain } => self.roll_back(*chain)?,
+            TransactionCommand::Savepoint(name) => self.savepoint(name)?,
+            TransactionCommand::Release(name) => self.release(name)?,
+            TransactionCommand::RollbackTo(name) => self.roll_back_to(name)?,
+        }
+        self.settings_changed();
+        put_complete(&mut self.replies, tag);
+        Ok(())
+    }
+
+    async fn begin(&mut self, modes: TransactionModes) -> Result<(), Failure> {
+        if !matches!(self.transaction, Transaction::Idle) {
+            self.warn(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "there is already a transaction in progress",
+            );
+            return Ok(());
+        }
+        if self.implicit.is_sent() {
+            // What is under way can no longer be part of the block.
+            self.settle().await?;
+        }
+        self.stage_open_batch();
+        // Statements before BEGIN in the same pipeline or Query belong to the block.
+        let group = std::mem::take(&mut self.implicit);
+        self.withheld.clear();
+        self.open_block(group, modes);
+        Ok(())
+    }
+
+    fn open_block(&mut self, group: Group, modes: TransactionModes) {
+        self.settings.begin(&modes);
+        self.transaction = Transaction::Open(Box::new(Block {
+            group,
+            staged: self.gateway.staged.lease(),
+            savepoints: Vec::new(),
+            modes,
+        }));
+    }
+
+    /// Delivers the rows of the block, in the order of its statements.
+    async fn commit(&mut self, chain: bool) -> Result<(), Failure> {
+        self.stage_open_batch();
+        let block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
+            Transaction::Open(block) => block,
+            Transaction::Idle | Transaction::Failed(_) => {
+                return self.end_without_block(chain).await;
+            }
+        };
+        let Block {
+            group,
+            staged,
+            modes,
+            ..
+        } = *block;
+        // From here on the rows are like those of one big statement outside a block.
+        self.implicit = group;
+        let delivered = self.settle().await;
+        drop(staged);
+        self.portals.clear();
+        self.started = None;
+        match delivered {
+            Ok(()) => {
+                self.settings.commit();
+                if chain {
+                    self.open_block(Group::default(), modes);
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.settings.rollback();
+                self.settings_changed();
+                Err(failure)
+            }
+        }
+    }
+
+    /// COMMIT where no block is open: ends the implicit transaction.
+    async fn end_without_block(&mut self, chain: bool) -> Result<(), Failure> {
+        no_chain(chain, "COMMIT")?;
+        self.settle().await?;
+        self.warn(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "there is no transaction in progress",
+        );
+        Ok(())
+    }
+
+    /// Discards the rows of the block.
+    fn roll_back(&mut self, chain: bool) -> Result<(), Failure> {
+        let modes = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
+            Transaction::Idle => {
+                no_chain(chain, "ROLLBACK")?;
+                self.warn(
+                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                    "there is no transaction in progress",
+                );
+                return Ok(());
+            }
+            Transaction::Open(block) | Transaction::Failed(block) => block.modes,
+        };
+        self.open_batch = None;
+        self.settings.rollback();
+        self.portals.clear();
+        self.started = None;
+        if chain {
+            self.open_block(Group::default(), modes);
+        }
+        Ok(())
+    }
+
+    fn savepoint(&mut self, name: &str) -> Result<(), Failure> {
+        self.stage_open_batch();
+        let Transaction::Open(block) = &mut self.transaction else {
+            return Err(only_in_block("SAVEPOINT").into());
+        };
+        let mark = block.group.mark();
+        block.savepoints.push(Savepoint {
+            name: name.to_owned(),
+            mark,
+        });
+        self.settings.savepoint();
+        Ok(())
+    }
+
+    fn release(&mut self, name: &str) -> Result<(), Failure> {
+        let Transaction::Open(block) = &mut self.transaction else {
+            return Err(only_in_block("RELEASE SAVEPOINT").into());
+        };
+        let index = position(&block.savepoints, name)?;
+        block.savepoints.truncate(index);
+        self.settings.release(index);
+        Ok(())
+    }
+
+    fn roll_back_to(&mut self, name: &str) -> Result<(), Failure> {
+        let mut block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
+            Transaction::Open(block) | Transaction::Failed(block) => block,
+            Transaction::Idle => return Err(only_in_block("ROLLBACK TO SAVEPOINT").into()),
+        };
+        let index = match position(&block.savepoints, name) {
+            Ok(index) => index,
+            Err(diagnostic) => {
+                self.transaction = Transaction::Failed(block);
+                return Err(diagnostic.into());
+            }
+        };
+        block.savepoints.truncate(index + 1);
+        self.open_batch = None;
+        block.group.truncate(block.savepoints[index].mark);
+        // Less than before: always allowed.
+        block.staged.set(block.group.staged_bytes());
+        self.settings.rollback_to(index);
+        self.transaction = Transaction::Open(block);
+        Ok(())
+    }
+
+    fn warn(&mut self, sqlstate: SqlState, message: &str) {
+        let warning = Diagnostic::warning(sqlstate, message);
+        put_diagnostic(&mut self.replies, self.encoding, &warning);
+    }
+}
+
+/// The newest savepoint of that name.
+fn position(savepoints: &[Savepoint], name: &str) -> Result<usize, Box<Diagnostic>> {
+    savepoints
+        .iter()
+        .rposition(|savepoint| savepoint.name == name)
+        .ok_or_else(|| {
+            Box::new(Diagnostic::error(
+                SqlState::INVALID_SAVEPOINT_SPECIFICATION,
+                format!("savepoint \"{name}\" does not exist"),
+            ))
+        })
+}
+
+fn only_in_block(command: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::NO_ACTIVE_SQL_TRANSACTION,
+        format!("{command} can only be used in transaction blocks"),
+    ))
+}
+
+fn no_chain(chain: bool, command: &str) -> Result<(), Box<Diagnostic>> {
+    if chain {
+        Err(only_in_block(&format!("{command} AND CHAIN")))
+    } else {
+        Ok(())
+    }
+}

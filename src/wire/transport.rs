@@ -1,0 +1,145 @@
+//! The socket of one client, plain or TLS, with its buffers in both directions.
+//!
+//! Owns the socket. Promises that every operation may be dropped half-way without losing a
+//! byte, and that while replies wait to be taken, requests are still read up to a bound: a
+//! client that sends its whole pipeline before it reads cannot lock up both sides. Never
+//! interprets a byte.
+
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::server::TlsStream;
+
+/// Free space that a read starts with at least.
+const READ_BYTES: usize = 64 << 10;
+
+/// Most that is read ahead while replies cannot be written.
+const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
+
+/// How long a closed connection is still read.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// A client that sends nothing for so long has sent all.
+const LINGER_SILENCE: Duration = Duration::from_millis(100);
+
+/// A connection, plain or encrypted.
+pub(super) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    fn reader(&mut self) -> &mut (dyn AsyncRead + Unpin) {
+        match self {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(socket) => socket.as_mut(),
+        }
+    }
+
+    fn writer(&mut self) -> &mut (dyn AsyncWrite + Unpin) {
+        match self {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(socket) => socket.as_mut(),
+        }
+    }
+}
+
+/// The socket with what has come and what is to go.
+pub(super) struct Transport {
+    socket: Socket,
+    /// Received and not yet taken.
+    pub(super) input: BytesMut,
+    /// To be sent by the next [`Transport::flush`].
+    pub(super) output: BytesMut,
+}
+
+impl Transport {
+    pub(super) fn new(socket: Socket) -> Self {
+        Transport {
+            socket,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        }
+    }
+
+    /// The socket, for the TLS handshake; what was received must have been taken.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self.socket, Socket::Tls(_))
+    }
+
+    /// Whether the TLS handshake agreed on a protocol name; ours is the only one offered.
+    pub(super) fn negotiated_application_protocol(&self) -> bool {
+        match &self.socket {
+            Socket::Plain(_) => false,
+            Socket::Tls(socket) => socket.get_ref().1.alpn_protocol().is_some(),
+        }
+    }
+
+    /// Waits for more bytes of the client. 0: it closed the connection.
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        self.input.reserve(READ_BYTES);
+        self.socket.reader().read_buf(&mut self.input).await
+    }
+
+    /// Sends all output, reading ahead meanwhile.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        while !self.output.is_empty() {
+            std::future::poll_fn(|context| self.poll_write_some(context)).await?;
+        }
+        // TLS keeps records of its own until it is flushed.
+        self.socket.writer().flush().await
+    }
+
+    /// Sends the output and closes. What the client still sends is read and dropped for a
+    /// moment: closing with unread input would make the system throw the last words away.
+    pub(super) async fn close(&mut self) {
+        // The client may be gone already, which is what closing is about.
+        if self.flush().await.is_err() || self.socket.writer().shutdown().await.is_err() {
+            return;
+        }
+        let deadline = Instant::now() + LINGER_MAX;
+        while Instant::now() < deadline {
+            self.input.clear();
+            match timeout(LINGER_SILENCE, self.fill()).await {
+                Ok(Ok(received)) if received > 0 => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Writes at least one byte; when it cannot, reads what has come.
+    fn poll_write_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(self.socket.writer()).poll_write(context, &self.output) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => {
+                self.output.advance(written);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {}
+        }
+        while self.input.len() < READ_AHEAD_BYTES_MAX {
+            let mut space = [0u8; 4096];
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(self.socket.reader()).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    // The client stopped sending; it may still read, and the write will tell.
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) => self.input.extend_from_slice(buffer.filled()),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,106 @@
+//! Replies that wait for verdicts, and what a client is told when rows failed.
+//!
+//! Owns the wording of failed deliveries. Promises that an error names the statement, the row
+//! and the numbers of rows that are in CDF, that are not, and that may be. Never hides that
+//! some rows were written.
+
+use super::delivery::{FirstError, Verdicts};
+use super::group::{Group, RunKind};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::telemetry::StatementKind;
+use std::time::Instant;
+
+/// A CommandComplete that is true once the rows of its statement are in CDF.
+#[derive(Debug)]
+pub(super) struct Withheld {
+    /// Number of the statement in its group.
+    pub(super) statement: usize,
+    /// Where the reply starts among the replies.
+    pub(super) offset: usize,
+    pub(super) kind: StatementKind,
+    pub(super) started: Instant,
+}
+
+/// The error of a statement that the client cancelled.
+pub(super) fn cancelled() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::QUERY_CANCELED,
+        "canceling statement due to user request",
+    ))
+}
+
+/// The error of rows that failed, with where and how many.
+pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> Box<Diagnostic> {
+    let mut diagnostic = Box::new(cause.diagnostic);
+    if let Some(run) = group.runs.get(cause.run) {
+        let statement = match run.kind {
+            RunKind::Insert => "INSERT INTO",
+            RunKind::Copy => "COPY",
+        };
+        let place = format!("{statement} {}, row {}", run.table.name, cause.row);
+        diagnostic.context = Some(match diagnostic.context.take() {
+            Some(context) => format!("{context}\n{place}"),
+            None => place,
+        });
+        diagnostic
+            .table
+            .get_or_insert_with(|| run.table.name.to_owned());
+    }
+    with_counts(diagnostic, verdicts)
+}
+
+/// Adds to the detail how many rows are where.
+pub(super) fn with_counts(mut diagnostic: Box<Diagnostic>, verdicts: &Verdicts) -> Box<Diagnostic> {
+    let counts = counts(verdicts);
+    diagnostic.detail = Some(match diagnostic.detail.take() {
+        Some(detail) => format!("{detail}\n{counts}"),
+        None => counts,
+    });
+    diagnostic
+}
+
+fn counts(verdicts: &Verdicts) -> String {
+    let Verdicts {
+        accepted,
+        rejected,
+        unsent,
+        unknown,
+        ..
+    } = verdicts;
+    let rows = accepted + rejected + unsent + unknown;
+    let mut parts = vec![format!("{accepted} of {rows} rows are in CDF")];
+    for (count, what) in [
+        (rejected, "refused"),
+        (unsent, "not sent"),
+        (
+            unknown,
+            "sent without an answer, so that they may be in CDF",
+        ),
+    ] {
+        if *count > 0 {
+            let verb = if *count == 1 { "was" } else { "were" };
+            parts.push(format!("{count} {verb} {what}"));
+        }
+    }
+    format!("{}.", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_detail_says_how_many_rows_are_where() {
+        let verdicts = Verdicts {
+            accepted: 7,
+            rejected: 1,
+            unsent: 2,
+            ..Verdicts::default()
+        };
+        let diagnostic = with_counts(cancelled(), &verdicts);
+        assert_eq!(
+            diagnostic.detail.as_deref(),
+            Some("7 of 10 rows are in CDF, 1 was refused, 2 were not sent.")
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! The PostgreSQL protocol as clients meet it, over real sockets.
+//!
+//! Owns the promises of the wire side: framing, sign-in, both query protocols, COPY,
+//! transactions, cancel, TLS, bad input. The pipeline is a stand-in that gives the verdicts a
+//! test wants; the way into CDF has tests of its own.
+
+mod client;
+mod gateway;
+mod pipeline;
+mod tls;
+
+mod bad_input;
+mod cancel;
+mod copy;
+mod extended;
+mod shutdown;
+mod sign_in;
+mod simple;
+mod startup;
+mod tokio_postgres_client;
+mod transactions;
