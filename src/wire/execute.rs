@@ -152,36 +152,35 @@ impl Session {
         for warning in self.settings.apply(command, in_block)? {
             put_diagnostic(&mut self.replies, self.encoding, &warning);
         }
+        self.forget(command)?;
+        self.settings_changed();
+        put_complete(&mut self.replies, command.tag());
+        Ok(())
+    }
+
+    /// Drops the prepared statements and portals that a command names.
+    fn forget(&mut self, command: &SessionCommand) -> Result<(), Box<Diagnostic>> {
         match command {
             SessionCommand::Discard(DiscardTarget::All) => {
                 self.statements.clear();
                 self.portals.clear();
+                Ok(())
             }
-            SessionCommand::Deallocate(None) => self.statements.clear(),
+            SessionCommand::Deallocate(None) => {
+                self.statements.clear();
+                Ok(())
+            }
             SessionCommand::Deallocate(Some(name)) => {
-                if self.statements.remove(name.as_bytes()).is_none() {
-                    return Err(Box::new(Diagnostic::error(
-                        SqlState::INVALID_SQL_STATEMENT_NAME,
-                        format!("prepared statement \"{name}\" does not exist"),
-                    ))
-                    .into());
-                }
+                let forgotten = self.statements.remove(name.as_bytes()).is_some();
+                let sqlstate = SqlState::INVALID_SQL_STATEMENT_NAME;
+                existed(forgotten, sqlstate, "prepared statement", name)
             }
-            SessionCommand::CloseCursor(None) => {}
             SessionCommand::CloseCursor(Some(name)) => {
-                if self.portals.remove(name.as_bytes()).is_none() {
-                    return Err(Box::new(Diagnostic::error(
-                        SqlState::INVALID_CURSOR_NAME,
-                        format!("cursor \"{name}\" does not exist"),
-                    ))
-                    .into());
-                }
+                let forgotten = self.portals.remove(name.as_bytes()).is_some();
+                existed(forgotten, SqlState::INVALID_CURSOR_NAME, "cursor", name)
             }
-            _ => {}
+            _ => Ok(()),
         }
-        self.settings_changed();
-        put_complete(&mut self.replies, command.tag());
-        Ok(())
     }
 
     /// The answer of a query.
@@ -213,4 +212,19 @@ pub(super) fn tag_of(answer_tag: &str, rows: usize) -> String {
     } else {
         format!("{answer_tag} {rows}")
     }
+}
+
+fn existed(
+    existed: bool,
+    sqlstate: SqlState,
+    what: &str,
+    name: &str,
+) -> Result<(), Box<Diagnostic>> {
+    if existed {
+        return Ok(());
+    }
+    Err(Box::new(Diagnostic::error(
+        sqlstate,
+        format!("{what} \"{name}\" does not exist"),
+    )))
 }

@@ -47,11 +47,10 @@ impl Session {
             .map(|part| classify(part).map_err(|error| locate_in_query(error, &text, part)))
             .collect();
         // PostgreSQL parses the whole string before it runs the first statement.
-        let unreadable = |error: &&Box<Diagnostic>| error.sqlstate == SqlState::SYNTAX_ERROR;
         if let Some(error) = statements
             .iter()
             .filter_map(|statement| statement.as_ref().err())
-            .find(unreadable)
+            .find(|error| error.sqlstate == SqlState::SYNTAX_ERROR)
         {
             return Err(error.clone().into());
         }
