@@ -18,6 +18,8 @@ pub(super) struct OpenBatch {
     pub(super) builder: AnyBuilder,
     /// Number of the statement in its group.
     pub(super) statement: usize,
+    /// The settings that its rows are read by.
+    settings: ValueSettings,
 }
 
 impl Session {
@@ -47,19 +49,23 @@ impl Session {
                 batch.statement = statement;
                 batch
             }
-            None => OpenBatch {
-                builder: self.builder(table, columns),
-                statement,
-            },
+            None => {
+                let settings = self.value_settings();
+                let bounds = BatchBounds {
+                    rows: self.gateway.settings.copy.batch_rows,
+                    bytes: self.gateway.settings.copy.batch_bytes,
+                };
+                OpenBatch {
+                    builder: AnyBuilder::new(table, columns, settings.clone(), bounds),
+                    statement,
+                    settings,
+                }
+            }
         }
     }
 
-    fn builder(&mut self, table: &'static Table, columns: &[usize]) -> AnyBuilder {
-        let bounds = BatchBounds {
-            rows: self.gateway.settings.copy.batch_rows,
-            bytes: self.gateway.settings.copy.batch_bytes,
-        };
-        let settings = ValueSettings {
+    fn value_settings(&mut self) -> ValueSettings {
+        ValueSettings {
             time_zone: self.settings.time_zone().clone(),
             date_order: match self.settings.date_order() {
                 crate::sql::DateOrder::MonthDayYear => DateOrder::MonthDayYear,
@@ -67,8 +73,19 @@ impl Session {
                 crate::sql::DateOrder::YearMonthDay => DateOrder::YearMonthDay,
             },
             started: self.transaction_started(),
+        }
+    }
+
+    /// Rows after a SET are read by other settings than those before it.
+    pub(super) fn end_batch_of_other_settings(&mut self) {
+        let Some(batch) = &self.open_batch else {
+            return;
         };
-        AnyBuilder::new(table, columns, settings, bounds)
+        let (time_zone, date_order) = (batch.settings.time_zone.clone(), batch.settings.date_order);
+        let now = self.value_settings();
+        if now.time_zone != time_zone || now.date_order != date_order {
+            self.stage_open_batch();
+        }
     }
 
     /// When the transaction began, implicit or not: what `now` means in it.

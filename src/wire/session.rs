@@ -312,8 +312,7 @@ impl Session {
 
     /// Takes over what the settings say now. Looking settings up is too dear for every row.
     pub(super) fn settings_changed(&mut self) {
-        // Its rows were read by the settings before.
-        self.stage_open_batch();
+        self.end_batch_of_other_settings();
         self.encoding = self.settings.client_encoding().into();
         self.is_read_only = self.settings.read_only();
         self.reports_are_due = true;

@@ -372,3 +372,23 @@ fn a_setting_made_in_a_transaction_goes_back_with_it() {
     client.query("rollback");
     assert_eq!(client.parameters["TimeZone"], "UTC");
 }
+
+#[test]
+fn rows_before_and_after_a_set_are_read_by_their_own_settings() {
+    let gateway = Gateway::start();
+    let mut client = Client::signed_in(&gateway);
+    let insert = "insert into double_datapoints (external_id, timestamp, value) \
+                  values ('pump', '2026-01-01 09:00:00', 1)";
+    client.query("begin");
+    client.query(insert);
+    client.query("set local timezone = 'Asia/Tokyo'");
+    client.query(insert);
+    assert_eq!(client.query("commit"), ["Complete COMMIT", "Ready I"]);
+    assert_eq!(
+        gateway.pipeline.rows(),
+        [
+            "datapoints ExternalId(\"pump\") 1767258000000 1",
+            "datapoints ExternalId(\"pump\") 1767225600000 1",
+        ]
+    );
+}
