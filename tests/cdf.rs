@@ -7,7 +7,6 @@ mod cdf {
     mod attempts;
     mod batches;
     mod datapoint_bodies;
-    mod destinations;
     mod failure_table;
     mod json_bodies;
     mod scripted_server;

@@ -7,12 +7,10 @@
 mod answer;
 mod classify;
 mod client;
-mod destinations;
 mod encode;
 mod failure;
 mod http_date;
 mod identity;
-mod named_rows;
 mod percent;
 mod read_back;
 mod reasons;
@@ -26,11 +24,9 @@ mod transport;
 mod unanswered;
 
 pub use client::CdfClient;
-pub use destinations::split_by_destination;
 pub use encode::encode;
 pub use failure::{AttemptFailure, Reference};
 pub use identity::{Credentials, Identity, Project, Secret};
-pub use named_rows::named_rows;
 pub use read_back::{DatapointDigest, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Operation, Repeat};
 pub use series::SettledCreates;

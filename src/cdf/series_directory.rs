@@ -4,7 +4,7 @@
 //! bound on entries and on their age, and that one series has one canonical key however it
 //! is named. Never asks CDF: others look up and record.
 
-use crate::rows::{DatapointBatch, SeriesKey, SeriesReference};
+use crate::rows::{SeriesKey, SeriesReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -126,20 +126,6 @@ impl SeriesDirectory {
                 .entry(key.reference(), now)
                 .map(|entry| entry.canonical),
         }
-    }
-
-    /// Puts the canonical key of each series into the batch, so that keys in flight, the
-    /// grouping of a request and "the last write wins" see one series where there is one.
-    /// Returns the ids to look up first; after that, call it again.
-    pub fn canonicalize(&self, batch: &mut DatapointBatch, now: Instant) -> Vec<SeriesReference> {
-        let mut unresolved = Vec::new();
-        for key in &mut batch.series {
-            match self.canonical_key(key, now) {
-                Some(canonical) => *key = canonical,
-                None => unresolved.push(key.reference().clone()),
-            }
-        }
-        unresolved
     }
 
     /// References held, fresh or not.

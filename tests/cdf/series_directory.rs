@@ -2,9 +2,9 @@
 //!
 //! Owns the tests of `SeriesDirectory`. Promises a clock of its own: nothing waits.
 
-use super::batches::{doubles, external_id};
+use super::batches::external_id;
 use penstock::cdf::{SeriesDirectory, SeriesFacts, SeriesStatus};
-use penstock::rows::{RowBatch, SeriesKey, SeriesReference};
+use penstock::rows::{SeriesKey, SeriesReference};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,27 +71,6 @@ fn an_external_id_needs_no_look_up_and_an_unknown_id_does() {
             .is_some(),
         "an id that CDF does not have stands for itself"
     );
-}
-
-#[test]
-fn a_batch_gets_canonical_keys_and_names_the_ids_to_look_up() {
-    let directory = SeriesDirectory::new(100, LIFETIME);
-    let now = Instant::now();
-    directory.record(facts(7, Some("pump")), now);
-    let RowBatch::Datapoints(mut batch) = doubles(&[
-        (SeriesReference::Id(7), 1, 1.0),
-        (SeriesReference::Id(9), 1, 1.0),
-        (external_id("pump"), 2, 1.0),
-    ]) else {
-        panic!("doubles are datapoints");
-    };
-    let unresolved = directory.canonicalize(&mut batch, now);
-    assert_eq!(unresolved, [SeriesReference::Id(9)]);
-    assert_eq!(*batch.series[0].reference(), external_id("pump"));
-    assert_eq!(batch.series[0].hash(), batch.series[2].hash());
-    directory.record(facts(9, Some("valve")), now);
-    assert!(directory.canonicalize(&mut batch, now).is_empty());
-    assert_eq!(*batch.series[1].reference(), external_id("valve"));
 }
 
 #[test]

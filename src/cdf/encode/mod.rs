@@ -10,8 +10,6 @@ mod objects;
 mod protobuf;
 mod raw_rows;
 
-pub(super) use objects::database_of;
-
 use super::{EncodeError, EncodedRequest};
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
@@ -23,7 +21,7 @@ use std::cell::RefCell;
 /// Makes one request of `ranges`, all of `resource`, in the order in which they take effect.
 ///
 /// The caller has cut them to CDF's limits, and has put RAW rows of one table, or RAW tables
-/// of one database, into each call ([`super::split_by_destination`]).
+/// of one database, into each call.
 ///
 /// # Errors
 /// When the rows do not fit into one request; see [`EncodeError`].

@@ -73,7 +73,7 @@ pub fn encode(resource: Resource, ranges: &[RowRange<'_>]) -> Result<EncodedRequ
 }
 
 /// The RAW database that a row of `raw_tables` names.
-pub fn database_of(batch: &ObjectBatch, row: usize) -> Option<&str> {
+fn database_of(batch: &ObjectBatch, row: usize) -> Option<&str> {
     batch.columns.iter().find_map(|column| {
         let described = batch.table.columns.get(column.column)?;
         match &column.values {
