@@ -18,8 +18,11 @@ mod refusal;
 mod settings;
 mod text;
 mod timestamp;
+mod timestamp_fault;
 mod timestamp_fields;
 mod timestamp_forms;
+#[cfg(test)]
+mod timestamp_tests;
 mod wire_type;
 mod zone;
 mod zone_names;

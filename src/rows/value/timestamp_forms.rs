@@ -6,13 +6,13 @@
 //! only for what the short way does not take, so clarity comes before speed.
 
 use super::civil::{MS_PER_DAY, days_from_civil, days_in_month};
-use super::refusal::quoted;
 use super::settings::{DateOrder, ValueSettings};
-use super::timestamp::{fraction_us, infinite, round_to_ms};
+use super::timestamp::{fraction_us, round_to_ms};
+use super::timestamp_fault::Fault;
 use super::timestamp_fields::{Field, split_fields};
 use super::zone::LocalOffsets;
 use super::zone_names::{NamedZone, find_zone};
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 
 /// Julian day of 1970-01-01.
 const JULIAN_EPOCH_DAYS: i64 = 2_440_588;
@@ -33,60 +33,6 @@ pub fn parse_local(
     offsets: &mut LocalOffsets,
 ) -> Result<i64, Box<Diagnostic>> {
     read(value, settings, offsets, false).map_err(|fault| fault.diagnostic(value, false))
-}
-
-/// Why a value is no timestamp.
-enum Fault {
-    Syntax,
-    /// A field beyond its range.
-    Field,
-    /// Month or day beyond their range: perhaps they were meant the other way round.
-    MonthOrDay,
-    Displacement,
-    UnknownZone(String),
-    Range,
-    Infinite,
-}
-
-impl Fault {
-    fn diagnostic(self, value: &[u8], zoned: bool) -> Box<Diagnostic> {
-        let shown = quoted(value);
-        let overflow = SqlState::DATETIME_FIELD_OVERFLOW;
-        Box::new(match self {
-            Fault::Syntax => {
-                let kind = if zoned {
-                    "timestamp with time zone"
-                } else {
-                    "timestamp"
-                };
-                Diagnostic::error(
-                    SqlState::INVALID_DATETIME_FORMAT,
-                    format!("invalid input syntax for type {kind}: \"{shown}\""),
-                )
-            }
-            Fault::Field => Diagnostic::error(
-                overflow,
-                format!("date/time field value out of range: \"{shown}\""),
-            ),
-            Fault::MonthOrDay => Diagnostic::error(
-                overflow,
-                format!("date/time field value out of range: \"{shown}\""),
-            )
-            .with_hint("Perhaps you need a different \"datestyle\" setting."),
-            Fault::Displacement => Diagnostic::error(
-                SqlState::INVALID_TIME_ZONE_DISPLACEMENT_VALUE,
-                format!("time zone displacement out of range: \"{shown}\""),
-            ),
-            Fault::UnknownZone(name) => Diagnostic::error(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("time zone \"{name}\" not recognized"),
-            ),
-            Fault::Range => {
-                Diagnostic::error(overflow, format!("timestamp out of range: \"{shown}\""))
-            }
-            Fault::Infinite => return infinite(value),
-        })
-    }
 }
 
 /// Half of a day, for twelve-hour clocks.
@@ -218,7 +164,8 @@ impl Reading {
         }
         if let Some(month) = month_number(second) {
             (self.month, self.month_named) = (Some(month), true);
-            let (year, day) = if first.len() > 2 || order == DateOrder::YearMonthDay {
+            let year_first = order == DateOrder::YearMonthDay && third.len() <= 2;
+            let (year, day) = if first.len() > 2 || year_first {
                 (first, third)
             } else {
                 (third, first)
@@ -296,13 +243,14 @@ impl Reading {
         }
         let untouched = self.year.is_none() && self.month.is_none() && self.day.is_none();
         match digits.len() {
-            8 if untouched => {
-                (self.year, self.year_digits) = (Some(number / 10_000), 4);
+            6.. if untouched => {
+                (self.year, self.year_digits) = (Some(number / 10_000), digits.len() - 4);
                 (self.month, self.day) = (Some(number / 100 % 100), Some(number % 100));
             }
-            6 if untouched => {
-                (self.year, self.year_digits) = (Some(number / 10_000), 2);
-                (self.month, self.day) = (Some(number / 100 % 100), Some(number % 100));
+            // `1 Nov 2026` where the year comes first: it was the day after all.
+            3.. if self.month_named && self.year_digits <= 2 && self.day.is_none() => {
+                self.day = self.year.replace(number);
+                self.year_digits = digits.len();
             }
             3.. if self.year.is_none() => {
                 (self.year, self.year_digits) = (Some(number), digits.len())

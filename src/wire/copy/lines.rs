@@ -156,6 +156,9 @@ impl<D: Dialect> LineDecoder<D> {
                 Scan::More => self.take_line(&tail, builder)?,
             }
         }
+        if self.header == CopyHeader::Matched {
+            self.take_line(&[], builder)?;
+        }
         self.ended = true;
         Ok(Fed {
             consumed: 0,
@@ -303,7 +306,7 @@ impl<D: Dialect> LineDecoder<D> {
 
     fn end<B: RowBuilder>(&mut self, line: &[u8], builder: &mut B) -> Result<(), Box<Diagnostic>> {
         self.ended = true;
-        if line.is_empty() {
+        if line.is_empty() && self.header != CopyHeader::Matched {
             Ok(())
         } else {
             self.take_line(line, builder)
@@ -402,7 +405,14 @@ impl<D: Dialect> LineDecoder<D> {
         if fields > self.target.columns.len() {
             return at(table, self.lines, Place::LineText(line), extra_data());
         }
-        found
+        match self.target.columns.get(1) {
+            // An empty line has no value at all, whatever is wrong with an empty value.
+            Some(column) if line.is_empty() => {
+                let missing = missing_data(self.target.table.columns[*column].name);
+                at(table, self.lines, Place::LineText(line), missing)
+            }
+            _ => found,
+        }
     }
 }
 

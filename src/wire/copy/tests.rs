@@ -6,9 +6,11 @@ use crate::catalog::{self, Table};
 use crate::diagnostic::Diagnostic;
 use crate::rows::value::ValueSettings;
 use crate::rows::{
-    AnyBuilder, BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesReference,
+    AnyBuilder, BatchBounds, DatapointBatch, DatapointValues, RawDestination, RowBatch, RowBuilder,
+    SeriesReference,
 };
 use crate::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement};
+use serde::Deserialize;
 
 const BOUNDS: BatchBounds = BatchBounds {
     rows: 1000,
@@ -189,4 +191,169 @@ fn an_error_names_line_and_column() {
         "22P02 invalid input syntax for type double precision: \"x\" \
          | COPY double_datapoints, line 2, column value: \"x\""
     );
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CaseOptions {
+    format: Option<String>,
+    delimiter: Option<String>,
+    null: Option<String>,
+    header: Option<String>,
+    quote: Option<String>,
+    escape: Option<String>,
+    force_null: Vec<String>,
+    force_not_null: Vec<String>,
+    encoding: Option<String>,
+}
+
+/// One COPY and what PostgreSQL made of it. Characters of `data` stand for bytes.
+#[derive(Deserialize)]
+struct Case {
+    table: String,
+    columns: Vec<String>,
+    data: String,
+    #[serde(default)]
+    options: CaseOptions,
+    rows: Option<Vec<String>>,
+    code: Option<String>,
+    message: Option<String>,
+    detail: Option<String>,
+    hint: Option<String>,
+    context: Option<String>,
+}
+
+impl Case {
+    fn copy(&self) -> Copy {
+        let format = match self.options.format.as_deref() {
+            Some("csv") => CopyFormat::Csv,
+            Some("binary") => CopyFormat::Binary,
+            _ => CopyFormat::Text,
+        };
+        let mut options = options(format);
+        // A quote is doubled in SQL.
+        let byte = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes()[0]);
+        options.delimiter = byte(&self.options.delimiter).unwrap_or(options.delimiter);
+        options.quote = byte(&self.options.quote).unwrap_or(options.quote);
+        options.escape = byte(&self.options.escape).unwrap_or(options.quote);
+        if let Some(null) = &self.options.null {
+            options.null = null.clone().into_bytes();
+        }
+        options.header = match self.options.header.as_deref() {
+            Some("match") => CopyHeader::Matched,
+            Some(_) => CopyHeader::Skipped,
+            None => CopyHeader::Absent,
+        };
+        let named = |names: &[String]| {
+            let columns = self.columns.iter();
+            columns.map(|column| names.contains(column)).collect()
+        };
+        options.force_null = named(&self.options.force_null);
+        options.force_not_null = named(&self.options.force_not_null);
+        if self.options.encoding.is_some() {
+            options.encoding = CopyEncoding::Latin1;
+        }
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        Copy::of(&self.table, &columns, options)
+    }
+
+    /// How our answer to the pieces differs from PostgreSQL's.
+    fn difference(&self, copy: &Copy, pieces: &[&[u8]]) -> Option<String> {
+        let found = match copy.run(pieces) {
+            Ok(batches) => (Some(rows_of(&batches)), None, None, None, None, None),
+            Err(refusal) => (
+                None,
+                Some(refusal.sqlstate.code().to_owned()),
+                Some(refusal.message),
+                // What PostgreSQL has nothing to say about may have a detail or a hint of ours.
+                refusal.detail.filter(|_| self.detail.is_some()),
+                refusal.hint.filter(|_| self.hint.is_some()),
+                refusal.context,
+            ),
+        };
+        let case = self;
+        let expected = (
+            case.rows.clone(),
+            case.code.clone(),
+            case.message.clone(),
+            case.detail.clone(),
+            case.hint.clone(),
+            case.context.clone(),
+        );
+        (found != expected).then(|| format!("{:?}: {found:?}, not {expected:?}", self.data))
+    }
+}
+
+fn rows_of(batches: &[RowBatch]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        match batch {
+            RowBatch::Datapoints(batch) => rows.extend(points_of(batch)),
+            RowBatch::RawRows(batch) => {
+                let RawDestination { database, table } = &*batch.destination;
+                for row in 0..batch.keys.len() {
+                    let (key, columns) = (batch.keys.text(row), batch.columns.text(row));
+                    rows.push(format!("{database}/{table}/{key}={columns}"));
+                }
+            }
+            RowBatch::Objects(_) => panic!("the cases have no objects"),
+        }
+    }
+    rows
+}
+
+/// The first differences, and how many there are.
+fn first_of(differences: &[String]) -> String {
+    let shown = &differences[..differences.len().min(10)];
+    format!("{} differences:\n{}", differences.len(), shown.join("\n"))
+}
+
+fn cases() -> Vec<Case> {
+    include_str!("expected/postgresql-15.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a case"))
+        .collect()
+}
+
+#[test]
+fn every_answer_is_that_of_postgresql() {
+    let mut differences = Vec::new();
+    let cases = cases();
+    assert!(cases.len() > 200, "the list was read");
+    for case in &cases {
+        let data: Vec<u8> = case.data.chars().map(|byte| byte as u8).collect();
+        differences.extend(case.difference(&case.copy(), &[&data]));
+    }
+    assert!(differences.is_empty(), "{}", first_of(&differences));
+}
+
+#[test]
+fn an_answer_does_not_depend_on_where_the_data_is_cut() {
+    let mut differences = Vec::new();
+    for case in cases() {
+        let data: Vec<u8> = case.data.chars().map(|byte| byte as u8).collect();
+        let mut copy = case.copy();
+        for cut in 0..data.len() {
+            let pieces = [&data[..cut], &[], &data[cut..]];
+            differences.extend(
+                case.difference(&copy, &pieces)
+                    .map(|d| format!("cut at {cut}: {d}")),
+            );
+        }
+        let bytes: Vec<&[u8]> = data.chunks(1).collect();
+        differences.extend(
+            case.difference(&copy, &bytes)
+                .map(|d| format!("by bytes: {d}")),
+        );
+        copy.bounds.rows = 1;
+        differences.extend(
+            case.difference(&copy, &[&data])
+                .map(|d| format!("by rows: {d}")),
+        );
+        differences.extend(
+            case.difference(&copy, &bytes)
+                .map(|d| format!("by both: {d}")),
+        );
+    }
+    assert!(differences.is_empty(), "{}", first_of(&differences));
 }
