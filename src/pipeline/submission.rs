@@ -14,8 +14,10 @@ pub struct Submission {
     /// With whose credentials the rows are sent: never with another's.
     pub identity: Arc<Identity>,
     pub batch: RowBatch,
-    pub part: TicketPart,
+    /// Stands before the part: dropped first, so that the memory is free when the client
+    /// hears of the end.
     pub permit: MemoryPermit,
+    pub part: TicketPart,
     /// The connection, for fair shares and logs.
     pub connection: u64,
     /// The statement has no more rows: somebody waits, so do not linger.

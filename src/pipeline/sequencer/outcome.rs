@@ -154,11 +154,11 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        if request.pieces.is_empty() {
-            self.finish(now, id);
+        let Some(began) = request.piece_began else {
+            // Another piece is at hand now, or none.
+            self.proceed(now, id);
             return;
-        }
-        let began = request.piece_began.unwrap_or(now);
+        };
         let retry = request
             .retry
             .get_or_insert_with(|| Retry::new(&self.retry, began));
@@ -175,37 +175,29 @@ impl Sequencer {
         }
     }
 
-    /// Rows whose statement was cancelled are not sent again.
+    /// Rows whose statement was cancelled are not sent again. Of a piece that may be in CDF
+    /// all go or none: what is left, sent alone, could undo a later row of the same key.
     fn drop_aborted(&mut self, id: CallId) {
-        let Some(request) = self.requests.get_mut(&id) else {
-            return;
-        };
-        let Some(piece) = request.pieces.front() else {
-            return;
-        };
-        let (wanted, aborted) = piece.part_aborted();
-        if aborted.is_empty() {
-            return;
-        }
-        if wanted.is_empty() {
-            request.pieces.pop_front();
-        } else {
-            request.pieces[0] = Arc::new(Piece::new(wanted));
-        }
-        let verdict = request.given_up(&cancelled());
-        for segment in aborted {
-            self.settle_segment(&segment, &verdict);
-        }
-        // What is next in line may be of a cancelled statement as well.
-        if self.requests.get(&id).is_some_and(|request| {
-            request.pieces.front().is_some_and(|piece| {
-                piece
-                    .segments
-                    .iter()
-                    .all(|segment| segment.submission.part.is_aborted())
-            })
-        }) {
-            self.drop_aborted(id);
+        while let Some(request) = self.requests.get_mut(&id)
+            && let Some(piece) = request.pieces.front()
+        {
+            let (wanted, aborted) = piece.part_aborted();
+            if aborted.is_empty() || (request.may_be_written && !wanted.is_empty()) {
+                return;
+            }
+            let verdict = request.given_up(&cancelled());
+            let is_whole = wanted.is_empty();
+            if is_whole {
+                request.next_piece();
+            } else {
+                request.pieces[0] = Arc::new(Piece::new(wanted));
+            }
+            for segment in aborted {
+                self.settle_segment(&segment, &verdict);
+            }
+            if !is_whole {
+                return;
+            }
         }
     }
 

@@ -2,16 +2,15 @@
 //!
 //! proptest prints the failing case, and keeps its seed in `proptest-regressions`.
 
-mod rows;
-mod world;
-
+use crate::cdf::Fate;
+use crate::rows;
+use crate::world::{World, settings};
 use penstock::catalog::Resource;
 use penstock::config::OperationLimits;
 use penstock::rows::{RowBatch, SeriesReference};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
-use world::{Fate, World, settings};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -63,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => submit,
         1 => (0usize..3).prop_map(Step::TicketWaits),
-        1 => (0usize..100).prop_map(Step::Abort),
+        2 => (0usize..100).prop_map(Step::Abort),
         4 => (0u64..3000).prop_map(Step::Advance),
         8 => (0usize..10, fates()).prop_map(|(call, fate)| Step::Finish(call, fate)),
     ];
@@ -84,6 +83,7 @@ fn run(world: &mut World, steps: &[Step], batch: impl Fn(&[(usize, i64)], u64) -
                 let first = world.next_place();
                 if let Some(bad_row) = bad_row {
                     world
+                        .cdf
                         .bad_places
                         .insert(first + (bad_row % rows.len()) as u64);
                 }
@@ -153,7 +153,7 @@ fn check(world: &World) -> Result<(), TestCaseError> {
         }
     }
     for (key, last) in accepted {
-        let held = world.cdf.get(key).copied().unwrap_or(0);
+        let held = world.cdf.held.get(key).copied().unwrap_or(0);
         prop_assert!(
             held >= last,
             "{:?} holds {} though {} was accepted",
@@ -162,7 +162,7 @@ fn check(world: &World) -> Result<(), TestCaseError> {
             last
         );
     }
-    for (key, held) in &world.cdf {
+    for (key, held) in &world.cdf.held {
         let known = possible
             .get(key)
             .is_some_and(|places| places.contains(held));
@@ -193,12 +193,12 @@ fn check_window(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn datapoints_reach_cdf_once_each_and_in_order(steps in steps()) {
         let mut world = World::new(settings(Resource::Datapoints));
-        world.missing_series.insert("s5".to_owned());
+        world.cdf.missing_series.insert("s5".to_owned());
         run(&mut world, &steps, by_external_id);
         world.calm();
         check(&world)?;
@@ -207,8 +207,8 @@ proptest! {
     #[test]
     fn datapoints_are_delivered_when_cdf_names_no_bad_row(steps in steps()) {
         let mut world = World::new(settings(Resource::Datapoints));
-        world.missing_series.insert("s5".to_owned());
-        world.names_bad_rows = false;
+        world.cdf.missing_series.insert("s5".to_owned());
+        world.cdf.names_missing = false;
         run(&mut world, &steps, by_external_id);
         world.calm();
         check(&world)?;
@@ -225,7 +225,7 @@ proptest! {
     #[test]
     fn a_series_is_one_key_by_id_and_by_external_id(mut steps in steps()) {
         let mut world = World::new(settings(Resource::Datapoints));
-        world.missing_series.extend(["id 4".to_owned(), "id 5".to_owned()]);
+        world.cdf.missing_series.extend(["id 4".to_owned(), "id 5".to_owned()]);
         // Order is promised on one connection: others may pass one that waits for a look-up.
         for step in &mut steps {
             if let Step::Submit { connection, .. } = step {

@@ -1,17 +1,17 @@
 //! A sequencer, a CDF that applies what reaches it, and a clock that only the test moves.
 
+use crate::cdf::{Cdf, Fate, busy, reason};
 use crate::rows::{Key, Row, read};
 use futures::FutureExt;
 use penstock::catalog::Resource;
-use penstock::cdf::{AttemptFailure, Credentials, Identity, Project, Reference, Secret};
+use penstock::cdf::{AttemptFailure, Credentials, Identity, Project, Secret};
 use penstock::config::{BatchSettings, LimitsTable, OperationLimits, RetrySettings};
-use penstock::diagnostic::{Diagnostic, SqlState};
-use penstock::pipeline::attempt::{Attempt, AttemptReport, Call, CallAnswer, CallId};
+use penstock::pipeline::attempt::{Attempt, AttemptReport, Call, CallAnswer};
 use penstock::pipeline::segment::Piece;
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
 use penstock::rows::{RowBatch, SeriesKey, SeriesReference};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -57,21 +57,6 @@ impl SeriesNames for Directory {
     }
 }
 
-/// How the next call ends, as far as the test decides it.
-#[derive(Clone, Copy, Debug)]
-pub enum Fate {
-    /// CDF answers as its rules say.
-    Answered,
-    /// 503 or 429.
-    Busy { retry_after_s: Option<u64> },
-    /// No answer; the write lands after `lands_ms`, or never.
-    Unanswered { lands_ms: Option<u64> },
-    /// A writer died.
-    Lost { lands_ms: Option<u64> },
-    /// CDF refuses everything.
-    Refused,
-}
-
 /// A submission and what the model knows of it.
 pub struct Submitted {
     pub ticket: Ticket,
@@ -84,9 +69,7 @@ pub struct World {
     pub now: Instant,
     pub calls: Vec<Attempt>,
     pub submitted: Vec<Submitted>,
-    pub cdf: BTreeMap<Key, u64>,
-    /// Writes that land later: when, of which request, what.
-    landing: Vec<(Instant, CallId, Vec<Row>)>,
+    pub cdf: Cdf,
     directory: Arc<Directory>,
     identities: Vec<Arc<Identity>>,
     connection: ConnectionBudget,
@@ -94,12 +77,6 @@ pub struct World {
     /// When calls were sent, for whom, with how many items and bytes.
     pub sent: Vec<(Instant, String, usize, u64)>,
     next_place: u64,
-    /// Rows that CDF refuses: those at these places.
-    pub bad_places: HashSet<u64>,
-    /// Series that CDF does not have.
-    pub missing_series: HashSet<String>,
-    /// CDF says which rows it does not take.
-    pub names_bad_rows: bool,
 }
 
 pub fn settings(resource: Resource) -> SequencerSettings {
@@ -152,17 +129,13 @@ impl World {
             now,
             calls: Vec::new(),
             submitted: Vec::new(),
-            cdf: BTreeMap::new(),
-            landing: Vec::new(),
+            cdf: Cdf::default(),
             directory,
             identities,
             connection: MemoryBudget::new(1 << 30, 1 << 30).connection(),
             settings,
             sent: Vec::new(),
             next_place: 1,
-            bad_places: HashSet::new(),
-            missing_series: HashSet::new(),
-            names_bad_rows: true,
         }
     }
 
@@ -227,7 +200,7 @@ impl World {
         let end = self.now + by;
         loop {
             let wake = self.sequencer().wake_at();
-            let lands = self.landing.iter().map(|(at, ..)| *at).min();
+            let lands = self.cdf.next_landing();
             let Some(next) = [wake, lands].into_iter().flatten().min() else {
                 break;
             };
@@ -246,7 +219,7 @@ impl World {
     }
 
     fn poll(&mut self) {
-        self.land();
+        self.cdf.land(self.now);
         let (now, mut calls) = (self.now, Vec::new());
         self.sequencer().poll(now, &mut calls);
         for call in calls {
@@ -262,7 +235,7 @@ impl World {
         }
         let attempt = self.calls.remove(call % self.calls.len());
         let result = match &attempt.call {
-            Call::Write(piece) => self.write(attempt.id, piece, fate),
+            Call::Write(piece) => self.cdf.write(self.now, attempt.id, rows_of(piece), fate),
             Call::FindSeries(keys) => match fate {
                 Fate::Answered => {
                     let mut known = self.directory.known.lock().expect("as above");
@@ -279,7 +252,7 @@ impl World {
             },
             Call::MakeSeries { external_ids, .. } => {
                 for name in external_ids.iter() {
-                    self.missing_series.remove(&**name);
+                    self.cdf.missing_series.remove(&**name);
                 }
                 Ok(CallAnswer::Done)
             }
@@ -291,93 +264,6 @@ impl World {
         self.sequencer()
             .finished(now, id, AttemptReport::of(result));
         self.poll();
-    }
-
-    fn write(
-        &mut self,
-        id: CallId,
-        piece: &Piece,
-        fate: Fate,
-    ) -> Result<CallAnswer, AttemptFailure> {
-        let rows = rows_of(piece);
-        let judgement = self.judge(&rows);
-        match fate {
-            Fate::Answered => {
-                judgement?;
-                self.apply(&rows);
-                Ok(CallAnswer::Done)
-            }
-            Fate::Busy { retry_after_s } => Err(busy(retry_after_s, true)),
-            Fate::Refused => Err(AttemptFailure::Reject { reason: reason() }),
-            Fate::Unanswered { lands_ms } | Fate::Lost { lands_ms } => {
-                if let (Some(lands_ms), Ok(())) = (lands_ms, judgement) {
-                    let at = self.now + Duration::from_millis(lands_ms);
-                    self.landing.push((at, id, rows));
-                    self.land();
-                }
-                match fate {
-                    Fate::Lost { .. } => Err(AttemptFailure::Unknown { reason: reason() }),
-                    _ => Err(busy(None, false)),
-                }
-            }
-        }
-    }
-
-    /// CDF's rules: all or nothing, with or without names.
-    fn judge(&self, rows: &[Row]) -> Result<(), AttemptFailure> {
-        let missing: HashSet<&String> = rows
-            .iter()
-            .map(|row| &row.key.0)
-            .filter(|series| self.missing_series.contains(*series))
-            .collect();
-        let split = |missing: Vec<Reference>| AttemptFailure::Split {
-            missing,
-            duplicated: Vec::new(),
-            reason: reason(),
-        };
-        if !missing.is_empty() {
-            let names = missing
-                .into_iter()
-                .map(|name| Reference::ExternalId(name.as_str().into()));
-            return Err(split(match self.names_bad_rows {
-                true => names.collect(),
-                false => Vec::new(),
-            }));
-        }
-        match rows.iter().any(|row| self.bad_places.contains(&row.place)) {
-            true => Err(split(Vec::new())),
-            false => Ok(()),
-        }
-    }
-
-    fn land(&mut self) {
-        let now = self.now;
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.landing)
-            .into_iter()
-            .partition(|(at, ..)| *at <= now);
-        self.landing = later;
-        for (_, _, rows) in due {
-            self.apply(&rows);
-        }
-    }
-
-    /// The last of equal keys wins, and a key never goes back to an earlier value.
-    fn apply(&mut self, rows: &[Row]) {
-        let mut last: HashMap<&Key, u64> = HashMap::new();
-        for row in rows {
-            let before = last.insert(&row.key, row.place);
-            assert!(
-                before.is_none_or(|before| before < row.place),
-                "rows of one key stand in a request in the wrong order"
-            );
-        }
-        for (key, place) in last {
-            let before = self.cdf.insert(key.clone(), place);
-            assert!(
-                before.is_none_or(|before| before <= place),
-                "{key:?} went back from {before:?} to {place}"
-            );
-        }
     }
 
     /// What must hold of every call when it is sent.
@@ -412,7 +298,7 @@ impl World {
                 }
             }
         }
-        for (_, id, landing) in &self.landing {
+        for (_, id, landing) in &self.cdf.landing {
             for row in landing {
                 assert!(
                     *id == attempt.id || !keys.contains(&row.key),
@@ -446,11 +332,11 @@ impl World {
             while !self.calls.is_empty() {
                 self.finish(0, Fate::Answered);
             }
-            if self.sequencer().is_idle() && self.landing.is_empty() {
+            if self.sequencer().is_idle() && self.cdf.next_landing().is_none() {
                 return;
             }
             let wake = self.sequencer().wake_at();
-            let lands = self.landing.iter().map(|(at, ..)| *at).min();
+            let lands = self.cdf.next_landing();
             let next = [wake, lands].into_iter().flatten().min();
             let next = next.expect("rows wait, and nobody will ever look at them again");
             self.now = self.now.max(next);
@@ -487,17 +373,4 @@ fn rows_of(piece: &Piece) -> Vec<Row> {
             segment.rows.clone().map(|row| read(batch, row, name_of_id))
         })
         .collect()
-}
-
-fn reason() -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(SqlState::FDW_ERROR, "CDF said no"))
-}
-
-fn busy(retry_after_s: Option<u64>, answered: bool) -> AttemptFailure {
-    AttemptFailure::Retry {
-        retry_after: retry_after_s.map(Duration::from_secs),
-        answered,
-        status: answered.then_some(503),
-        reason: reason(),
-    }
 }

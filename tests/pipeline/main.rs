@@ -1,0 +1,8 @@
+//! What the pipeline promises: rows once each and in order, within budgets, and a verdict for
+//! every row, whatever happens to requests and actors.
+
+mod actors;
+mod cdf;
+mod model;
+mod rows;
+mod world;
