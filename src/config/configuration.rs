@@ -107,11 +107,12 @@ impl Configuration {
                 ));
             }
             if let Password::Verifier(verifier) = &user.password
-                && verifier.iterations < 4096
+                && verifier.iterations() < 4096
             {
                 warnings.push(format!(
                     "user {}: a SCRAM verifier with {} iterations is weak; PostgreSQL makes 4096",
-                    user.name, verifier.iterations
+                    user.name,
+                    verifier.iterations()
                 ));
             }
         }

@@ -16,7 +16,6 @@ mod logs;
 mod problem;
 mod request_checks;
 mod retry;
-mod scram_verifier;
 mod secret_source;
 mod server;
 mod sources;
@@ -30,7 +29,6 @@ pub use limits::{LimitsTable, OperationLimits};
 pub use logs::{LogFormat, LogSettings};
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
-pub use scram_verifier::{SCRAM_VERIFIER_PREFIX, ScramVerifier};
 pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,

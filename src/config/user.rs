@@ -4,10 +4,10 @@
 //! one source, and that the CDF principal exists. Never stores a password in a printable form.
 
 use super::problem::Findings;
-use super::scram_verifier::{SCRAM_VERIFIER_PREFIX, ScramVerifier};
 use super::secret_source::{SecretSource, Surroundings};
 use super::tree::Tree;
 use crate::cdf::{Identity, Secret};
+use crate::wire::ScramVerifier;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -87,7 +87,7 @@ impl UserSettings {
             file: self.password_file.as_deref(),
         }
         .read(surroundings, findings)?;
-        if !secret.expose().starts_with(SCRAM_VERIFIER_PREFIX) {
+        if !secret.expose().starts_with(ScramVerifier::PREFIX) {
             return Some(Password::Plain(secret));
         }
         let verifier = ScramVerifier::parse(secret.expose());

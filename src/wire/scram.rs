@@ -15,9 +15,6 @@ const SALT_BYTES: usize = 16;
 /// Bytes of both keys: one SHA-256 digest.
 const KEY_BYTES: usize = 32;
 
-/// The head of PostgreSQL's text form.
-const PREFIX: &str = "SCRAM-SHA-256$";
-
 /// A password as PostgreSQL stores it: enough to check it, not enough to know it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ScramVerifier {
@@ -28,6 +25,9 @@ pub struct ScramVerifier {
 }
 
 impl ScramVerifier {
+    /// The head of PostgreSQL's text form.
+    pub const PREFIX: &str = "SCRAM-SHA-256$";
+
     /// A verifier for `password` with a new random salt.
     pub fn from_password(password: &str) -> Self {
         let salt = rand::random::<[u8; SALT_BYTES]>().to_vec();
@@ -52,7 +52,7 @@ impl ScramVerifier {
     /// Reads PostgreSQL's text form, `SCRAM-SHA-256$iterations:salt$stored_key:server_key`,
     /// as `pg_authid.rolpassword` has it. `None` when it is not in that form.
     pub fn parse(text: &str) -> Option<Self> {
-        let (parameters, keys) = text.strip_prefix(PREFIX)?.split_once('$')?;
+        let (parameters, keys) = text.strip_prefix(Self::PREFIX)?.split_once('$')?;
         let (iterations, salt) = parameters.split_once(':')?;
         let (stored_key, server_key) = keys.split_once(':')?;
         let verifier = ScramVerifier {
@@ -72,12 +72,18 @@ impl ScramVerifier {
     /// guessed offline.
     pub fn to_text(&self) -> String {
         format!(
-            "{PREFIX}{}:{}${}:{}",
+            "{}{}:{}${}:{}",
+            Self::PREFIX,
             self.iterations,
             STANDARD.encode(&self.salt),
             STANDARD.encode(&self.stored_key),
             STANDARD.encode(&self.server_key)
         )
+    }
+
+    /// Rounds of the key derivation: how dear a guess of the password is.
+    pub fn iterations(&self) -> usize {
+        self.iterations
     }
 
     /// The form that the exchange takes.
