@@ -96,7 +96,7 @@ impl Delivery {
                 };
                 let run = &group.runs[index];
                 let part = run.ticket.part(batch.rows() as u64, batch.row_number(0));
-                let more = !run.batches.is_empty() || index + 1 < group.runs.len();
+                let more = group.staged_bytes() > 0;
                 let submission = Submission {
                     identity: self.identity.clone(),
                     batch,
@@ -105,6 +105,7 @@ impl Delivery {
                     connection: self.connection,
                     ticket_waits: is_last && !more,
                 };
+                group.is_hurried = submission.ticket_waits;
                 self.destination.submit(resource, submission);
             }
         }
@@ -122,7 +123,9 @@ impl Delivery {
             }
             _ => None,
         };
-        self.hurry(group);
+        if !group.is_hurried {
+            self.hurry(group);
+        }
         let is_cancelled = halt == Some(Halt::Cancelled)
             || tokio::select! {
                 biased;

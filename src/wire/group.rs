@@ -65,6 +65,8 @@ pub(super) struct Group {
     sealed: bool,
     /// Bytes of the batches that are not sent.
     bytes: usize,
+    /// The pipeline knows that somebody waits for what was sent last.
+    pub(super) is_hurried: bool,
 }
 
 impl Group {

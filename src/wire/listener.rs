@@ -124,6 +124,8 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     };
     // A restart must not wait for connections of the old process to time out.
     socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it: a client whose host died must not hold its place for ever.
+    socket.set_keepalive(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

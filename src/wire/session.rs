@@ -6,7 +6,7 @@
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
 use super::connection::Welcomed;
-use super::delivery::{Delivery, Verdicts, verdicts};
+use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
@@ -20,7 +20,7 @@ use super::signals::Signals;
 use super::transaction::Transaction;
 use super::transport::Transport;
 use super::user::GatewayUser;
-use super::withheld::Withheld;
+use super::withheld::{Withheld, with_counts};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::Settings;
 use crate::telemetry::ConnectionEnd;
@@ -172,7 +172,7 @@ impl Session {
             () = signals.stopped() => Ending::shutdown(),
             ending = self.serve() => ending,
         };
-        self.abandon(&ending);
+        let ending = self.abandon(ending);
         (self.transport, (ending, self.encoding))
     }
 
@@ -368,6 +368,9 @@ impl Session {
         }
         let idle_s = self.gateway.settings.timeouts.idle_s;
         let is_idle = self.is_at_rest && self.transport.input.is_empty();
+        if is_idle {
+            self.transport.rest();
+        }
         let received = tokio::select! {
             biased;
             received = self.transport.fill() => received?,
@@ -419,24 +422,31 @@ impl Session {
     }
 
     /// The connection is over: rows that nobody will ever confirm are not sent any more.
-    fn abandon(&mut self, ending: &Ending) {
+    fn abandon(&mut self, mut ending: Ending) -> Ending {
         // Nothing of a transaction block was sent: it ends as by ROLLBACK.
         let staged = self.transaction.rows();
         let rows = self.implicit.rows();
         if rows + staged == 0 {
-            return;
+            return ending;
         }
         self.implicit.abort();
-        let Verdicts { accepted, .. } = verdicts(&self.implicit);
+        let verdicts = verdicts(&self.implicit);
         tracing::warn!(
             peer = %self.peer,
             user = %self.user.name,
             why = ?ending.why,
             rows,
-            accepted,
+            accepted = verdicts.accepted,
+            unknown = verdicts.unknown,
             staged,
             "a connection ended within a statement or transaction: rows that were not sent to \
              CDF are dropped"
         );
+        if rows > 0 {
+            ending.last_words = ending
+                .last_words
+                .map(|last_words| with_counts(last_words, &verdicts));
+        }
+        ending
     }
 }

@@ -15,8 +15,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 
-/// Free space that a read starts with at least.
-const READ_BYTES: usize = 64 << 10;
+/// Free space that a read starts with: the least, for clients that send little, and the most,
+/// for those that fill what they get.
+const READ_BYTES_MIN: usize = 8 << 10;
+const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Most that is read ahead while replies cannot be written.
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
@@ -56,6 +58,8 @@ pub(super) struct Transport {
     pub(super) input: BytesMut,
     /// To be sent by the next [`Transport::flush`].
     pub(super) output: BytesMut,
+    /// Free space that the next read starts with.
+    read_bytes: usize,
 }
 
 impl Transport {
@@ -64,6 +68,7 @@ impl Transport {
             socket,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            read_bytes: READ_BYTES_MIN,
         }
     }
 
@@ -86,8 +91,25 @@ impl Transport {
 
     /// Waits for more bytes of the client. 0: it closed the connection.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
-        self.input.reserve(READ_BYTES);
-        self.socket.reader().read_buf(&mut self.input).await
+        self.input.reserve(self.read_bytes);
+        let free = self.input.capacity() - self.input.len();
+        let received = self.socket.reader().read_buf(&mut self.input).await?;
+        if received == free {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        } else if received < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+        }
+        Ok(received)
+    }
+
+    /// Gives the buffers back while the client is silent.
+    pub(super) fn rest(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > READ_BYTES_MIN {
+            self.input = BytesMut::new();
+        }
+        if self.output.is_empty() && self.output.capacity() > READ_BYTES_MIN {
+            self.output = BytesMut::new();
+        }
     }
 
     /// Sends all output, reading ahead meanwhile.

@@ -261,6 +261,23 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    pub fn set_write_timeout(&mut self, timeout: Duration) {
+        let socket = self.socket.as_ref().expect("a plain socket");
+        socket.set_write_timeout(Some(timeout)).unwrap();
+    }
+
+    /// Sends some of `bytes`; `None` when the other side takes no more for now.
+    pub fn send_some(&mut self, bytes: &[u8]) -> Option<usize> {
+        match self.stream.write(&bytes[..bytes.len().min(64 << 10)]) {
+            Ok(sent) => Some(sent),
+            Err(error) => {
+                let kind = error.kind();
+                assert!(matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut));
+                None
+            }
+        }
+    }
+
     /// Says that nothing more comes.
     pub fn stop_sending(&self) {
         let socket = self.socket.as_ref().expect("a plain socket");

@@ -29,6 +29,15 @@ impl Gateway {
 
     /// With other settings.
     pub fn start_with(change: impl FnOnce(&mut WireSettings), tls: Option<TlsIdentity>) -> Self {
+        Self::start_within(MemoryBudget::new(64 << 20, 32 << 20), change, tls)
+    }
+
+    /// With other settings and so much memory for rows.
+    pub fn start_within(
+        budget: MemoryBudget,
+        change: impl FnOnce(&mut WireSettings),
+        tls: Option<TlsIdentity>,
+    ) -> Self {
         let pipeline = Arc::new(Pipeline::default());
         let destination = pipeline.clone();
         let mut settings = WireSettings {
@@ -44,7 +53,6 @@ impl Gateway {
         let (drain, drained) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
-                let budget = MemoryBudget::new(64 << 20, 32 << 20);
                 let users = Users::new([user()]);
                 let handle = start(settings, users, destination, budget, tls).unwrap();
                 address_sender.send(handle.address()).unwrap();

@@ -13,6 +13,7 @@ mod bad_input;
 mod cancel;
 mod copy;
 mod extended;
+mod memory;
 mod shutdown;
 mod sign_in;
 mod simple;
