@@ -7,20 +7,15 @@
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::gateway::Gateway;
-use super::registry::{LONG_KEY_BYTES, Registration, SHORT_KEY_BYTES};
-use super::reply::{put, put_diagnostic, put_parameter, put_ready};
+use super::registry::Registration;
+use super::reply::put_diagnostic;
 use super::session::Session;
 use super::signals::Signals;
-use super::startup::{StartupRequest, receive_startup};
-use super::startup_parameters::SessionRequest;
-use super::transport::Transport;
-use crate::diagnostic::{Diagnostic, Severity, SqlState};
-use crate::sql::Settings;
+use super::startup::receive_startup;
+use super::welcome::welcome;
+use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{ConnectionEnd, SignInFailure};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
-use bytes::Bytes;
-use pgwire::messages::response::TransactionStatus;
-use pgwire::messages::startup::{BackendKeyData, SecretKey};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -198,6 +193,12 @@ async fn attend(
     };
     let (mut transport, ending) = match welcomed {
         Ok(welcomed) => {
+            tracing::info!(
+                %peer,
+                user = %welcomed.user.name,
+                tls = transport.is_encrypted(),
+                "a client signed in"
+            );
             let session = Session::new(gateway.clone(), transport, welcomed, peer, signals);
             session.run().await
         }
@@ -225,80 +226,4 @@ fn too_slow(gateway: &Gateway) -> Ending {
             "canceling authentication due to timeout",
         )),
     )
-}
-
-/// Who signed in, and the session that they asked for.
-pub(super) struct Welcomed {
-    pub(super) user: Arc<super::GatewayUser>,
-    pub(super) database: String,
-    pub(super) settings: Settings,
-    /// The connection's number.
-    pub(super) process_id: i32,
-}
-
-/// Checks who the client is and greets it.
-async fn welcome(
-    gateway: &Gateway,
-    transport: &mut Transport,
-    request: StartupRequest,
-    registration: &Registration,
-) -> Result<Welcomed, Ending> {
-    let fatal = |mut diagnostic: Box<Diagnostic>| {
-        diagnostic.severity = Severity::Fatal;
-        Ending::with_words(ConnectionEnd::SignInFailed, diagnostic)
-    };
-    let minor = request.minor;
-    let request = SessionRequest::of(request.parameters).map_err(fatal)?;
-    if registration.refused {
-        return Err(Ending::with_words(
-            ConnectionEnd::Refused,
-            Box::new(Diagnostic::fatal(
-                SqlState::TOO_MANY_CONNECTIONS,
-                "sorry, too many clients already",
-            )),
-        ));
-    }
-    if gateway.settings.listen.require_tls && !transport.is_encrypted() {
-        let failure = SignInFailure::TlsRequired;
-        gateway.connections.sign_ins_failed.add(failure, 1);
-        let diagnostic = Diagnostic::fatal(
-            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            "this gateway accepts connections with TLS only",
-        );
-        return Err(fatal(Box::new(diagnostic.with_hint(
-            "Connect with sslmode=require, or sslmode=verify-full.",
-        ))));
-    }
-    let bytes_max = gateway.settings.listen.message_bytes_max_before_sign_in;
-    let user = gateway
-        .authenticator
-        .sign_in(transport, &request.user, bytes_max, &gateway.connections)
-        .await?;
-    request.check_database().map_err(fatal)?;
-    let parameters = request
-        .settings
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut settings = Settings::new(&request.user, parameters).map_err(fatal)?;
-    let output = &mut transport.output;
-    let encoding = ClientEncoding::from(settings.client_encoding());
-    for (name, value) in settings.take_reports() {
-        put_parameter(output, encoding, name, &value);
-    }
-    let process_id = registration.process_id();
-    let secret_key = if minor == 0 {
-        registration.issue_cancel_key(SHORT_KEY_BYTES)
-    } else {
-        registration.issue_cancel_key(LONG_KEY_BYTES)
-    };
-    let secret_key = SecretKey::Bytes(Bytes::from(secret_key));
-    put(output, &BackendKeyData::new(process_id, secret_key));
-    put_ready(output, TransactionStatus::Idle);
-    transport.flush().await?;
-    Ok(Welcomed {
-        user,
-        database: request.database,
-        settings,
-        process_id,
-    })
 }

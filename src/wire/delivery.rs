@@ -76,7 +76,7 @@ impl Delivery {
                 let earlier = &group.runs[..index];
                 if earlier
                     .iter()
-                    .any(|run| run.is_sent && run.table.resource != resource)
+                    .any(|run| run.is_sent() && run.table.resource != resource)
                 {
                     self.settle_before(group, index).await?;
                 }
@@ -191,13 +191,10 @@ pub(super) fn verdicts(group: &Group) -> Verdicts {
         verdicts.accepted += accepted;
         verdicts.rejected += rejected;
         verdicts.unknown += unknown;
-        let open = run
-            .rows
-            .saturating_sub(accepted + rejected + failed + unknown);
-        let staged: u64 = run.batches.iter().map(|batch| batch.rows() as u64).sum();
-        let staged = staged.min(open);
-        verdicts.unsent += failed + staged;
-        verdicts.unknown += open - staged;
+        verdicts.unsent += failed + run.rows.saturating_sub(run.rows_sent);
+        // Rows that were sent and have no verdict: the wait for it was broken off.
+        let told = accepted + rejected + failed + unknown;
+        verdicts.unknown += run.rows_sent.saturating_sub(told);
         if verdicts.first_error.is_none()
             && let Some((row_number, diagnostic)) = first_error
         {

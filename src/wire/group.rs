@@ -29,13 +29,18 @@ pub(super) struct Run {
     pub(super) rows: u64,
     /// Not sent yet.
     pub(super) batches: VecDeque<RowBatch>,
-    /// Whether a batch was sent.
-    pub(super) is_sent: bool,
+    /// Rows of the batches that were sent.
+    pub(super) rows_sent: u64,
     /// Per statement, its number in the group and its first row's number in the run.
     statements: Vec<(usize, u64)>,
 }
 
 impl Run {
+    /// Whether a batch was sent.
+    pub(super) fn is_sent(&self) -> bool {
+        self.rows_sent > 0
+    }
+
     /// The statement that row `row_number` came from, and the row's number in it, from 1.
     pub(super) fn locate(&self, row_number: u64) -> (usize, u64) {
         let after = self
@@ -86,7 +91,7 @@ impl Group {
                 ticket: Ticket::new(),
                 rows: 0,
                 batches: VecDeque::new(),
-                is_sent: false,
+                rows_sent: 0,
                 statements: Vec::new(),
             });
             self.sealed = false;
@@ -127,7 +132,7 @@ impl Group {
     pub(super) fn unstage(&mut self, index: usize) -> Option<RowBatch> {
         let run = self.runs.get_mut(index)?;
         let batch = run.batches.pop_front()?;
-        run.is_sent = true;
+        run.rows_sent += batch.rows() as u64;
         self.bytes -= batch.bytes();
         Some(batch)
     }
@@ -161,7 +166,7 @@ impl Group {
 
     /// Whether a batch was sent, so that discarding cannot undo everything.
     pub(super) fn is_sent(&self) -> bool {
-        self.runs.iter().any(|run| run.is_sent)
+        self.runs.iter().any(Run::is_sent)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -178,7 +183,7 @@ impl Group {
         let mut resources: Vec<Resource> = self
             .runs
             .iter()
-            .filter(|run| run.is_sent)
+            .filter(|run| run.is_sent())
             .map(|run| run.table.resource)
             .collect();
         resources.dedup();

@@ -3,7 +3,8 @@
 //! A connection goes through these files, in this order:
 //!
 //! 1. `listener` accepts it and gives it to a thread; `connection` is its actor.
-//! 2. `startup` negotiates TLS and the version, `sign_in` checks the password.
+//! 2. `startup` negotiates TLS and the version, `sign_in` checks the password, `welcome`
+//!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
 //! 4. `simple_query`, `extended_query`, [`copy`] and `execute` run statements.
 //! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT.
@@ -30,6 +31,7 @@ mod group;
 mod listener;
 mod message;
 mod open_batch;
+mod receive;
 mod registry;
 mod reply;
 mod result;
@@ -46,6 +48,7 @@ mod tls;
 mod transaction;
 mod transport;
 mod user;
+mod welcome;
 mod withheld;
 
 pub use destination::Destination;

@@ -5,12 +5,10 @@
 //! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
-use super::connection::Welcomed;
 use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
-use super::frame::FrameHeader;
 use super::gateway::Gateway;
 use super::group::Group;
 use super::message::FrontendMessage;
@@ -20,17 +18,17 @@ use super::signals::Signals;
 use super::transaction::Transaction;
 use super::transport::Transport;
 use super::user::GatewayUser;
+use super::welcome::Welcomed;
 use super::withheld::{Withheld, with_counts};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::Settings;
 use crate::telemetry::ConnectionEnd;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Replies are sent once there are so many, though the client did not ask for them yet.
 const REPLY_BYTES_MAX: usize = 64 << 10;
@@ -109,7 +107,7 @@ pub(super) struct Session {
     /// After an error in the extended protocol: everything up to Sync is skipped.
     is_skipping: bool,
     /// Nothing was asked since the last ReadyForQuery.
-    is_at_rest: bool,
+    pub(super) is_at_rest: bool,
 }
 
 impl Session {
@@ -344,81 +342,6 @@ impl Session {
             return self.handle(failure, Protocol::Extended).await;
         }
         self.flush_replies().await
-    }
-
-    /// Waits for the next header. The client may be told meanwhile that the gateway stops, if
-    /// it has nothing under way.
-    async fn next_header(&mut self) -> Result<FrameHeader, Ending> {
-        self.drop_unread().await?;
-        let bytes_max = self.gateway.settings.listen.message_bytes_max;
-        loop {
-            match FrameHeader::read(&self.transport.input, bytes_max) {
-                Ok(Some(header)) => return Ok(header),
-                Ok(None) => self.wait_for_input().await?,
-                Err(diagnostic) => return Err(Ending::violation(diagnostic)),
-            }
-        }
-    }
-
-    async fn wait_for_input(&mut self) -> Result<(), Ending> {
-        if self.withheld.is_empty()
-            && !(self.replies.is_empty() && self.transport.output.is_empty())
-        {
-            self.flush_replies().await?;
-        }
-        let idle_s = self.gateway.settings.timeouts.idle_s;
-        let is_idle = self.is_at_rest && self.transport.input.is_empty();
-        if is_idle {
-            self.transport.rest();
-        }
-        let received = tokio::select! {
-            biased;
-            received = self.transport.fill() => received?,
-            () = self.signals.drained(), if is_idle => return Err(Ending::shutdown()),
-            () = tokio::time::sleep(Duration::from_secs(idle_s)), if is_idle && idle_s > 0 => {
-                return Err(Ending::with_words(
-                    ConnectionEnd::TimedOut,
-                    Box::new(Diagnostic::fatal(
-                        SqlState::IDLE_SESSION_TIMEOUT,
-                        "terminating connection due to idle-session timeout",
-                    )),
-                ));
-            }
-        };
-        if received == 0 {
-            return Err(Ending::silent(ConnectionEnd::Vanished));
-        }
-        Ok(())
-    }
-
-    /// Waits until the whole message has come.
-    pub(super) async fn receive(&mut self, header: FrameHeader) -> Result<(), Ending> {
-        while self.transport.input.len() < header.total_bytes() {
-            if self.transport.fill().await? == 0 {
-                return Err(Ending::silent(ConnectionEnd::Vanished));
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a message without keeping it.
-    async fn skip_body(&mut self, header: FrameHeader) -> Result<(), Ending> {
-        self.unread_bytes = header.total_bytes();
-        self.drop_unread().await
-    }
-
-    async fn drop_unread(&mut self) -> Result<(), Ending> {
-        loop {
-            let here = self.unread_bytes.min(self.transport.input.len());
-            self.transport.input.advance(here);
-            self.unread_bytes -= here;
-            if self.unread_bytes == 0 {
-                return Ok(());
-            }
-            if self.transport.fill().await? == 0 {
-                return Err(Ending::silent(ConnectionEnd::Vanished));
-            }
-        }
     }
 
     /// The connection is over: rows that nobody will ever confirm are not sent any more.

@@ -90,3 +90,19 @@ fn a_cancelled_pipeline_is_skipped_up_to_its_sync() {
         ["ParseComplete", "BindComplete", "error 57014", "Ready I"]
     );
 }
+
+#[test]
+fn a_cancelled_copy_says_how_many_rows_it_had_written_and_how_many_not() {
+    let gateway = Gateway::start_with(|settings| settings.copy.batch_rows = 10, None);
+    let mut client = Client::signed_in(&gateway);
+    client.send_query("copy double_datapoints (external_id, timestamp, value) from stdin");
+    assert_eq!(client.line(), "CopyIn 0");
+    client.copy_data("pump\t2026-01-01T00:00:00Z\t1\n".repeat(15));
+    gateway.pipeline.wait_for_rows(10);
+    cancel(gateway.address, client.process_id, &client.cancel_key);
+    assert_eq!(client.transcript(), ["error 57014", "Ready I"]);
+    assert_eq!(
+        client.fields[&'D'],
+        "10 of 15 rows are in CDF, 5 were not sent."
+    );
+}

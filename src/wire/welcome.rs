@@ -1,0 +1,98 @@
+//! From the StartupMessage to the first ReadyForQuery.
+//!
+//! Owns the order of the checks: too many connections, TLS, password, database, settings.
+//! Promises that a client which may not in is told why, and that nobody learns of databases or
+//! settings before its password was right. Never keeps a connection that failed a check.
+
+use super::encoding::ClientEncoding;
+use super::ending::Ending;
+use super::gateway::Gateway;
+use super::registry::{LONG_KEY_BYTES, Registration, SHORT_KEY_BYTES};
+use super::reply::{put, put_parameter, put_ready};
+use super::startup::StartupRequest;
+use super::startup_parameters::SessionRequest;
+use super::transport::Transport;
+use super::user::GatewayUser;
+use crate::diagnostic::{Diagnostic, Severity, SqlState};
+use crate::sql::Settings;
+use crate::telemetry::{ConnectionEnd, SignInFailure};
+use bytes::Bytes;
+use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::startup::{BackendKeyData, SecretKey};
+use std::sync::Arc;
+
+/// Who signed in, and the session that they asked for.
+pub(super) struct Welcomed {
+    pub(super) user: Arc<GatewayUser>,
+    pub(super) database: String,
+    pub(super) settings: Settings,
+    /// The connection's number.
+    pub(super) process_id: i32,
+}
+
+/// Checks who the client is and greets it.
+pub(super) async fn welcome(
+    gateway: &Gateway,
+    transport: &mut Transport,
+    request: StartupRequest,
+    registration: &Registration,
+) -> Result<Welcomed, Ending> {
+    let fatal = |mut diagnostic: Box<Diagnostic>| {
+        diagnostic.severity = Severity::Fatal;
+        Ending::with_words(ConnectionEnd::SignInFailed, diagnostic)
+    };
+    let minor = request.minor;
+    let request = SessionRequest::of(request.parameters).map_err(fatal)?;
+    if registration.refused {
+        return Err(Ending::with_words(
+            ConnectionEnd::Refused,
+            Box::new(Diagnostic::fatal(
+                SqlState::TOO_MANY_CONNECTIONS,
+                "sorry, too many clients already",
+            )),
+        ));
+    }
+    if gateway.settings.listen.require_tls && !transport.is_encrypted() {
+        let failure = SignInFailure::TlsRequired;
+        gateway.connections.sign_ins_failed.add(failure, 1);
+        let diagnostic = Diagnostic::fatal(
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            "this gateway accepts connections with TLS only",
+        );
+        return Err(fatal(Box::new(diagnostic.with_hint(
+            "Connect with sslmode=require, or sslmode=verify-full.",
+        ))));
+    }
+    let bytes_max = gateway.settings.listen.message_bytes_max_before_sign_in;
+    let user = gateway
+        .authenticator
+        .sign_in(transport, &request.user, bytes_max, &gateway.connections)
+        .await?;
+    request.check_database().map_err(fatal)?;
+    let parameters = request
+        .settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut settings = Settings::new(&request.user, parameters).map_err(fatal)?;
+    let output = &mut transport.output;
+    let encoding = ClientEncoding::from(settings.client_encoding());
+    for (name, value) in settings.take_reports() {
+        put_parameter(output, encoding, name, &value);
+    }
+    let process_id = registration.process_id();
+    let secret_key = if minor == 0 {
+        registration.issue_cancel_key(SHORT_KEY_BYTES)
+    } else {
+        registration.issue_cancel_key(LONG_KEY_BYTES)
+    };
+    let secret_key = SecretKey::Bytes(Bytes::from(secret_key));
+    put(output, &BackendKeyData::new(process_id, secret_key));
+    put_ready(output, TransactionStatus::Idle);
+    transport.flush().await?;
+    Ok(Welcomed {
+        user,
+        database: request.database,
+        settings,
+        process_id,
+    })
+}
