@@ -1,5 +1,12 @@
 //! `penstock emulator`: a local CDF in a process of its own.
+//!
+//! Owns the command's options and its life: it prints one ready line on standard output
+//! and runs until SIGTERM or Ctrl-C. What it serves is the library's part.
+
+use crate::emulator::{Budgets, ClientCredentials, EmulatorOptions, start};
 use clap::Args;
+use std::io::Write;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 /// Options of `penstock emulator`.
@@ -8,9 +15,124 @@ pub struct EmulatorArguments {
     /// Address to listen on, host:port; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:8010")]
     pub listen: String,
+    /// Serve only this project; without it every project name is served
+    #[arg(long)]
+    pub project: Option<String>,
+    /// Check, count and sum writes without storing them
+    #[arg(long)]
+    pub sink: bool,
+    /// Accept only bearer tokens that the token endpoint issued
+    #[arg(long)]
+    pub require_token: bool,
+    /// The only client id that the token endpoint accepts; without it any pair is accepted
+    #[arg(long, requires = "client_secret")]
+    pub client_id: Option<String>,
+    /// The secret of that client
+    #[arg(
+        long,
+        env = "PENSTOCK_EMULATOR_CLIENT_SECRET",
+        requires = "client_id",
+        hide_env_values = true
+    )]
+    pub client_secret: Option<String>,
+    /// Lifetime of the tokens that it issues, in seconds
+    #[arg(long, default_value_t = 3_600)]
+    pub token_lifetime_s: u64,
+    /// Worker threads
+    #[arg(long, default_value_t = 2)]
+    pub threads: usize,
+    /// Budgets to enforce: a TOML file, or "published" for the figures that CDF publishes
+    #[arg(long)]
+    pub budgets: Option<String>,
 }
 
 /// Runs until SIGTERM or Ctrl-C.
-pub fn run(_arguments: EmulatorArguments) -> ExitCode {
-    ExitCode::SUCCESS
+pub fn run(arguments: EmulatorArguments) -> ExitCode {
+    match serve(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("penstock emulator: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: EmulatorArguments) -> Result<(), String> {
+    // The signals are taken over before the ready line: a caller may stop us right after it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))?;
+    let stopped = {
+        let _inside = runtime.enter();
+        stop_signal()?
+    };
+    let token_lifetime_s = arguments.token_lifetime_s;
+    let emulator = start(options(arguments)?).map_err(|error| error.to_string())?;
+    emulator.set_token_lifetime_s(token_lifetime_s);
+    let ready = format!(
+        "penstock emulator ready cdf={} token_url={}\n",
+        emulator.base_url(),
+        emulator.token_url()
+    );
+    let mut output = std::io::stdout();
+    output
+        .write_all(ready.as_bytes())
+        .and_then(|()| output.flush())
+        .map_err(|error| format!("cannot write the ready line: {error}"))?;
+    runtime.block_on(stopped);
+    emulator.stop();
+    Ok(())
+}
+
+fn options(arguments: EmulatorArguments) -> Result<EmulatorOptions, String> {
+    let clients =
+        arguments
+            .client_id
+            .zip(arguments.client_secret)
+            .map(|(client_id, client_secret)| ClientCredentials {
+                client_id,
+                client_secret,
+            });
+    let budgets = match arguments.budgets.as_deref() {
+        None => Budgets::default(),
+        Some("published") => Budgets::published(),
+        Some(file) => read_budgets(file)?,
+    };
+    Ok(EmulatorOptions {
+        listen: address(&arguments.listen)?,
+        project: arguments.project,
+        sink: arguments.sink,
+        accept_any_token: !arguments.require_token,
+        clients: clients.into_iter().collect(),
+        threads: arguments.threads,
+        budgets,
+    })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .ok_or_else(|| format!("--listen {text}: not an address of the form host:port"))
+}
+
+fn read_budgets(file: &str) -> Result<Budgets, String> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("--budgets {file}: {error}"))?;
+    toml::from_str(&text).map_err(|error| format!("--budgets {file}: {error}"))
+}
+
+/// Takes over SIGTERM and Ctrl-C; the future ends at the first of them.
+fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let taken = |kind| signal(kind).map_err(|error| format!("cannot take over signals: {error}"));
+    let mut terminate = taken(SignalKind::terminate())?;
+    let mut interrupt = taken(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

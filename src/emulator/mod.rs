@@ -1,1 +1,53 @@
 //! A local CDF, for trying, testing and load.
+//!
+//! It owns a server that answers the part of CDF's REST API that Penstock writes to and
+//! reads back from: sign-in, time series, datapoints, data sets and RAW. It promises to
+//! check what CDF checks (items per request, value ranges, references, doubled and taken
+//! identifiers, budgets) and to answer with CDF's shapes and codes. It keeps everything
+//! in memory, on threads and runtimes of its own: only HTTP passes between it and the
+//! rest, and it shares no encoder and no decoder with the gateway, so that a fault of
+//! one shows in the other. It never persists anything.
+//!
+//! How a request travels: [`server`] hands the connection to a worker thread,
+//! `service` finds the operation (`route`), the identity (`token`), the budget
+//! (`throttle`) and the fault to inject (`faults`), and calls the handler in
+//! `time_series`, `datapoints`, `raw` or `data_sets`. What happened is kept by
+//! `statistics` and `request_log`, and shown by `admin` under `/_emulator/`.
+//!
+//! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
+//! [`checksum`], and not stored.
+
+mod admin;
+mod answer;
+mod body;
+mod budget;
+mod call;
+pub mod checksum;
+mod clock;
+mod connection;
+mod cursor;
+mod data_sets;
+mod datapoints;
+mod fault;
+mod json;
+mod metadata;
+mod options;
+mod project;
+mod query;
+mod raw;
+mod reference;
+mod request_log;
+mod route;
+mod server;
+mod service;
+mod sink;
+mod state;
+mod statistics;
+mod throttle;
+mod time_series;
+mod token;
+mod update;
+
+pub use budget::{Budget, BudgetScope, Budgets};
+pub use options::{ClientCredentials, EmulatorOptions};
+pub use server::{EmulatorError, EmulatorHandle, start};

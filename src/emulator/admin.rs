@@ -1,0 +1,163 @@
+//! `/_emulator/…`: faults, figures and settings, for tests and load tests.
+//!
+//! Owns the admin calls; `docs/emulator.md` describes them. They need no token and count
+//! against no budget. Also answers `token/inspect`, which shows what a token may do: here,
+//! everything.
+
+use super::answer::{Answer, Refusal};
+use super::budget::Budgets;
+use super::call::Call;
+use super::fault::FaultRule;
+use super::json;
+use super::query::Query;
+use super::reference::{InstanceId, check_instance_id};
+use super::state::Emulator;
+use super::time_series::NewTimeSeries;
+use axum::http::Method;
+use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Answers an admin call.
+pub fn serve(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Answer {
+    answer(emulator, parts, body).unwrap_or_else(Answer::from)
+}
+
+fn answer(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Refusal> {
+    let path = parts.uri.path().trim_start_matches("/_emulator");
+    match (&parts.method, path) {
+        (&Method::GET, "/ready") => Ok(Answer::json(200, &json!({"status": "ready"}))),
+        (&Method::POST, "/faults") => {
+            emulator.faults.add(json::read::<Vec<FaultRule>>(body)?)?;
+            Ok(Answer::items(200, &emulator.faults.list()))
+        }
+        (&Method::GET, "/faults") => Ok(Answer::items(200, &emulator.faults.list())),
+        (&Method::DELETE, "/faults") => {
+            emulator.faults.clear();
+            Ok(Answer::empty())
+        }
+        (&Method::GET, "/statistics") => Ok(Answer::json(200, &emulator.statistics.report())),
+        (&Method::DELETE, "/statistics") => {
+            emulator.statistics.clear();
+            Ok(Answer::empty())
+        }
+        (&Method::GET, "/requests") => requests(emulator, parts),
+        (&Method::DELETE, "/requests") => {
+            emulator.requests.clear();
+            Ok(Answer::empty())
+        }
+        (&Method::DELETE, "/data") => {
+            emulator.clear_data();
+            Ok(Answer::empty())
+        }
+        (&Method::GET, "/budgets") => Ok(Answer::json(200, &emulator.throttle.budgets())),
+        (&Method::PUT, "/budgets") => {
+            emulator.throttle.set_budgets(json::read::<Budgets>(body)?);
+            Ok(Answer::json(200, &emulator.throttle.budgets()))
+        }
+        (&Method::GET, "/tokens") => Ok(token_settings(emulator)),
+        (&Method::PUT, "/tokens") => {
+            let settings = json::read::<TokenSettings>(body)?;
+            emulator.tokens.set_lifetime_s(settings.lifetime_s);
+            Ok(token_settings(emulator))
+        }
+        (&Method::DELETE, "/tokens") => {
+            emulator.tokens.expire_all();
+            Ok(Answer::empty())
+        }
+        (&Method::POST, "/instances") => create_instances(emulator, body),
+        _ => Err(Refusal::NotFound {
+            message: format!("No admin call {} {}", parts.method, parts.uri.path()),
+            missing: Vec::new(),
+        }),
+    }
+}
+
+fn requests(emulator: &Emulator, parts: &Parts) -> Result<Answer, Refusal> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+    let since = query.number("since")?.unwrap_or(0).max(0);
+    let limit = query.number("limit")?.unwrap_or(1_000).max(0);
+    let operation = query.get("operation").unwrap_or_default();
+    let entries = emulator.requests.since(
+        since.unsigned_abs(),
+        operation,
+        usize::try_from(limit).unwrap_or(usize::MAX),
+    );
+    Ok(Answer::items(200, &entries))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenSettings {
+    lifetime_s: u64,
+}
+
+fn token_settings(emulator: &Emulator) -> Answer {
+    let lifetime_s = emulator.tokens.lifetime_s();
+    Answer::json(200, &TokenSettings { lifetime_s })
+}
+
+/// Time series that a data model would have brought along: the emulator serves no data
+/// models, but their series can be written to by instance id.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewInstances {
+    project: String,
+    items: Vec<NewInstance>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewInstance {
+    space: String,
+    external_id: String,
+    #[serde(default)]
+    is_string: bool,
+}
+
+fn create_instances(emulator: &Emulator, body: &[u8]) -> Result<Answer, Refusal> {
+    let request = json::read::<NewInstances>(body)?;
+    let mut new = Vec::with_capacity(request.items.len());
+    for item in request.items {
+        check_instance_id(&item.space, &item.external_id)?;
+        new.push(NewTimeSeries {
+            is_string: Some(item.is_string),
+            instance_id: Some(InstanceId {
+                space: item.space,
+                external_id: item.external_id,
+            }),
+            ..NewTimeSeries::default()
+        });
+    }
+    let created = emulator.project(&request.project).time_series.create(new)?;
+    Ok(Answer::items(201, &created))
+}
+
+/// `GET /api/v1/token/inspect`
+pub fn inspect(call: &Call<'_>) -> Answer {
+    let names = call.emulator.project_names();
+    let projects: Vec<_> = names
+        .iter()
+        .map(|name| json!({"projectUrlName": name, "groups": [1]}))
+        .collect();
+    let capability = |acl: &str, actions: &[&str]| {
+        json!({
+            acl: {"actions": actions, "scope": {"all": {}}},
+            "projectScope": {"projects": names},
+        })
+    };
+    Answer::json(
+        200,
+        &json!({
+            "subject": call.asker.identity,
+            "projects": projects,
+            "capabilities": [
+                capability("projectsAcl", &["LIST", "READ"]),
+                capability("groupsAcl", &["LIST"]),
+                capability("timeSeriesAcl", &["READ", "WRITE"]),
+                capability("rawAcl", &["READ", "WRITE", "LIST"]),
+                capability("datasetsAcl", &["READ", "WRITE", "OWNER"]),
+            ],
+        }),
+    )
+}

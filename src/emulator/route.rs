@@ -1,0 +1,244 @@
+//! From a method and a path to an operation.
+//!
+//! Owns the table of endpoints and the names of operations, which faults, statistics and
+//! the request log use. The path is split **before** percent decoding, so that a name
+//! with a slash (`t%2F1`) stays one segment. Never looks at a body.
+
+use super::answer::Refusal;
+use super::query::percent_decode;
+use axum::http::Method;
+use serde::Serialize;
+
+/// One operation of the API; the figures and faults of the emulator are kept per operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    TokenIssue,
+    TokenInspect,
+    TimeSeriesCreate,
+    TimeSeriesList,
+    TimeSeriesByIds,
+    TimeSeriesUpdate,
+    TimeSeriesDelete,
+    DatapointsInsert,
+    DatapointsList,
+    DatapointsLatest,
+    DatapointsDelete,
+    DataSetsCreate,
+    DataSetsList,
+    DataSetsByIds,
+    DataSetsUpdate,
+    RawDatabasesCreate,
+    RawDatabasesList,
+    RawDatabasesDelete,
+    RawTablesCreate,
+    RawTablesList,
+    RawTablesDelete,
+    RawRowsInsert,
+    RawRowsList,
+    RawRowsGet,
+    RawRowsDelete,
+    RawCursorsList,
+    /// A path that no endpoint answers.
+    Unknown,
+}
+
+impl Operation {
+    /// The name, `resource.verb`; the part before the first dot is the API that budgets
+    /// are counted for.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenIssue => "token.issue",
+            Self::TokenInspect => "token.inspect",
+            Self::TimeSeriesCreate => "time_series.create",
+            Self::TimeSeriesList => "time_series.list",
+            Self::TimeSeriesByIds => "time_series.byids",
+            Self::TimeSeriesUpdate => "time_series.update",
+            Self::TimeSeriesDelete => "time_series.delete",
+            Self::DatapointsInsert => "datapoints.insert",
+            Self::DatapointsList => "datapoints.list",
+            Self::DatapointsLatest => "datapoints.latest",
+            Self::DatapointsDelete => "datapoints.delete",
+            Self::DataSetsCreate => "data_sets.create",
+            Self::DataSetsList => "data_sets.list",
+            Self::DataSetsByIds => "data_sets.byids",
+            Self::DataSetsUpdate => "data_sets.update",
+            Self::RawDatabasesCreate => "raw.databases.create",
+            Self::RawDatabasesList => "raw.databases.list",
+            Self::RawDatabasesDelete => "raw.databases.delete",
+            Self::RawTablesCreate => "raw.tables.create",
+            Self::RawTablesList => "raw.tables.list",
+            Self::RawTablesDelete => "raw.tables.delete",
+            Self::RawRowsInsert => "raw.rows.insert",
+            Self::RawRowsList => "raw.rows.list",
+            Self::RawRowsGet => "raw.rows.get",
+            Self::RawRowsDelete => "raw.rows.delete",
+            Self::RawCursorsList => "raw.cursors.list",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Serialize for Operation {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The names that a path carries, decoded. Empty where the path has none.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct PathNames {
+    pub project: String,
+    pub database: String,
+    pub table: String,
+    pub key: String,
+}
+
+/// Finds the operation of a request; an unknown path is a 404, a known one with another
+/// method a 405.
+pub fn resolve(method: &Method, path: &str) -> Result<(Operation, PathNames), Refusal> {
+    let mut names = PathNames::default();
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let operation = match segments.as_slice() {
+        ["oauth2", "token"] => pick(method, path, None, Some(Operation::TokenIssue))?,
+        ["api", "v1", "token", "inspect"] => {
+            pick(method, path, Some(Operation::TokenInspect), None)?
+        }
+        ["api", "v1", "projects", project, rest @ ..] => {
+            names.project = percent_decode(project)?;
+            in_project(method, path, rest, &mut names)?
+        }
+        _ => return Err(unknown_path(path)),
+    };
+    Ok((operation, names))
+}
+
+fn in_project(
+    method: &Method,
+    path: &str,
+    rest: &[&str],
+    names: &mut PathNames,
+) -> Result<Operation, Refusal> {
+    use Operation as O;
+    match rest {
+        ["timeseries"] => pick(
+            method,
+            path,
+            Some(O::TimeSeriesList),
+            Some(O::TimeSeriesCreate),
+        ),
+        ["timeseries", "list"] => pick(method, path, None, Some(O::TimeSeriesList)),
+        ["timeseries", "byids"] => pick(method, path, None, Some(O::TimeSeriesByIds)),
+        ["timeseries", "update"] => pick(method, path, None, Some(O::TimeSeriesUpdate)),
+        ["timeseries", "delete"] => pick(method, path, None, Some(O::TimeSeriesDelete)),
+        ["timeseries", "data"] => pick(method, path, None, Some(O::DatapointsInsert)),
+        ["timeseries", "data", "list"] => pick(method, path, None, Some(O::DatapointsList)),
+        ["timeseries", "data", "latest"] => pick(method, path, None, Some(O::DatapointsLatest)),
+        ["timeseries", "data", "delete"] => pick(method, path, None, Some(O::DatapointsDelete)),
+        ["datasets"] => pick(method, path, None, Some(O::DataSetsCreate)),
+        ["datasets", "list"] => pick(method, path, None, Some(O::DataSetsList)),
+        ["datasets", "byids"] => pick(method, path, None, Some(O::DataSetsByIds)),
+        ["datasets", "update"] => pick(method, path, None, Some(O::DataSetsUpdate)),
+        ["raw", "dbs"] => pick(
+            method,
+            path,
+            Some(O::RawDatabasesList),
+            Some(O::RawDatabasesCreate),
+        ),
+        ["raw", "dbs", "delete"] => pick(method, path, None, Some(O::RawDatabasesDelete)),
+        ["raw", "dbs", database, "tables", in_database @ ..] => {
+            names.database = percent_decode(database)?;
+            in_raw_database(method, path, in_database, names)
+        }
+        _ => Err(unknown_path(path)),
+    }
+}
+
+fn in_raw_database(
+    method: &Method,
+    path: &str,
+    rest: &[&str],
+    names: &mut PathNames,
+) -> Result<Operation, Refusal> {
+    use Operation as O;
+    if let [table, ..] = rest {
+        names.table = percent_decode(table)?;
+    }
+    match rest {
+        [] => pick(
+            method,
+            path,
+            Some(O::RawTablesList),
+            Some(O::RawTablesCreate),
+        ),
+        ["delete"] => pick(method, path, None, Some(O::RawTablesDelete)),
+        [_, "rows"] => pick(method, path, Some(O::RawRowsList), Some(O::RawRowsInsert)),
+        // A row whose key is "delete" is read by GET, rows are deleted by POST.
+        [_, "rows", "delete"] if *method == Method::POST => Ok(O::RawRowsDelete),
+        [_, "rows", key] => {
+            names.key = percent_decode(key)?;
+            pick(method, path, Some(O::RawRowsGet), None)
+        }
+        [_, "cursors"] => pick(method, path, Some(O::RawCursorsList), None),
+        _ => Err(unknown_path(path)),
+    }
+}
+
+fn pick(
+    method: &Method,
+    path: &str,
+    get: Option<Operation>,
+    post: Option<Operation>,
+) -> Result<Operation, Refusal> {
+    let found = match *method {
+        Method::GET => get,
+        Method::POST => post,
+        _ => None,
+    };
+    found.ok_or_else(|| Refusal::MethodNotAllowed(format!("{method} is not allowed on {path}")))
+}
+
+fn unknown_path(path: &str) -> Refusal {
+    Refusal::NotFound {
+        message: format!("This local CDF has no endpoint at {path}"),
+        missing: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_blanks_and_slashes_stay_one_segment() -> Result<(), Refusal> {
+        let path = "/api/v1/projects/p/raw/dbs/my%20db/tables/t%2F1/rows/k%2F1";
+        let (operation, names) = resolve(&Method::GET, path)?;
+        assert_eq!(operation, Operation::RawRowsGet);
+        assert_eq!(names.database, "my db");
+        assert_eq!(names.table, "t/1");
+        assert_eq!(names.key, "k/1");
+        Ok(())
+    }
+
+    #[test]
+    fn an_unencoded_slash_in_a_table_name_reaches_nothing() {
+        let path = "/api/v1/projects/p/raw/dbs/d/tables/t/1/rows";
+        let refusal = resolve(&Method::GET, path)
+            .err()
+            .map(|refusal| refusal.status());
+        assert_eq!(refusal, Some(404));
+    }
+
+    #[test]
+    fn a_row_with_the_key_delete_can_be_read() -> Result<(), Refusal> {
+        let path = "/api/v1/projects/p/raw/dbs/d/tables/t/rows/delete";
+        assert_eq!(resolve(&Method::GET, path)?.0, Operation::RawRowsGet);
+        assert_eq!(resolve(&Method::POST, path)?.0, Operation::RawRowsDelete);
+        Ok(())
+    }
+
+    #[test]
+    fn a_known_path_with_another_method_is_a_405() {
+        let refusal = resolve(&Method::PUT, "/api/v1/projects/p/timeseries");
+        assert_eq!(refusal.err().map(|refusal| refusal.status()), Some(405));
+    }
+}
