@@ -83,6 +83,9 @@ fn gunzip(body: &[u8]) -> Result<Vec<u8>, Refusal> {
         static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
     }
     let refused = || Refusal::invalid("Request body is not valid gzip");
+    if !body.starts_with(&[0x1f, 0x8b]) {
+        return Err(refused());
+    }
     // The last four bytes say how long the content is; a lie shows as a failure below.
     let trailer: [u8; 4] = body.last_chunk().copied().ok_or_else(refused)?;
     let length = u32::from_le_bytes(trailer) as usize;

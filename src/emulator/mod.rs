@@ -8,10 +8,10 @@
 //! rest, and it shares no encoder and no decoder with the gateway, so that a fault of
 //! one shows in the other. It never persists anything.
 //!
-//! How a request travels: [`server`] hands the connection to a worker thread,
-//! `service` finds the operation (`route`), the identity (`token`), the budget
-//! (`throttle`) and the fault to inject (`faults`), and calls the handler in
-//! `time_series`, `datapoints`, `raw` or `data_sets`. What happened is kept by
+//! How a request travels: `server` hands the connection to a worker thread, `service`
+//! takes the request in, `exchange` finds the operation (`route`), the identity
+//! (`token`), the budget (`throttle`) and the fault to inject (`fault`), and the handler
+//! in `time_series`, `datapoints`, `raw` or `data_sets` does the work. What happened is kept by
 //! `statistics` and `request_log`, and shown by `admin` under `/_emulator/`.
 //!
 //! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
@@ -28,6 +28,7 @@ mod connection;
 mod cursor;
 mod data_sets;
 mod datapoints;
+mod exchange;
 mod fault;
 mod json;
 mod metadata;

@@ -8,15 +8,16 @@ import json
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 
 import pytest
 from cognite.client import ClientConfig, CogniteClient, global_config
 from cognite.client.credentials import OAuthClientCredentials, Token
 from cognite.client.data_classes import (
+    DataSetWrite,
     DatapointsQuery,
     StatusCode,
-    TimeSeries,
     TimeSeriesUpdate,
     TimeSeriesWrite,
 )
@@ -91,7 +92,9 @@ def series(client, external_id, **fields):
 
 
 def test_a_created_series_comes_back_with_all_its_fields(client):
-    data_set = client.data_sets.create(name_of_data_set())
+    data_set = client.data_sets.create(
+        DataSetWrite(external_id="set", name="Set", metadata={"a": "b"})
+    )
     made = series(
         client,
         "pump/1 é",
@@ -110,12 +113,6 @@ def test_a_created_series_comes_back_with_all_its_fields(client):
     assert read.data_set_id == data_set.id
     assert client.time_series.retrieve(id=made.id).external_id == "pump/1 é"
     assert client.time_series.retrieve(external_id="unknown") is None
-
-
-def name_of_data_set():
-    from cognite.client.data_classes import DataSetWrite
-
-    return DataSetWrite(external_id="set", name="Set", metadata={"a": "b"})
 
 
 def test_created_series_keep_the_order_of_the_request(client):
@@ -311,7 +308,8 @@ def test_the_latest_point_is_strictly_before_the_given_time(client):
     series(client, "l", unit="bar")
     client.time_series.data.insert([(NOON, 1.0), (NOON + DAY, 2.0)], external_id="l")
     latest = client.time_series.data.retrieve_latest(external_id="l")
-    assert (latest.timestamp, latest.value, latest.unit) == (NOON + DAY, 2.0, "bar")
+    assert latest.timestamp.timestamp() * 1_000 == NOON + DAY
+    assert (latest.value, latest.unit) == (2.0, "bar")
     earlier = client.time_series.data.retrieve_latest(external_id="l", before=NOON + DAY)
     assert earlier.value == 1.0
     none = client.time_series.data.retrieve_latest(external_id="l", before=NOON)
@@ -319,8 +317,6 @@ def test_the_latest_point_is_strictly_before_the_given_time(client):
 
 
 def test_relative_times_count_back_from_now(client):
-    import time
-
     now = int(time.time() * 1_000)
     series(client, "r")
     client.time_series.data.insert([(now - 3 * DAY, 1.0), (now - DAY, 2.0)], external_id="r")
@@ -502,7 +498,7 @@ def test_client_credentials_sign_in_and_are_the_identity():
             scopes=["https://local.cognitedata.com/.default"],
         )
         client = emulator.client(credentials)
-        client.time_series.create(TimeSeries(external_id="a"))
+        client.time_series.create(TimeSeriesWrite(external_id="a"))
         inspected = client.iam.token.inspect()
         assert inspected.subject == "line 1"
         assert [one.url_name for one in inspected.projects] == ["plant"]

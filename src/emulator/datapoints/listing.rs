@@ -164,9 +164,10 @@ impl Range {
             )));
         }
         let limit = options.limit.unwrap_or(LIMIT_DEFAULT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
+        // Zero is a question too: for the outside points alone, say.
+        if !(0..=LIMIT_MAX).contains(&limit) {
             return Err(Refusal::invalid(format!(
-                "limit: must be from 1 to {LIMIT_MAX}, got {limit}"
+                "limit: must be from 0 to {LIMIT_MAX}, got {limit}"
             )));
         }
         let outside_points = options.include_outside_points.unwrap_or(false);
@@ -202,7 +203,11 @@ impl Range {
             shown = join(join(before, shown), after);
         }
         drop(points);
-        let next_cursor = page.next.map(|next| cursor::encode(CURSOR, &next));
+        // Pages with outside points have no next one: a cursor could not say which it is.
+        let next_cursor = page
+            .next
+            .filter(|_| !self.outside_points)
+            .map(|next| cursor::encode(CURSOR, &next));
         ListedSeries::new(
             series,
             shown,

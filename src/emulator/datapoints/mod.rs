@@ -9,7 +9,7 @@ mod given;
 mod insert;
 mod latest;
 mod listing;
-mod messages;
+pub mod messages;
 mod points;
 mod removal;
 mod status;
@@ -17,13 +17,13 @@ mod status_symbols;
 mod times;
 mod view;
 
-pub use given::{check_number, check_timestamp};
+pub use given::{check_number, check_string, check_timestamp};
 pub use insert::{check_points, insert};
 pub use latest::latest;
 pub use listing::list;
 pub use points::Points;
 pub use removal::delete;
-pub use status::{Severity, StatusCode};
+pub use status::StatusCode;
 
 /// Earliest timestamp: 1900-01-01T00:00:00.000Z, in ms.
 pub const TIMESTAMP_MIN_MS: i64 = -2_208_988_800_000;

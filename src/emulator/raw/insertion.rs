@@ -107,3 +107,72 @@ pub fn check_row(key: &str, columns: &str) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the storing reader makes of a body: the sum of its rows, or a refusal.
+    fn stored(body: &str) -> Result<(u64, u64), u16> {
+        let rows = json::read::<InsertRequest<'_>>(body.as_bytes()).map_err(|r| r.status())?;
+        let mut sum = 0_u64;
+        for row in &rows.items {
+            check_row(&row.key, row.columns.get()).map_err(|r| r.status())?;
+            let columns = row.columns.get().as_bytes();
+            sum = sum.wrapping_add(checksum::row(row.key.as_bytes(), columns));
+        }
+        Ok((rows.items.len() as u64, sum))
+    }
+
+    fn sunk(body: &str) -> Result<(u64, u64), u16> {
+        sink::read_rows(body.as_bytes())
+            .map(|tally| (tally.rows, tally.rows_sum))
+            .map_err(|refusal| refusal.status())
+    }
+
+    /// Bodies that are right, nearly right and wrong.
+    fn bodies() -> impl Strategy<Value = String> {
+        let field = prop::sample::select(vec![
+            r#""key":"a""#,
+            r#""key" : "\u00e9\n""#,
+            r#""key":"""#,
+            r#""key":5"#,
+            r#""k\u0065y":"escaped""#,
+            r#""columns":{}"#,
+            r#""columns": {"a":[1,{"b":null}],"c":"\\\""} "#,
+            r#""columns":[1]"#,
+            r#""columns":"text""#,
+            r#""columns":{"a":01}"#,
+            r#""other":{"key":[]}"#,
+        ]);
+        let row =
+            prop::collection::vec(field, 0..4).prop_map(|row| format!("{{{}}}", row.join(",")));
+        let rows = prop::collection::vec(row, 0..4).prop_map(|rows| rows.join(" , "));
+        let frame = prop::sample::select(vec![
+            (r#"{"items":["#, "]}"),
+            (r#"{ "x": 1, "items" : ["#, " ] } "),
+            (r#"{"items":["#, r#"],"items":[]}"#),
+            (r#"{"items":["#, "]"),
+            (r#"[["#, "]]"),
+        ]);
+        (frame, rows).prop_map(|((start, end), rows)| format!("{start}{rows}{end}"))
+    }
+
+    proptest! {
+        #[test]
+        fn sink_and_store_agree_on_every_body(body in bodies()) {
+            prop_assert_eq!(sunk(&body), stored(&body), "{}", body);
+        }
+
+        #[test]
+        fn sink_and_store_agree_on_every_row_that_can_be_written(
+            key in ".{1,40}",
+            columns in prop::collection::btree_map(".{0,10}", ".{0,30}", 0..5),
+        ) {
+            let body = serde_json::json!({"items": [{"key": key, "columns": columns}]}).to_string();
+            prop_assert!(stored(&body).is_ok());
+            prop_assert_eq!(sunk(&body), stored(&body), "{}", body);
+        }
+    }
+}

@@ -2,24 +2,19 @@
 //!
 //! Owns a push reader of `DataPointInsertionRequest`: every chunk of the body goes through
 //! once, nothing of it is kept but the few bytes of an element that a chunk cuts in two.
-//! Each point is checked and summed; a point of the usual form (a timestamp after 2001, a
-//! double) takes a path without loops. Memory is bounded by one element, whatever the
-//! body says about its length.
+//! Each point is checked and summed, by `elements`. Memory is bounded by one element,
+//! whatever the body says about its length.
 
-use super::wire_format::{self, Broken, Fields, Value, WireType};
+use super::elements::{
+    ELEMENT_BYTES_MAX, Hashed, instance_id, length, next_point, numeric_point, text, text_point,
+};
+use super::wire_format::{self, Broken, WireType};
 use crate::emulator::answer::Refusal;
 use crate::emulator::call::Tally;
-use crate::emulator::checksum;
-use crate::emulator::datapoints::{
-    SERIES_MAX, STRING_BYTES_MAX, TIMESTAMP_MAX_MS, TIMESTAMP_MIN_MS, VALUE_LIMIT,
-};
-use crate::emulator::datapoints::{Severity, StatusCode};
+use crate::emulator::datapoints::{SERIES_MAX, check_points};
 use crate::emulator::json::check_items;
-use crate::emulator::reference::{InstanceId, Reference, refuse_doubled};
+use crate::emulator::reference::{Reference, refuse_doubled};
 use std::collections::HashSet;
-
-/// Most bytes of one element: a point, or a reference. A valid one has some 4 KiB.
-const ELEMENT_BYTES_MAX: u64 = 64 << 10;
 
 /// Bytes taken from a chunk at a time to complete an element that was cut.
 const CARRY_STEP_BYTES: usize = 64;
@@ -242,11 +237,11 @@ impl PointStream {
             usize::try_from(self.points_left).map_or(input.len(), |left| left.min(input.len()));
         let list = &input[..own];
         let (used, count) = match self.kind {
-            Some(Kind::Text) => self.read_text_points(list)?,
-            _ => self.read_numeric_points(list)?,
+            Some(Kind::Text) => self.add_points(list, text_point)?,
+            _ => self.add_points(list, numeric_point)?,
         };
         self.tally.points += count;
-        crate::emulator::datapoints::check_points(self.tally.points)?;
+        check_points(self.tally.points)?;
         self.points_left -= used as u64;
         self.take_from_item(used as u64)?;
         if used < own && own as u64 == self.points_left + used as u64 {
@@ -256,51 +251,23 @@ impl PointStream {
         Ok(used)
     }
 
-    fn read_numeric_points(&mut self, list: &[u8]) -> Result<(usize, u64), Refusal> {
+    /// Adds up the whole points at the start of a list.
+    fn add_points(
+        &mut self,
+        list: &[u8],
+        hash: impl Fn(&[u8]) -> Result<Hashed, Refusal>,
+    ) -> Result<(usize, u64), Refusal> {
+        // Locals, so that the loop keeps them in registers.
         let (mut at, mut count, mut sum, mut span) = (0, 0, self.item_sum, self.span);
         while let Some((point, used)) = next_point(&list[at..])? {
-            let (timestamp, bits, status) = match usual_point(point) {
-                Some((timestamp, bits)) => (timestamp, bits, StatusCode::GOOD),
-                None => numeric_point(point)?,
-            };
-            check_timestamp(timestamp)?;
-            if status == StatusCode::GOOD {
-                // One comparison also finds NaN and the infinities: their bits are larger.
-                if bits & (u64::MAX >> 1) >= VALUE_LIMIT.to_bits() {
-                    return Err(out_of_range(bits));
-                }
-            } else {
-                check_number(bits, status)?;
-            }
-            sum = sum.wrapping_add(checksum::point(timestamp, bits, u64::from(status.code())));
+            let (timestamp, hash) = hash(point)?;
+            sum = sum.wrapping_add(hash);
             span.first = span.first.min(timestamp);
             span.last = span.last.max(timestamp);
             at += used;
             count += 1;
         }
         (self.item_sum, self.span) = (sum, span);
-        Ok((at, count))
-    }
-
-    fn read_text_points(&mut self, list: &[u8]) -> Result<(usize, u64), Refusal> {
-        let (mut at, mut count) = (0, 0);
-        while let Some((point, used)) = next_point(&list[at..])? {
-            let point = TextPoint::read(point)?;
-            check_timestamp(point.timestamp)?;
-            let bits = match point.value {
-                None if point.status.severity() != Severity::Bad => return Err(value_required()),
-                None => checksum::NULL_VALUE_BITS,
-                Some(value) if value.len() > STRING_BYTES_MAX => return Err(string_too_long()),
-                Some(value) => checksum::bytes(value.as_bytes()),
-            };
-            let status = u64::from(point.status.code());
-            let hash = checksum::point(point.timestamp, bits, status);
-            self.item_sum = self.item_sum.wrapping_add(hash);
-            self.span.first = self.span.first.min(point.timestamp);
-            self.span.last = self.span.last.max(point.timestamp);
-            at += used;
-            count += 1;
-        }
         Ok((at, count))
     }
 
@@ -338,142 +305,6 @@ impl PointStream {
     }
 }
 
-/// The next point of a list; `None` when it is not whole.
-#[inline]
-fn next_point(list: &[u8]) -> Result<Option<(&[u8], usize)>, Refusal> {
-    if let [0x0a, length @ 0..=0x7f, rest @ ..] = list {
-        let length = usize::from(*length);
-        return Ok(rest.get(..length).map(|point| (point, length + 2)));
-    }
-    let Some(((field, wire_type), header)) = wire_format::header(list)? else {
-        return Ok(None);
-    };
-    if field != 1 {
-        return Err(Broken.into());
-    }
-    let Some((length, used)) = length(wire_type, &list[header..])? else {
-        return Ok(None);
-    };
-    if length > ELEMENT_BYTES_MAX {
-        return Err(string_too_long());
-    }
-    let (start, length) = (header + used, length as usize);
-    Ok(list
-        .get(start..start + length)
-        .map(|point| (point, start + length)))
-}
-
-/// A point of 16 bytes: a timestamp of six varint bytes (2001 to 2109) and a double.
-#[inline]
-fn usual_point(point: &[u8]) -> Option<(i64, u64)> {
-    let point: &[u8; 16] = point.try_into().ok()?;
-    let [0x08, t0, t1, t2, t3, t4, t5, 0x11, value @ ..] = point else {
-        return None;
-    };
-    let text = u64::from_le_bytes([*t0, *t1, *t2, *t3, *t4, *t5, 0, 0]);
-    // Five bytes that go on, one that ends.
-    if text & 0x8080_8080_8080 != 0x0080_8080_8080 {
-        return None;
-    }
-    // Close the gaps between groups of 7 bits, then of 14.
-    let sevens = text & 0x7f7f_7f7f_7f7f;
-    let pairs = (sevens & 0x007f_007f_007f) | ((sevens & 0x7f00_7f00_7f00) >> 1);
-    let timestamp =
-        (pairs & 0x3fff) | ((pairs & 0x3fff_0000) >> 2) | ((pairs & 0x3fff_0000_0000) >> 4);
-    Some((timestamp as i64, u64::from_le_bytes(*value)))
-}
-
-/// Any numeric point: timestamp, value bits, status.
-fn numeric_point(point: &[u8]) -> Result<(i64, u64, StatusCode), Refusal> {
-    let (mut timestamp, mut bits, mut status, mut null) = (0, 0, StatusCode::GOOD, false);
-    for field in Fields::new(point) {
-        match field? {
-            (1, Value::Varint(value)) => timestamp = value as i64,
-            (2, Value::Fixed64(value)) => bits = value,
-            (3, Value::Bytes(message)) => status = read_status(message)?,
-            (4, Value::Varint(value)) => null = value != 0,
-            (1..=4, _) => return Err(Broken.into()),
-            _ => {}
-        }
-    }
-    if null {
-        if status.severity() != Severity::Bad {
-            return Err(value_required());
-        }
-        bits = checksum::NULL_VALUE_BITS;
-    }
-    Ok((timestamp, bits, status))
-}
-
-struct TextPoint<'a> {
-    timestamp: i64,
-    value: Option<&'a str>,
-    status: StatusCode,
-}
-
-impl<'a> TextPoint<'a> {
-    fn read(point: &'a [u8]) -> Result<Self, Refusal> {
-        let (mut timestamp, mut value, mut status, mut null) = (0, "", StatusCode::GOOD, false);
-        for field in Fields::new(point) {
-            match field? {
-                (1, Value::Varint(ms)) => timestamp = ms as i64,
-                (2, Value::Bytes(bytes)) => value = text(bytes)?,
-                (3, Value::Bytes(message)) => status = read_status(message)?,
-                (4, Value::Varint(flag)) => null = flag != 0,
-                (1..=4, _) => return Err(Broken.into()),
-                _ => {}
-            }
-        }
-        Ok(Self {
-            timestamp,
-            value: (!null).then_some(value),
-            status,
-        })
-    }
-}
-
-fn read_status(message: &[u8]) -> Result<StatusCode, Refusal> {
-    let (mut code, mut symbol) = (0, "");
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Varint(value)) => code = value as i64,
-            (2, Value::Bytes(bytes)) => symbol = text(bytes)?,
-            (1 | 2, _) => return Err(Broken.into()),
-            _ => {}
-        }
-    }
-    let code = (code != 0 || symbol.is_empty()).then_some(code);
-    StatusCode::given(code, (!symbol.is_empty()).then_some(symbol))
-}
-
-fn instance_id(message: &[u8]) -> Result<InstanceId, Refusal> {
-    let (mut space, mut external_id) = ("", "");
-    for field in Fields::new(message) {
-        match field? {
-            (1, Value::Bytes(bytes)) => space = text(bytes)?,
-            (2, Value::Bytes(bytes)) => external_id = text(bytes)?,
-            (1 | 2, _) => return Err(Broken.into()),
-            _ => {}
-        }
-    }
-    Ok(InstanceId {
-        space: space.to_owned(),
-        external_id: external_id.to_owned(),
-    })
-}
-
-fn length(wire_type: WireType, input: &[u8]) -> wire_format::Read<u64> {
-    if wire_type == WireType::Length {
-        wire_format::varint(input)
-    } else {
-        Err(Broken)
-    }
-}
-
-fn text(bytes: &[u8]) -> Result<&str, Refusal> {
-    std::str::from_utf8(bytes).map_err(|_| Broken.into())
-}
-
 fn check_element(length: u64) -> Result<(), Refusal> {
     if length > ELEMENT_BYTES_MAX {
         return Err(Refusal::invalid(
@@ -483,38 +314,184 @@ fn check_element(length: u64) -> Result<(), Refusal> {
     Ok(())
 }
 
-#[inline]
-fn check_timestamp(timestamp_ms: i64) -> Result<(), Refusal> {
-    if (TIMESTAMP_MIN_MS..=TIMESTAMP_MAX_MS).contains(&timestamp_ms) {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emulator::checksum;
+    use crate::emulator::datapoints::messages::{
+        DataPointInsertionItem, DataPointInsertionRequest, InsertedPoints, ItemReference,
+        NumericDatapoint, NumericDatapoints, StatusMessage, StringDatapoint, StringDatapoints,
+    };
+    use proptest::prelude::*;
+    use prost::Message;
+
+    /// A request and the sum that it should come to.
+    fn request() -> impl Strategy<Value = (DataPointInsertionRequest, u64)> {
+        let status = prop::sample::select(vec![0, 0x4000_0000, 0x8000_0000_u32]);
+        let time = prop_oneof![
+            9 => 1_000_000_000_000_i64..2_000_000_000_000,
+            1 => -2_208_988_800_000_i64..4_102_444_800_000,
+        ];
+        let numeric = prop::collection::vec((time.clone(), -1e99..1e99, status.clone()), 0..40);
+        let text = prop::collection::vec((time, ".{0,40}", status), 0..20);
+        let points = prop_oneof![numeric.prop_map(numeric_points), text.prop_map(text_points)];
+        let items = prop::collection::btree_map("[a-zé]{1,12}", points, 1..8);
+        items.prop_map(|items| {
+            let mut sum = 0_u64;
+            let items = items.into_iter().map(|(name, (points, points_sum))| {
+                let factor = checksum::series_by_external_id(name.as_bytes());
+                sum = sum.wrapping_add(factor.wrapping_mul(points_sum));
+                DataPointInsertionItem {
+                    reference: Some(ItemReference::ExternalId(name)),
+                    points: Some(points),
+                }
+            });
+            let items = items.collect();
+            (DataPointInsertionRequest { items }, sum)
+        })
     }
-    crate::emulator::datapoints::check_timestamp(timestamp_ms)
-}
 
-#[cold]
-fn out_of_range(bits: u64) -> Refusal {
-    match check_number(bits, StatusCode::GOOD) {
-        Err(refusal) => refusal,
-        Ok(()) => Broken.into(),
+    fn status_message(code: u32) -> Option<StatusMessage> {
+        (code != 0).then(|| StatusMessage {
+            code: i64::from(code),
+            symbol: String::new(),
+        })
     }
-}
 
-fn check_number(bits: u64, status: StatusCode) -> Result<(), Refusal> {
-    crate::emulator::datapoints::check_number(Some(f64::from_bits(bits)), status)
-}
+    fn numeric_points(points: Vec<(i64, f64, u32)>) -> (InsertedPoints, u64) {
+        let mut sum = 0_u64;
+        let datapoints = points.into_iter().map(|(timestamp, value, code)| {
+            let hash = checksum::point(timestamp, value.to_bits(), u64::from(code));
+            sum = sum.wrapping_add(hash);
+            NumericDatapoint {
+                timestamp,
+                value,
+                status: status_message(code),
+                null_value: false,
+            }
+        });
+        let datapoints = datapoints.collect();
+        (
+            InsertedPoints::Numeric(NumericDatapoints { datapoints }),
+            sum,
+        )
+    }
 
-fn value_required() -> Refusal {
-    Refusal::invalid("Datapoint value is required unless its status is Bad")
-}
+    fn text_points(points: Vec<(i64, String, u32)>) -> (InsertedPoints, u64) {
+        let mut sum = 0_u64;
+        let datapoints = points.into_iter().map(|(timestamp, value, code)| {
+            let bits = checksum::bytes(value.as_bytes());
+            sum = sum.wrapping_add(checksum::point(timestamp, bits, u64::from(code)));
+            StringDatapoint {
+                timestamp,
+                value,
+                status: status_message(code),
+                null_value: false,
+            }
+        });
+        let datapoints = datapoints.collect();
+        (InsertedPoints::Text(StringDatapoints { datapoints }), sum)
+    }
 
-fn string_too_long() -> Refusal {
-    Refusal::invalid(format!(
-        "Datapoint string value has to be at most {STRING_BYTES_MAX} bytes"
-    ))
-}
+    /// Items, points and sum of a body that is pushed in chunks of these sizes.
+    fn read(body: &[u8], sizes: &[usize]) -> Result<(u64, u64, u64), Refusal> {
+        let mut stream = PointStream::default();
+        let mut rest = body;
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, later) = rest.split_at((*size).min(rest.len()));
+            stream.push(chunk)?;
+            rest = later;
+        }
+        let tally = stream.finish()?.tally;
+        Ok((tally.items, tally.points, tally.points_sum))
+    }
 
-impl From<Broken> for Refusal {
-    fn from(_: Broken) -> Self {
-        Refusal::invalid("Request body is not valid protobuf")
+    proptest! {
+        #[test]
+        fn every_point_is_summed_however_the_body_is_cut(
+            (request, sum) in request(),
+            sizes in prop::collection::vec(1_usize..90, 1..8),
+        ) {
+            let body = request.encode_to_vec();
+            let whole = read(&body, &[body.len()]);
+            prop_assert_eq!(whole.as_ref().map(|(items, _, sum)| (*items, *sum)),
+                            Ok((request.items.len() as u64, sum)));
+            prop_assert_eq!(read(&body, &sizes), whole);
+        }
+
+        #[test]
+        fn a_damaged_body_gets_the_same_verdict_however_it_is_cut(
+            (request, _) in request(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            size in 1_usize..200,
+        ) {
+            let mut body = request.encode_to_vec();
+            for (place, byte) in damage {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+            let (whole, cut) = (read(&body, &[body.len()]), read(&body, &[size]));
+            prop_assert_eq!(whole.is_ok(), cut.is_ok());
+            if whole.is_ok() {
+                prop_assert_eq!(whole, cut);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reference_may_follow_its_points() -> Result<(), Refusal> {
+        let item = |reference, points| DataPointInsertionItem { reference, points };
+        let (points, _) = numeric_points(vec![(1_700_000_000_000, 1.5, 0)]);
+        let name = item(Some(ItemReference::ExternalId("a".into())), None).encode_to_vec();
+        let list = item(None, Some(points)).encode_to_vec();
+        let frame = |parts: [&[u8]; 2]| {
+            let item = parts.concat();
+            [&[0x0a, item.len() as u8], item.as_slice()].concat()
+        };
+        let before = frame([&name, &list]);
+        let after = frame([&list, &name]);
+        assert_eq!(read(&before, &[100])?, read(&after, &[100])?);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_field_is_passed_over() -> Result<(), Refusal> {
+        let (points, sum) = numeric_points(vec![(1_700_000_000_000, 1.5, 0)]);
+        let items = vec![DataPointInsertionItem {
+            reference: Some(ItemReference::ExternalId("a".into())),
+            points: Some(points),
+        }];
+        let mut body = vec![0x7a, 5, 1, 2, 3, 4, 5];
+        body.extend(DataPointInsertionRequest { items }.encode_to_vec());
+        let sum = checksum::series_by_external_id(b"a").wrapping_mul(sum);
+        assert_eq!(read(&body, &[3])?, (1, 1, sum));
+        Ok(())
+    }
+
+    #[test]
+    fn a_body_that_ends_early_is_refused() {
+        let (points, _) = numeric_points(vec![(1_700_000_000_000, 1.5, 0)]);
+        let items = vec![DataPointInsertionItem {
+            reference: Some(ItemReference::ExternalId("a".into())),
+            points: Some(points),
+        }];
+        let body = DataPointInsertionRequest { items }.encode_to_vec();
+        for end in 0..body.len() {
+            assert!(read(&body[..end], &[7]).is_err(), "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn a_huge_claimed_length_takes_no_memory() {
+        let mut stream = PointStream::default();
+        // An item of 2^62 bytes whose first point claims 2^40.
+        let body = [
+            0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0x1a, 0x80, 0x80, 0x80,
+            0x80, 0x80, 0x80, 0x80, 0x20, 0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20,
+        ];
+        assert!(stream.push(&body).is_err());
     }
 }
