@@ -52,12 +52,14 @@ fn answer(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Ref
         }
         (&Method::GET, "/budgets") => Ok(Answer::json(200, &emulator.throttle.budgets())),
         (&Method::PUT, "/budgets") => {
-            emulator.throttle.set_budgets(json::read::<Budgets>(body)?);
+            emulator
+                .throttle
+                .set_budgets(json::read_object::<Budgets>(body)?);
             Ok(Answer::json(200, &emulator.throttle.budgets()))
         }
         (&Method::GET, "/tokens") => Ok(token_settings(emulator)),
         (&Method::PUT, "/tokens") => {
-            let settings = json::read::<TokenSettings>(body)?;
+            let settings = json::read_object::<TokenSettings>(body)?;
             emulator.tokens.set_lifetime_s(settings.lifetime_s);
             Ok(token_settings(emulator))
         }
@@ -116,7 +118,7 @@ struct NewInstance {
 }
 
 fn create_instances(emulator: &Emulator, body: &[u8]) -> Result<Answer, Refusal> {
-    let request = json::read::<NewInstances>(body)?;
+    let request = json::read_object::<NewInstances>(body)?;
     let mut new = Vec::with_capacity(request.items.len());
     for item in request.items {
         check_instance_id(&item.space, &item.external_id)?;

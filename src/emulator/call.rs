@@ -86,7 +86,7 @@ impl Call<'_> {
 
     /// The body as JSON of the shape `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        super::json::read(&self.bytes())
+        super::json::read_object(&self.bytes())
     }
 
     /// Counts `items` against the budgets.

@@ -6,9 +6,20 @@
 use super::answer::Refusal;
 use serde::Deserialize;
 
-/// Reads `body` as `T`, which may borrow from it.
+/// Reads any JSON as `T`, which may borrow from it.
 pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| refusal(&error.to_string()))
+}
+
+/// Reads a request body, which has to be an object: serde would take an array for a
+/// structure as well, its elements for the fields in their order.
+pub fn read_object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Refusal::invalid(
+            "Request body is not valid: expected a JSON object",
+        ));
+    }
+    read(body)
 }
 
 /// Checks the number of `items`, as every list of the API is bounded.

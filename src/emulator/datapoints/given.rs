@@ -194,7 +194,7 @@ struct JsonStatus {
 
 /// Reads an insert in JSON.
 pub fn read_json(body: &[u8]) -> Result<Vec<GivenItem>, Refusal> {
-    let request: JsonRequest<'_> = json::read(body)?;
+    let request: JsonRequest<'_> = json::read_object(body)?;
     request
         .items
         .into_iter()

@@ -50,7 +50,7 @@ pub fn insert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         call.tally = tally;
         return Ok(Answer::empty());
     }
-    let rows = json::read::<InsertRequest<'_>>(&body)?.items;
+    let rows = json::read_object::<InsertRequest<'_>>(&body)?.items;
     call.tally.items = rows.len() as u64;
     call.consume(call.tally.items, body.len() as u64)?;
     check_items("rows", rows.len(), ROWS_MAX)?;
@@ -115,7 +115,8 @@ mod tests {
 
     /// What the storing reader makes of a body: the sum of its rows, or a refusal.
     fn stored(body: &str) -> Result<(u64, u64), u16> {
-        let rows = json::read::<InsertRequest<'_>>(body.as_bytes()).map_err(|r| r.status())?;
+        let rows =
+            json::read_object::<InsertRequest<'_>>(body.as_bytes()).map_err(|r| r.status())?;
         let mut sum = 0_u64;
         for row in &rows.items {
             check_row(&row.key, row.columns.get()).map_err(|r| r.status())?;

@@ -37,7 +37,7 @@ pub fn by_ids(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let request = match call.bytes().as_ref() {
         [] => ListRequest::from_query(call.query)?,
-        body => crate::emulator::json::read::<ListRequest>(body)?,
+        body => crate::emulator::json::read_object::<ListRequest>(body)?,
     };
     let limit = request.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
