@@ -35,24 +35,31 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-/// Hash of a byte string: eight little-endian bytes at a time, the last word padded with
-/// zeros, the length mixed in.
+/// Hash of a byte string: two little-endian words of eight bytes at a time, the last ones
+/// padded with zeros, the length mixed in.
 #[inline]
 pub fn bytes(text: &[u8]) -> u64 {
-    let mut words = text.chunks_exact(8);
     let mut hash = SPREAD ^ (text.len() as u64).wrapping_mul(MIX_B);
-    for word in &mut words {
-        let mut eight = [0; 8];
-        eight.copy_from_slice(word);
-        hash = fold(hash ^ u64::from_le_bytes(eight), MIX_A);
+    let mut pairs = text.chunks_exact(16);
+    for pair in &mut pairs {
+        let (low, high) = pair.split_at(8);
+        hash = fold(word(low) ^ MIX_A, word(high) ^ hash);
     }
-    let rest = words.remainder();
-    if !rest.is_empty() {
-        let mut eight = [0; 8];
-        eight[..rest.len()].copy_from_slice(rest);
-        hash = fold(hash ^ u64::from_le_bytes(eight), MIX_A);
+    let rest = pairs.remainder();
+    let (low, high) = rest.split_at(rest.len().min(8));
+    fold(word(low) ^ MIX_B, word(high) ^ hash)
+}
+
+/// Up to eight bytes as a little-endian word.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    if let Ok(eight) = bytes.try_into() {
+        return u64::from_le_bytes(eight);
     }
-    mix(hash)
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// Factor of a series that is named by its external id.

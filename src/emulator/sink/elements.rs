@@ -1,7 +1,7 @@
 //! The elements of an insert in protobuf: points, statuses, instance ids.
 //!
 //! Owns the reading and the checking of one element that is wholly there. A point of the
-//! usual form (a timestamp after 2001, a double) takes a path without loops.
+//! usual form (a timestamp after 1971, a double) takes a path without loops.
 
 use super::wire_format::{self, Broken, Fields, Read, Value, WireType};
 use crate::emulator::answer::Refusal;
@@ -14,6 +14,9 @@ use crate::emulator::reference::InstanceId;
 
 /// Most bytes of one element: a point, or a reference. A valid one has some 4 KiB.
 pub const ELEMENT_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of a numeric point of the usual form, with the two bytes of its frame.
+pub const USUAL_POINT_BYTES: usize = 18;
 
 /// A checked point: its timestamp in ms and its hash.
 pub type Hashed = (i64, u64);
@@ -43,11 +46,12 @@ pub fn next_point(list: &[u8]) -> Result<Option<(&[u8], usize)>, Refusal> {
         .map(|point| (point, start + length)))
 }
 
-/// A point of 16 bytes: a timestamp of six varint bytes (2001 to 2109) and a double.
-#[inline]
-fn usual_point(point: &[u8]) -> Option<(i64, u64)> {
-    let point: &[u8; 16] = point.try_into().ok()?;
-    let [0x08, t0, t1, t2, t3, t4, t5, 0x11, value @ ..] = point else {
+/// Checks and hashes a numeric point of the usual form with its frame: 16 bytes of a
+/// timestamp in six varint bytes (1971 to 2109) and a double. `None` says that it has
+/// another form, or that something is wrong with it.
+#[inline(always)]
+pub fn usual_point(framed: &[u8; USUAL_POINT_BYTES]) -> Option<Hashed> {
+    let [0x0a, 0x10, 0x08, t0, t1, t2, t3, t4, t5, 0x11, value @ ..] = framed else {
         return None;
     };
     let text = u64::from_le_bytes([*t0, *t1, *t2, *t3, *t4, *t5, 0, 0]);
@@ -60,23 +64,14 @@ fn usual_point(point: &[u8]) -> Option<(i64, u64)> {
     let pairs = (sevens & 0x007f_007f_007f) | ((sevens & 0x7f00_7f00_7f00) >> 1);
     let timestamp =
         (pairs & 0x3fff) | ((pairs & 0x3fff_0000) >> 2) | ((pairs & 0x3fff_0000_0000) >> 4);
-    Some((timestamp as i64, u64::from_le_bytes(*value)))
+    let (timestamp, bits) = (timestamp as i64, u64::from_le_bytes(*value));
+    // One comparison also finds NaN and the infinities: their bits are larger.
+    let fits = bits & (u64::MAX >> 1) < VALUE_LIMIT.to_bits() && timestamp <= TIMESTAMP_MAX_MS;
+    fits.then(|| (timestamp, checksum::point(timestamp, bits, 0)))
 }
 
-/// Checks and hashes a numeric point.
-#[inline]
+/// Checks and hashes any numeric point.
 pub fn numeric_point(point: &[u8]) -> Result<Hashed, Refusal> {
-    if let Some((timestamp, bits)) = usual_point(point)
-        // One comparison also finds NaN and the infinities: their bits are larger.
-        && bits & (u64::MAX >> 1) < VALUE_LIMIT.to_bits()
-        && timestamp <= TIMESTAMP_MAX_MS
-    {
-        return Ok((timestamp, checksum::point(timestamp, bits, 0)));
-    }
-    any_numeric_point(point)
-}
-
-fn any_numeric_point(point: &[u8]) -> Result<Hashed, Refusal> {
     let (mut timestamp, mut bits, mut status, mut null) = (0, 0, StatusCode::GOOD, false);
     for field in Fields::new(point) {
         match field? {

@@ -22,6 +22,7 @@ pub struct StringSpan<'a> {
 #[derive(Debug)]
 pub struct JsonText<'a> {
     text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     /// The open objects (`true`) and arrays around the position, kept to be reused.
     open: Vec<bool>,
@@ -34,33 +35,37 @@ impl<'a> JsonText<'a> {
     pub fn new(text: &'a str) -> Self {
         Self {
             text,
+            bytes: text.as_bytes(),
             at: 0,
             open: Vec::new(),
         }
     }
 
-    fn bytes(&self) -> &'a [u8] {
-        self.text.as_bytes()
-    }
-
+    #[cold]
     fn fault<T>(&self) -> Result<T, NotJson> {
         Err(NotJson { at: self.at })
     }
 
     /// The next byte that is not blank, without taking it.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
-        while let Some(byte) = self.bytes().get(self.at) {
-            match byte {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                byte => return Some(*byte),
-            }
+        match self.bytes.get(self.at) {
+            // No token starts with a byte up to the blank, and few blanks are written.
+            Some(byte) if *byte > b' ' => Some(*byte),
+            _ => self.peek_after_blanks(),
         }
-        None
+    }
+
+    #[cold]
+    fn peek_after_blanks(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        self.bytes.get(self.at).copied()
     }
 
     /// Takes `byte` if it comes next, after blanks.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
@@ -68,13 +73,21 @@ impl<'a> JsonText<'a> {
     }
 
     /// Takes `byte`, which has to come next.
-    #[inline]
+    #[inline(always)]
     pub fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
         if self.take(byte) {
             Ok(())
         } else {
             self.fault()
         }
+    }
+
+    /// Takes `text` if it comes next to the byte.
+    #[inline(always)]
+    pub fn take_exactly(&mut self, text: &[u8]) -> bool {
+        let found = self.bytes[self.at..].starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found
     }
 
     /// Checks that nothing but blanks is left.
@@ -90,15 +103,30 @@ impl<'a> JsonText<'a> {
     #[inline]
     pub fn string(&mut self) -> Result<StringSpan<'a>, NotJson> {
         self.expect(b'"')?;
+        self.string_after_quote()
+    }
+
+    /// Takes the rest of a string whose opening quote was taken.
+    #[inline]
+    pub fn string_after_quote(&mut self) -> Result<StringSpan<'a>, NotJson> {
         let start = self.at;
+        let escaped = self.pass_string()?;
+        Ok(StringSpan {
+            text: &self.text[start..self.at - 1],
+            escaped,
+        })
+    }
+
+    /// Passes over a string whose opening quote was taken; whether it held escapes.
+    #[inline(always)]
+    fn pass_string(&mut self) -> Result<bool, NotJson> {
         let mut escaped = false;
         loop {
-            self.at = plain_end(self.bytes(), self.at);
-            match self.bytes().get(self.at) {
+            self.at = plain_end(self.bytes, self.at);
+            match self.bytes.get(self.at) {
                 Some(b'"') => {
-                    let text = &self.text[start..self.at];
                     self.at += 1;
-                    return Ok(StringSpan { text, escaped });
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -109,12 +137,13 @@ impl<'a> JsonText<'a> {
         }
     }
 
+    #[cold]
     fn escape(&mut self) -> Result<(), NotJson> {
         self.at += 1;
-        match self.bytes().get(self.at) {
+        match self.bytes.get(self.at) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => {
-                let digits = self.bytes().get(self.at + 1..self.at + 5);
+                let digits = self.bytes.get(self.at + 1..self.at + 5);
                 if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
                     return self.fault();
                 }
@@ -152,17 +181,20 @@ impl<'a> JsonText<'a> {
         }
     }
 
+    #[inline(always)]
     fn name(&mut self) -> Result<(), NotJson> {
-        self.string()?;
+        self.expect(b'"')?;
+        self.pass_string()?;
         self.expect(b':')
     }
 
     /// Takes a scalar or an empty container; otherwise opens one and returns `true`.
-    #[inline]
+    #[inline(always)]
     fn scalar_or_opening(&mut self) -> Result<bool, NotJson> {
         match self.peek() {
             Some(b'"') => {
-                self.string()?;
+                self.at += 1;
+                self.pass_string()?;
             }
             Some(b'{') => {
                 self.at += 1;
@@ -188,56 +220,54 @@ impl<'a> JsonText<'a> {
         Ok(false)
     }
 
+    #[inline(always)]
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
-        if !self.bytes()[self.at..].starts_with(word) {
-            return self.fault();
+        if self.take_exactly(word) {
+            Ok(())
+        } else {
+            self.fault()
         }
-        self.at += word.len();
-        Ok(())
     }
 
     fn number(&mut self) -> Result<(), NotJson> {
-        self.at += usize::from(self.bytes().get(self.at) == Some(&b'-'));
-        match self.bytes().get(self.at) {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
+        let mut at = self.at + usize::from(self.bytes.get(self.at) == Some(&b'-'));
+        at = match self.bytes.get(at) {
+            Some(b'0') => at + 1,
+            _ => self.digits(at)?,
+        };
+        if self.bytes.get(at) == Some(&b'.') {
+            at = self.digits(at + 1)?;
         }
-        if self.bytes().get(self.at) == Some(&b'.') {
-            self.at += 1;
-            self.digits()?;
+        if let Some(b'e' | b'E') = self.bytes.get(at) {
+            let sign = matches!(self.bytes.get(at + 1), Some(b'+' | b'-'));
+            at = self.digits(at + 1 + usize::from(sign))?;
         }
-        if let Some(b'e' | b'E') = self.bytes().get(self.at) {
-            self.at += 1;
-            self.at += usize::from(matches!(self.bytes().get(self.at), Some(b'+' | b'-')));
-            self.digits()?;
-        }
+        self.at = at;
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), NotJson> {
-        let count = self.bytes()[self.at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        if count == 0 {
-            return self.fault();
+    /// Where the digits that start at `at` end; there has to be one.
+    #[inline(always)]
+    fn digits(&self, at: usize) -> Result<usize, NotJson> {
+        let mut end = at;
+        while self.bytes.get(end).is_some_and(u8::is_ascii_digit) {
+            end += 1;
         }
-        self.at += count;
-        Ok(())
+        if end == at { self.fault() } else { Ok(end) }
     }
 }
 
 /// The first byte from `at` on that is a quote, a backslash or a control character.
-#[inline]
+#[inline(always)]
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let word = u64::from_le_bytes(*eight);
-        let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
+        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
         let quote = zero(word ^ (ONES * u64::from(b'"')));
         let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
         // A borrow can mark bytes above a true one falsely; the lowest mark is always true.
-        let marks = quote | backslash | control;
+        let marks = (quote | backslash | control) & HIGHS;
         if marks != 0 {
             return at + marks.trailing_zeros() as usize / 8;
         }

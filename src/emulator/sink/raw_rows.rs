@@ -65,29 +65,48 @@ fn read_items(reader: &mut JsonText<'_>) -> Result<Tally, Refusal> {
 fn read_row<'a>(reader: &mut JsonText<'a>) -> Result<(Cow<'a, str>, &'a str), Refusal> {
     let (mut key, mut columns) = (None, None);
     reader.expect(b'{')?;
-    if !reader.take(b'}') {
-        loop {
-            let name = reader.string()?;
-            reader.expect(b':')?;
-            match meaning(name)?.as_ref() {
-                "key" if key.is_some() => return Err(doubled("key")),
-                "key" => key = Some(meaning(reader.string()?)?),
-                "columns" if columns.is_some() => return Err(doubled("columns")),
-                "columns" => columns = Some(reader.value()?),
-                _ => {
-                    reader.value()?;
-                }
-            }
-            if reader.take(b'}') {
-                break;
-            }
-            reader.expect(b',')?;
+    if reader.take_exactly(b"\"key\":\"") {
+        // The usual row names its key first and writes no blanks.
+        key = Some(meaning(reader.string_after_quote()?)?);
+        if reader.take_exactly(b",\"columns\":") {
+            columns = Some(reader.value()?);
         }
+        if !reader.take(b'}') {
+            reader.expect(b',')?;
+            read_fields(reader, &mut key, &mut columns)?;
+        }
+    } else if !reader.take(b'}') {
+        read_fields(reader, &mut key, &mut columns)?;
     }
     Ok((
         key.ok_or_else(|| missing("key"))?,
         columns.ok_or_else(|| missing("columns"))?,
     ))
+}
+
+/// Reads fields in any order, to the end of their object.
+fn read_fields<'a>(
+    reader: &mut JsonText<'a>,
+    key: &mut Option<Cow<'a, str>>,
+    columns: &mut Option<&'a str>,
+) -> Result<(), Refusal> {
+    loop {
+        let name = reader.string()?;
+        reader.expect(b':')?;
+        match meaning(name)?.as_ref() {
+            "key" if key.is_some() => return Err(doubled("key")),
+            "key" => *key = Some(meaning(reader.string()?)?),
+            "columns" if columns.is_some() => return Err(doubled("columns")),
+            "columns" => *columns = Some(reader.value()?),
+            _ => {
+                reader.value()?;
+            }
+        }
+        if reader.take(b'}') {
+            return Ok(());
+        }
+        reader.expect(b',')?;
+    }
 }
 
 /// What a string means, its escapes undone.
