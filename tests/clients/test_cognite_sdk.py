@@ -1,13 +1,10 @@
 """Cognite's Python SDK, unpatched, against the emulator.
 
 The SDK is the judge of the emulator: what it can do against CDF it has to be able to do
-here. The emulator under test is the built binary, named by PENSTOCK_BINARY.
+here.
 """
 
 import json
-import os
-import signal
-import subprocess
 import time
 import urllib.request
 
@@ -15,8 +12,8 @@ import pytest
 from cognite.client import ClientConfig, CogniteClient, global_config
 from cognite.client.credentials import OAuthClientCredentials, Token
 from cognite.client.data_classes import (
-    DataSetWrite,
     DatapointsQuery,
+    DataSetWrite,
     StatusCode,
     TimeSeriesUpdate,
     TimeSeriesWrite,
@@ -28,32 +25,31 @@ from cognite.client.exceptions import (
     CogniteAuthError,
     CogniteDuplicatedError,
     CogniteNotFoundError,
+    CogniteProjectAccessError,
 )
+from support.binary import binary
+from support.process import ServerProcess
 
-global_config.disable_pypi_version_check = True
-global_config.max_retries = 2
-global_config.max_retry_backoff = 1
+pytestmark = pytest.mark.gateway_only
 
 NOON = 1_700_000_000_000
 DAY = 86_400_000
 
+READY = r"^penstock emulator ready cdf=(?P<cdf>http://\S+) token_url=(?P<token>http://\S+)$"
 
-class Emulator:
+
+class Local:
     """A running `penstock emulator`."""
 
-    def __init__(self, *flags):
-        binary = os.environ.get("PENSTOCK_BINARY", "target/debug/penstock")
-        command = [binary, "emulator", "--listen", "127.0.0.1:0", *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        ready = self.process.stdout.readline()
-        assert ready.startswith("penstock emulator ready "), ready
-        words = dict(word.split("=", 1) for word in ready.split() if "=" in word)
-        self.url, self.token_url = words["cdf"], words["token_url"]
+    def __init__(self, log, *flags):
+        command = [binary(), "emulator", "--listen", "127.0.0.1:0", *flags]
+        self.process = ServerProcess(command, READY, log)
+        self.url, self.token_url = self.process.ready["cdf"], self.process.ready["token"]
 
     def admin(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_emulator/{path}", data, method=method)
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return json.loads(answer.read())
 
     def requests(self, operation):
@@ -66,15 +62,24 @@ class Emulator:
         )
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        self.process.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_retries():
+    """Few and short retries; the settings belong to the process, so they are put back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(global_config, "disable_pypi_version_check", True)
+        patch.setattr(global_config, "max_retries", 2)
+        patch.setattr(global_config, "max_retry_backoff", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
-def emulator():
-    emulator = Emulator()
-    yield emulator
-    assert emulator.stop() == 0
+def emulator(tmp_path_factory):
+    local = Local(tmp_path_factory.mktemp("emulator") / "log")
+    yield local
+    local.stop()
 
 
 @pytest.fixture
@@ -92,9 +97,7 @@ def series(client, external_id, **fields):
 
 
 def test_a_created_series_comes_back_with_all_its_fields(client):
-    data_set = client.data_sets.create(
-        DataSetWrite(external_id="set", name="Set", metadata={"a": "b"})
-    )
+    data_set = client.data_sets.create(DataSetWrite(external_id="set", name="Set", metadata={"a": "b"}))
     made = series(
         client,
         "pump/1 é",
@@ -207,7 +210,7 @@ def test_doubles_come_back_bit_for_bit(client):
     points = [(NOON + i, value) for i, value in enumerate(values)]
     client.time_series.data.insert(points, external_id="n")
     read = client.time_series.data.retrieve(external_id="n", start=NOON, end=NOON + 10)
-    assert list(zip(read.timestamp, read.value)) == points
+    assert list(zip(read.timestamp, read.value, strict=True)) == points
     assert read.is_string is False and read.external_id == "n"
 
 
@@ -215,10 +218,8 @@ def test_points_of_every_year_from_1900_to_2099(client):
     series(client, "y")
     points = [(-2_208_988_800_000, 1.0), (-1, 2.0), (0, 3.0), (4_102_444_799_999, 4.0)]
     client.time_series.data.insert(points, external_id="y")
-    read = client.time_series.data.retrieve(
-        external_id="y", start=-2_208_988_800_000, end=4_102_444_800_000
-    )
-    assert list(zip(read.timestamp, read.value)) == points
+    read = client.time_series.data.retrieve(external_id="y", start=-2_208_988_800_000, end=4_102_444_800_000)
+    assert list(zip(read.timestamp, read.value, strict=True)) == points
 
 
 def test_strings_come_back_with_all_their_characters(client):
@@ -227,7 +228,7 @@ def test_strings_come_back_with_all_their_characters(client):
     points = [(NOON + i, text) for i, text in enumerate(texts)]
     client.time_series.data.insert(points, external_id="s")
     read = client.time_series.data.retrieve(external_id="s", start=NOON, end=NOON + 10)
-    assert list(zip(read.timestamp, read.value)) == points
+    assert list(zip(read.timestamp, read.value, strict=True)) == points
     assert read.is_string is True
 
 
@@ -247,7 +248,7 @@ def test_a_large_insert_is_split_by_the_sdk_and_read_back_whole(client, emulator
         external_id="big", start=NOON, end=NOON + 1_000 * 230_000, limit=None
     )
     assert len(read) == 230_000
-    assert list(zip(read.timestamp, read.value)) == points
+    assert list(zip(read.timestamp, read.value, strict=True)) == points
     inserts = emulator.requests("datapoints.insert")
     assert max(one["points"] for one in inserts) == 100_000
     assert all(one["content_encoding"] == "gzip" for one in inserts)
@@ -337,9 +338,7 @@ def test_a_deleted_range_keeps_its_end(client):
     series(client, "x")
     client.time_series.data.insert([(NOON + i, float(i)) for i in range(10)], external_id="x")
     client.time_series.data.delete_range(start=NOON + 2, end=NOON + 5, external_id="x")
-    client.time_series.data.delete_ranges(
-        [{"external_id": "x", "start": NOON + 7, "end": NOON + 8}]
-    )
+    client.time_series.data.delete_ranges([{"external_id": "x", "start": NOON + 7, "end": NOON + 8}])
     read = client.time_series.data.retrieve(external_id="x", start=NOON, end=NOON + 20)
     assert read.value == [0.0, 1.0, 5.0, 6.0, 8.0, 9.0]
 
@@ -383,9 +382,7 @@ def test_queries_of_one_call_may_differ(client):
     series(client, "a")
     series(client, "b")
     for name in ("a", "b"):
-        client.time_series.data.insert(
-            [(NOON + i, float(i)) for i in range(20)], external_id=name
-        )
+        client.time_series.data.insert([(NOON + i, float(i)) for i in range(20)], external_id=name)
     read = client.time_series.data.retrieve(
         external_id=[
             DatapointsQuery(external_id="a", start=NOON, end=NOON + 3),
@@ -486,9 +483,16 @@ def test_a_taken_database_name_is_a_duplicate(client):
 # --- sign-in and faults ----------------------------------------------------------------
 
 
-def test_client_credentials_sign_in_and_are_the_identity():
-    emulator = Emulator(
-        "--project", "plant", "--require-token", "--client-id", "line 1", "--client-secret", "s:1&"
+def test_client_credentials_sign_in_and_are_the_identity(tmp_path):
+    emulator = Local(
+        tmp_path / "log",
+        "--project",
+        "plant",
+        "--require-token",
+        "--client-id",
+        "line 1",
+        "--client-secret",
+        "s:1&",
     )
     try:
         credentials = OAuthClientCredentials(
@@ -507,13 +511,13 @@ def test_client_credentials_sign_in_and_are_the_identity():
         wrong = OAuthClientCredentials(emulator.token_url, "line 1", "wrong", ["x"])
         with pytest.raises(CogniteAuthError):
             emulator.client(wrong).time_series.list()
-        with pytest.raises(CogniteAPIError) as caught:
+        with pytest.raises(CogniteProjectAccessError, match="code: 401"):
             emulator.client(Token("made up")).time_series.list()
-        assert caught.value.code == 401
-        with pytest.raises(CogniteAPIError):
+        with pytest.raises(CogniteProjectAccessError) as caught:
             emulator.client(credentials, project="elsewhere").time_series.list()
+        assert caught.value.maybe_projects == ["plant"]
     finally:
-        assert emulator.stop() == 0
+        emulator.stop()
 
 
 def test_a_throttled_request_is_retried_by_the_sdk(client, emulator):
