@@ -40,8 +40,8 @@ pub fn insert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut checked = Vec::with_capacity(items.len());
     for (series, item) in series.into_iter().flatten().zip(items) {
         let is_string = match item.says_string() {
-            // Nobody has said what an imagined series holds.
-            Some(says) if series.is_imagined => says,
+            // A sink takes points as they come: it imagines most of its series.
+            Some(says) if call.sink() => says,
             _ => series.is_string,
         };
         let reference = item.reference.clone();

@@ -22,18 +22,15 @@ pub struct Series {
     pub id: i64,
     /// Never changes.
     pub is_string: bool,
-    /// Whether it only stands in for one that was never created (sink mode).
-    pub is_imagined: bool,
     description: RwLock<TimeSeries>,
     points: Mutex<Points>,
 }
 
 impl Series {
-    fn new(description: TimeSeries, is_imagined: bool) -> Self {
+    fn new(description: TimeSeries) -> Self {
         Self {
             id: description.id,
             is_string: description.is_string,
-            is_imagined,
             points: Mutex::new(Points::new(description.is_string)),
             description: RwLock::new(description),
         }
@@ -53,7 +50,7 @@ impl Series {
                 id_from(reference.checksum_factor())
             }
         };
-        Self::new(TimeSeries::create(id, new, 0), true)
+        Self::new(TimeSeries::create(id, new, 0))
     }
 
     /// What describes it, as of now.
@@ -150,7 +147,7 @@ impl TimeSeriesStore {
             if let Some(instance_id) = &description.instance_id {
                 index.by_instance_id.insert(instance_id.clone(), id);
             }
-            let series = Arc::new(Series::new(description.clone(), false));
+            let series = Arc::new(Series::new(description.clone()));
             index.by_id.insert(id, series);
             description
         });
