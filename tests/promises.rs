@@ -1,0 +1,17 @@
+//! What Penstock promises, checked from outside: a real PostgreSQL client on one side, CDF's
+//! API on the other, `penstock dev` between them.
+
+#[path = "promises/delivery.rs"]
+mod delivery;
+#[path = "promises/dev_process.rs"]
+mod dev_process;
+#[path = "promises/faults.rs"]
+mod faults;
+#[path = "promises/order.rs"]
+mod order;
+#[path = "promises/tables.rs"]
+mod tables;
+#[path = "promises/tokio_postgres_client.rs"]
+mod tokio_postgres_client;
+#[path = "promises/transactions.rs"]
+mod transactions;
