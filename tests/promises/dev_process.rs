@@ -169,12 +169,7 @@ impl DevProcess {
             .await
             .expect("a body");
         let answer: Value = serde_json::from_str(&body).expect("JSON");
-        answer["items"]
-            .as_array()
-            .or_else(|| answer["requests"].as_array())
-            .or_else(|| answer.as_array())
-            .expect("a list of requests")
-            .clone()
+        answer["items"].as_array().expect("a list of requests").clone()
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {

@@ -6,8 +6,9 @@ use tokio_postgres::Client;
 
 const INSERT: &str = "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ";
 
-fn fault(count: u32, kind: Value) -> Value {
-    json!([{ "operation": "datapoints/insert", "count": count, "kind": kind }])
+fn status_fault(count: u32, status: u16) -> Value {
+    json!([{ "operation": "datapoints.insert", "count": count, "kind": "status",
+             "status": status }])
 }
 
 async fn insert(client: &Client, rows: &str) -> Result<(), tokio_postgres::Error> {
@@ -24,7 +25,7 @@ async fn a_429_and_a_503_are_retried_until_the_rows_are_in() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     for status in [429, 503] {
-        dev.faults(fault(2, json!({ "status": status }))).await;
+        dev.faults(status_fault(2, status)).await;
         insert(&client, &format!("('pump', '2026-01-01', {status})"))
             .await
             .expect("written in the end");
@@ -40,7 +41,9 @@ async fn a_connection_reset_after_cdf_wrote_is_repeated_without_harm() {
     let dev = DevProcess::start(&[]);
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
-    dev.faults(fault(1, json!("reset_after_commit"))).await;
+    dev.faults(json!([{ "operation": "datapoints.insert", "count": 1,
+                         "kind": "reset_after_commit" }]))
+        .await;
     insert(&client, "('pump', '2026-01-01', 1), ('pump', '2026-01-02', 2)")
         .await
         .expect("written");
@@ -95,7 +98,7 @@ async fn a_forbidden_write_fails_once_and_is_not_repeated() {
     let dev = DevProcess::start(&[]);
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
-    dev.faults(fault(1, json!({ "status": 403 }))).await;
+    dev.faults(status_fault(1, 403)).await;
     let error = insert(&client, "('pump', '2026-01-01', 1)")
         .await
         .expect_err("forbidden");
@@ -126,7 +129,7 @@ async fn values_outside_cdfs_range_are_refused_before_anything_is_sent() {
         dev.requests()
             .await
             .iter()
-            .all(|request| request["operation"] != "datapoints/insert"),
+            .all(|request| request["operation"] != "datapoints.insert"),
         "nothing was sent"
     );
 }

@@ -39,8 +39,8 @@ async fn order_is_kept_when_requests_fail_and_are_repeated() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     for round in 0..6 {
-        dev.faults(json!([{ "operation": "datapoints/insert", "count": 1,
-                             "kind": { "status": 503 } }]))
+        dev.faults(json!([{ "operation": "datapoints.insert", "count": 1,
+                             "kind": "status", "status": 503 }]))
             .await;
         let text: String = (0..60)
             .map(|second| format!("pump\t2026-01-01 00:00:{second:02}+00\t{round}\n"))

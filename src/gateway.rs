@@ -1,0 +1,133 @@
+//! The gateway assembled: the stack in one place, read from top to bottom.
+//!
+//! Owns the order in which parts start and stop. Promises that nothing listens before what is
+//! behind it works, and that at the end rows in flight get their verdicts before the process
+//! goes. Never touches a row.
+
+use crate::admin::{self, AdminHandle, Readiness, ReadinessState};
+use crate::config::{Configuration, Password};
+use crate::pipeline::{Intake, MemoryBudget, PipelineSettings};
+use crate::telemetry::{self, MemoryGauges, Scrape};
+use crate::wire::{self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The address is taken, the certificate unreadable …
+    #[error("clients cannot be served: {0}")]
+    Wire(#[from] wire::WireError),
+    #[error("the address of the metrics, {address}, cannot be listened on: {cause}")]
+    Http {
+        address: SocketAddr,
+        cause: io::Error,
+    },
+    #[error("requests to CDF cannot be made: {0}")]
+    Pipeline(#[from] Box<crate::diagnostic::Diagnostic>),
+}
+
+/// A running gateway.
+pub struct Gateway {
+    wire: WireHandle,
+    intake: Intake,
+    admin: AdminHandle,
+    readiness: Readiness,
+    drain: Duration,
+}
+
+impl Gateway {
+    /// Starts everything that `configuration` asks for. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// The part that could not start.
+    pub fn start(configuration: &Configuration) -> Result<Self, GatewayError> {
+        // 1. Metrics first: handles made before the recorder count into nothing.
+        let metrics = telemetry::install();
+        let budget = MemoryBudget::new(
+            configuration.memory.rows_bytes_max,
+            configuration.memory.rows_bytes_max_per_connection,
+        );
+        let gauges = MemoryGauges::new();
+        gauges
+            .budget_bytes
+            .set(configuration.memory.rows_bytes_max as f64);
+        let sampled = budget.clone();
+        let scrape = Scrape::new(metrics)
+            .sampling(move || gauges.used_bytes.set(sampled.used_bytes() as f64));
+
+        // 2. The way out: batchers and writers, before anybody can hand them rows.
+        let intake = Intake::start(PipelineSettings {
+            batch: configuration.batch.clone(),
+            limits: configuration.limits.clone(),
+            retry: configuration.retry.clone(),
+            runtime: configuration.runtime.clone(),
+        })?;
+
+        // 3. What operators see.
+        let readiness = Readiness::new();
+        let address = configuration.listen.http;
+        let admin = admin::start(address, scrape, readiness.clone())
+            .map_err(|cause| GatewayError::Http { address, cause })?;
+
+        // 4. The way in, last.
+        let tls = tls_identity(configuration)?;
+        let settings = WireSettings {
+            listen: configuration.listen.clone(),
+            timeouts: configuration.timeouts.clone(),
+            copy: configuration.copy.clone(),
+            transactions: configuration.transactions.clone(),
+            runtime: configuration.runtime.clone(),
+        };
+        let wire = wire::start(settings, users(configuration), intake.clone(), budget, tls)?;
+        readiness.advance(ReadinessState::Ready);
+        Ok(Gateway {
+            wire,
+            intake,
+            admin,
+            readiness,
+            drain: Duration::from_secs(configuration.timeouts.drain_s),
+        })
+    }
+
+    /// Where PostgreSQL clients connect.
+    pub fn postgres_address(&self) -> SocketAddr {
+        self.wire.address()
+    }
+
+    /// Where health and metrics are served.
+    pub fn http_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Ends in the order of the data path: no new connections, statements in flight finish,
+    /// rows in flight get their verdicts, then the metrics go.
+    pub async fn drain(self) {
+        self.readiness.advance(ReadinessState::Draining);
+        self.wire.drain(self.drain).await;
+        self.intake.drain(self.drain).await;
+        self.admin.stop();
+    }
+}
+
+fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {
+    let listen = &configuration.listen;
+    match (&listen.tls_certificate, &listen.tls_private_key) {
+        (Some(certificate), Some(private_key)) => {
+            Ok(Some(TlsIdentity::from_files(certificate, private_key)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn users(configuration: &Configuration) -> Users {
+    Users::new(configuration.users.iter().map(|user| GatewayUser {
+        name: user.name.clone(),
+        scram: match &user.password {
+            Password::Plain(password) => ScramVerifier::from_password(password.expose()),
+            Password::Verifier(verifier) => verifier.clone(),
+        },
+        identity: user.identity.clone(),
+    }))
+}
