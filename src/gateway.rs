@@ -5,12 +5,14 @@
 //! goes. Never touches a row.
 
 use crate::admin::{self, AdminHandle, Readiness, ReadinessState};
+use crate::cdf::TokenCache;
 use crate::config::{Configuration, Password};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings};
 use crate::telemetry::{self, MemoryGauges, Scrape};
 use crate::wire::{self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a gateway did not start.
@@ -58,12 +60,15 @@ impl Gateway {
             .sampling(move || gauges.used_bytes.set(sampled.used_bytes() as f64));
 
         // 2. The way out: batchers and writers, before anybody can hand them rows.
-        let intake = Intake::start(PipelineSettings {
-            batch: configuration.batch.clone(),
-            limits: configuration.limits.clone(),
-            retry: configuration.retry.clone(),
-            runtime: configuration.runtime.clone(),
-        })?;
+        let intake = Intake::start(
+            PipelineSettings {
+                batch: configuration.batch.clone(),
+                limits: configuration.limits.clone(),
+                retry: configuration.retry.clone(),
+                runtime: configuration.runtime.clone(),
+            },
+            Arc::new(TokenCache::new()),
+        )?;
 
         // 3. What operators see.
         let readiness = Readiness::new();
@@ -80,7 +85,13 @@ impl Gateway {
             transactions: configuration.transactions.clone(),
             runtime: configuration.runtime.clone(),
         };
-        let wire = wire::start(settings, users(configuration), intake.clone(), budget, tls)?;
+        let wire = wire::start(
+            settings,
+            users(configuration),
+            Arc::new(intake.clone()),
+            budget,
+            tls,
+        )?;
         readiness.advance(ReadinessState::Ready);
         Ok(Gateway {
             wire,
@@ -106,7 +117,9 @@ impl Gateway {
     pub async fn drain(self) {
         self.readiness.advance(ReadinessState::Draining);
         self.wire.drain(self.drain).await;
-        self.intake.drain(self.drain).await;
+        if let Err(late) = self.intake.drain(self.drain).await {
+            tracing::error!("{late}");
+        }
         self.admin.stop();
     }
 }

@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod emulator;
+pub mod gateway;
 pub mod pipeline;
 pub mod rows;
 pub mod sql;

@@ -3,7 +3,11 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod check;
+mod dev;
 mod emulator;
+mod quickstart;
+mod serve;
+mod signals;
 
 #[derive(Parser)]
 #[command(name = "penstock", version, about)]
@@ -16,6 +20,12 @@ struct Arguments {
 enum Command {
     /// Tell whether a configuration file can be used
     Check(check::CheckArguments),
+    /// Serve clients as a configuration file says
+    Serve(serve::ServeArguments),
+    /// Run a gateway and a local CDF together, for trying and for tests
+    Dev(dev::DevArguments),
+    /// See a million rows arrive: gateway, local CDF, a client, and everything read back
+    Quickstart(quickstart::QuickstartArguments),
     /// Run a local CDF that checks what CDF checks
     Emulator(emulator::EmulatorArguments),
 }
@@ -24,6 +34,9 @@ enum Command {
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Quickstart(arguments) => quickstart::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments),
     }
 }

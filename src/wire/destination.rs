@@ -6,7 +6,7 @@
 
 use crate::catalog::Resource;
 use crate::cdf::Identity;
-use crate::pipeline::Submission;
+use crate::pipeline::{Intake, Submission};
 use std::sync::Arc;
 
 /// The pipeline, as connections see it.
@@ -16,4 +16,14 @@ pub trait Destination: Send + Sync + 'static {
 
     /// Somebody waits for what was submitted for `identity`: do not linger.
     fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource);
+}
+
+impl Destination for Intake {
+    fn submit(&self, resource: Resource, submission: Submission) {
+        Intake::submit(self, resource, submission);
+    }
+
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
+        Intake::ticket_waits(self, identity, resource);
+    }
 }
