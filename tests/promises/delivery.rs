@@ -35,7 +35,9 @@ async fn every_row_of_an_acknowledged_copy_is_in_cdf() {
     let client = dev.connect().await;
     let mut sink = pin!(
         client
-            .copy_in::<_, Bytes>("COPY double_datapoints (external_id, timestamp, value) FROM STDIN")
+            .copy_in::<_, Bytes>(
+                "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+            )
             .await
             .expect("copy starts")
     );

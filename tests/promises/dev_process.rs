@@ -169,7 +169,10 @@ impl DevProcess {
             .await
             .expect("a body");
         let answer: Value = serde_json::from_str(&body).expect("JSON");
-        answer["items"].as_array().expect("a list of requests").clone()
+        answer["items"]
+            .as_array()
+            .expect("a list of requests")
+            .clone()
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {

@@ -44,9 +44,12 @@ async fn a_connection_reset_after_cdf_wrote_is_repeated_without_harm() {
     dev.faults(json!([{ "operation": "datapoints.insert", "count": 1,
                          "kind": "reset_after_commit" }]))
         .await;
-    insert(&client, "('pump', '2026-01-01', 1), ('pump', '2026-01-02', 2)")
-        .await
-        .expect("written");
+    insert(
+        &client,
+        "('pump', '2026-01-01', 1), ('pump', '2026-01-02', 2)",
+    )
+    .await
+    .expect("written");
     assert_eq!(dev.points("pump").await.len(), 2);
 }
 
@@ -64,7 +67,10 @@ async fn a_missing_series_is_named_and_the_other_rows_are_written() {
     assert_eq!(code(&error), "23503");
     let error = error.as_db_error().expect("from the server");
     assert!(error.message().contains("ghost"), "{error:?}");
-    assert!(error.detail().is_some_and(|detail| detail.contains('2')), "{error:?}");
+    assert!(
+        error.detail().is_some_and(|detail| detail.contains('2')),
+        "{error:?}"
+    );
     assert_eq!(dev.points("pump").await.len(), 2);
 }
 
@@ -72,9 +78,12 @@ async fn a_missing_series_is_named_and_the_other_rows_are_written() {
 async fn missing_series_are_made_where_the_operator_wants_it() {
     let dev = DevProcess::start(&["--create-missing-time-series"]);
     let client = dev.connect().await;
-    insert(&client, "('new-1', '2026-01-01', 1), ('new-2', '2026-01-01', 2)")
-        .await
-        .expect("written");
+    insert(
+        &client,
+        "('new-1', '2026-01-01', 1), ('new-2', '2026-01-01', 2)",
+    )
+    .await
+    .expect("written");
     assert_eq!(dev.points("new-1").await.len(), 1);
     assert_eq!(dev.series("new-2").await["isString"], json!(false));
 }
@@ -85,9 +94,12 @@ async fn a_number_for_a_string_series_is_a_type_mismatch_that_names_it() {
     dev.create_series(&["text"], true).await;
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
-    let error = insert(&client, "('pump', '2026-01-01', 1), ('text', '2026-01-01', 2)")
-        .await
-        .expect_err("text is a string series");
+    let error = insert(
+        &client,
+        "('pump', '2026-01-01', 1), ('text', '2026-01-01', 2)",
+    )
+    .await
+    .expect_err("text is a string series");
     assert_eq!(code(&error), "42804");
     assert!(error.to_string().contains("text") || format!("{error:?}").contains("text"));
     assert_eq!(dev.points("pump").await.len(), 1);

@@ -13,7 +13,9 @@ async fn the_last_write_of_a_datapoint_in_one_copy_stays() {
     let client = dev.connect().await;
     let mut sink = pin!(
         client
-            .copy_in::<_, Bytes>("COPY double_datapoints (external_id, timestamp, value) FROM STDIN")
+            .copy_in::<_, Bytes>(
+                "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
+            )
             .await
             .expect("copy starts")
     );
@@ -82,7 +84,10 @@ async fn a_series_named_by_id_and_by_external_id_is_one_key() {
         ))
         .await
         .expect("written");
-    assert_eq!(dev.points("pump").await, [(1_767_225_600_000, 399.0.into())]);
+    assert_eq!(
+        dev.points("pump").await,
+        [(1_767_225_600_000, 399.0.into())]
+    );
 }
 
 #[tokio::test]

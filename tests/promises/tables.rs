@@ -46,10 +46,16 @@ async fn a_second_time_series_of_the_same_external_id_is_refused() {
     let client = dev.connect().await;
     let statement = "INSERT INTO time_series (external_id) VALUES ('pump')";
     client.batch_execute(statement).await.expect("written");
-    let error = client.batch_execute(statement).await.expect_err("it exists");
+    let error = client
+        .batch_execute(statement)
+        .await
+        .expect_err("it exists");
     assert_eq!(error.code().map(|code| code.code()), Some("23505"));
     let twice = "INSERT INTO time_series (external_id) VALUES ('twin'), ('twin')";
-    let error = client.batch_execute(twice).await.expect_err("it is doubled");
+    let error = client
+        .batch_execute(twice)
+        .await
+        .expect_err("it is doubled");
     assert_eq!(error.code().map(|code| code.code()), Some("23505"));
 }
 

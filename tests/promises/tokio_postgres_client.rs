@@ -20,7 +20,9 @@ async fn a_prepared_insert_writes_one_datapoint_an_execution() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     let statement = client
-        .prepare("INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ($1, $2, $3)")
+        .prepare(
+            "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ($1, $2, $3)",
+        )
         .await
         .expect("prepared");
     assert_eq!(
@@ -48,7 +50,9 @@ async fn pipelined_executions_are_all_written_and_share_requests() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     let statement = client
-        .prepare("INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ($1, $2, $3)")
+        .prepare(
+            "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ($1, $2, $3)",
+        )
         .await
         .expect("prepared");
     let rows: Vec<(SystemTime, f64)> = (0..500)

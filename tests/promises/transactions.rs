@@ -15,8 +15,14 @@ async fn rows_of_a_transaction_reach_cdf_at_commit_and_not_before() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     client.batch_execute("BEGIN").await.expect("begun");
-    client.batch_execute(&point("pump", 1)).await.expect("staged");
-    client.batch_execute(&point("pump", 2)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 1))
+        .await
+        .expect("staged");
+    client
+        .batch_execute(&point("pump", 2))
+        .await
+        .expect("staged");
     assert!(dev.points("pump").await.is_empty());
     client.batch_execute("COMMIT").await.expect("committed");
     assert_eq!(dev.points("pump").await.len(), 2);
@@ -28,9 +34,15 @@ async fn a_rolled_back_transaction_leaves_nothing_in_cdf() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     client.batch_execute("BEGIN").await.expect("begun");
-    client.batch_execute(&point("pump", 1)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 1))
+        .await
+        .expect("staged");
     client.batch_execute("ROLLBACK").await.expect("rolled back");
-    client.batch_execute(&point("pump", 9)).await.expect("written");
+    client
+        .batch_execute(&point("pump", 9))
+        .await
+        .expect("written");
     let points = dev.points("pump").await;
     assert_eq!(points.len(), 1);
     assert_eq!(points[0].1, 9.0);
@@ -42,14 +54,23 @@ async fn rolling_back_to_a_savepoint_takes_back_only_what_came_after() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     client.batch_execute("BEGIN").await.expect("begun");
-    client.batch_execute(&point("pump", 1)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 1))
+        .await
+        .expect("staged");
     client.batch_execute("SAVEPOINT s").await.expect("marked");
-    client.batch_execute(&point("pump", 2)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 2))
+        .await
+        .expect("staged");
     client
         .batch_execute("ROLLBACK TO SAVEPOINT s")
         .await
         .expect("back at the mark");
-    client.batch_execute(&point("pump", 3)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 3))
+        .await
+        .expect("staged");
     client.batch_execute("COMMIT").await.expect("committed");
     let values: Vec<f64> = dev
         .points("pump")
@@ -66,7 +87,10 @@ async fn a_failed_transaction_refuses_everything_until_rollback() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     client.batch_execute("BEGIN").await.expect("begun");
-    client.batch_execute(&point("pump", 1)).await.expect("staged");
+    client
+        .batch_execute(&point("pump", 1))
+        .await
+        .expect("staged");
     client
         .batch_execute("INSERT INTO nothing VALUES (1)")
         .await
@@ -76,7 +100,10 @@ async fn a_failed_transaction_refuses_everything_until_rollback() {
         .await
         .expect_err("the transaction has failed");
     assert_eq!(error.code().map(|code| code.code()), Some("25P02"));
-    client.batch_execute("COMMIT").await.expect("answers ROLLBACK");
+    client
+        .batch_execute("COMMIT")
+        .await
+        .expect("answers ROLLBACK");
     assert!(dev.points("pump").await.is_empty());
 }
 
@@ -85,13 +112,19 @@ async fn a_commit_whose_rows_cdf_refuses_reports_the_error() {
     let dev = DevProcess::start(&[]);
     let client = dev.connect().await;
     client.batch_execute("BEGIN").await.expect("begun");
-    client.batch_execute(&point("no-such-series", 1)).await.expect("staged");
+    client
+        .batch_execute(&point("no-such-series", 1))
+        .await
+        .expect("staged");
     let error = client
         .batch_execute("COMMIT")
         .await
         .expect_err("the series does not exist");
     assert_eq!(error.code().map(|code| code.code()), Some("23503"));
-    let one = client.query_one("SELECT 1", &[]).await.expect("usable again");
+    let one = client
+        .query_one("SELECT 1", &[])
+        .await
+        .expect("usable again");
     assert_eq!(one.get::<_, i32>(0), 1);
 }
 
@@ -101,6 +134,9 @@ async fn an_error_in_a_statement_string_discards_all_of_its_rows() {
     dev.create_series(&["pump"], false).await;
     let client = dev.connect().await;
     let both = format!("{}; INSERT INTO nothing VALUES (1)", point("pump", 1));
-    client.batch_execute(&both).await.expect_err("no such table");
+    client
+        .batch_execute(&both)
+        .await
+        .expect_err("no such table");
     assert!(dev.points("pump").await.is_empty());
 }
