@@ -12,6 +12,8 @@ mod latin1;
 mod lines;
 mod newline;
 #[cfg(test)]
+mod round_trip_tests;
+#[cfg(test)]
 mod tests;
 mod text;
 

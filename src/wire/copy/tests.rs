@@ -17,7 +17,7 @@ const BOUNDS: BatchBounds = BatchBounds {
     bytes: 1 << 20,
 };
 
-fn options(format: CopyFormat) -> CopyOptions {
+pub fn options(format: CopyFormat) -> CopyOptions {
     CopyOptions {
         format,
         delimiter: if format == CopyFormat::Csv {
@@ -39,14 +39,14 @@ fn options(format: CopyFormat) -> CopyOptions {
 }
 
 /// A COPY as a test writes it.
-struct Copy {
+pub struct Copy {
     statement: CopyStatement,
-    bounds: BatchBounds,
-    line_bytes_max: usize,
+    pub bounds: BatchBounds,
+    pub line_bytes_max: usize,
 }
 
 impl Copy {
-    fn of(table: &str, columns: &[&str], options: CopyOptions) -> Self {
+    pub fn of(table: &str, columns: &[&str], options: CopyOptions) -> Self {
         let table: &'static Table = catalog::table(None, table).expect("a table");
         let columns = columns
             .iter()
@@ -75,13 +75,13 @@ impl Copy {
         Self::of("double_datapoints", &columns, options)
     }
 
-    fn strings(options: CopyOptions) -> Self {
+    pub fn strings(options: CopyOptions) -> Self {
         let columns = ["external_id", "timestamp", "value"];
         Self::of("string_datapoints", &columns, options)
     }
 
     /// Feeds the pieces one after the other and finishes, taking batches when told to.
-    fn run(&self, pieces: &[&[u8]]) -> Result<Vec<RowBatch>, Box<Diagnostic>> {
+    pub fn run(&self, pieces: &[&[u8]]) -> Result<Vec<RowBatch>, Box<Diagnostic>> {
         let mut decoder = CopyDecoder::new(&self.statement, self.line_bytes_max);
         let mut builder = AnyBuilder::new(
             self.statement.table,
@@ -115,7 +115,7 @@ impl Copy {
     }
 
     /// `name@ms=value` of every datapoint, in order.
-    fn points(&self, pieces: &[&[u8]]) -> Vec<String> {
+    pub fn points(&self, pieces: &[&[u8]]) -> Vec<String> {
         let batches = self.run(pieces).expect("the data is valid");
         batches
             .iter()
