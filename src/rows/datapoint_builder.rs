@@ -53,8 +53,9 @@ mod given {
 #[derive(Clone, Copy, Debug, Default)]
 struct OpenRow {
     given: u8,
+    /// Its entry among the series.
     external_id: u32,
-    id: u32,
+    id: i64,
     timestamp_ms: i64,
     value: f64,
 }
@@ -169,7 +170,8 @@ impl DatapointBuilder {
             }
             Role::Id => {
                 let id = self.reader.bigint(column, format, value)?;
-                self.open.id = self.interner.id(id, check_identifier)?;
+                check_identifier(id)?;
+                self.open.id = id;
                 self.open.given |= given::ID;
             }
             Role::Text => {
@@ -277,7 +279,7 @@ impl RowBuilder for DatapointBuilder {
                 return Err(self.missing_column());
             }
             given if given & given::EXTERNAL_ID != 0 => open.external_id,
-            given if given & given::ID != 0 => open.id,
+            given if given & given::ID != 0 => self.interner.id(open.id),
             _ => return Err(self.missing_column()),
         };
         let (series, spans) = (&mut self.series, &mut self.spans);

@@ -7,6 +7,8 @@
 mod any_builder;
 mod batch;
 mod builder;
+#[cfg(test)]
+mod builder_tests;
 mod cdf_rules;
 mod datapoint_builder;
 mod datapoints;
