@@ -47,7 +47,7 @@ impl Session {
         self.gateway.count_received(copy.table, rows, bytes);
         copied?;
         let tag = format!("COPY {rows}");
-        self.rows_are_gathered(batch, StatementKind::Copy, started, tag);
+        self.rows_are_gathered(batch, StatementKind::Copy, started, tag)?;
         // Rows of another COPY are numbered from 1 again.
         self.stage_open_batch();
         if self.transaction.is_open() {

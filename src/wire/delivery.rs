@@ -7,6 +7,7 @@
 
 use super::destination::Destination;
 use super::group::Group;
+use super::numbering::Origin;
 use super::signals::Signals;
 use crate::cdf::Identity;
 use crate::diagnostic::Diagnostic;
@@ -46,12 +47,7 @@ pub(super) struct Verdicts {
 /// A row that failed.
 #[derive(Clone, Debug)]
 pub(super) struct FirstError {
-    /// Index of the run in the group.
-    pub(super) run: usize,
-    /// Number of the statement in the group.
-    pub(super) statement: usize,
-    /// Number of the row in its statement, from 1.
-    pub(super) row: u64,
+    pub(super) origin: Origin,
     pub(super) diagnostic: Diagnostic,
 }
 
@@ -69,45 +65,39 @@ impl Delivery {
     /// Sends every staged batch. `is_last`: the group gets no more rows, so nothing need
     /// linger.
     pub(super) async fn send(&self, group: &mut Group, is_last: bool) -> Result<(), Halt> {
-        for index in 0..group.runs.len() {
-            while let Some(batch) = group.runs[index].batches.front() {
-                let bytes = batch.bytes();
-                let resource = group.runs[index].table.resource;
-                let earlier = &group.runs[..index];
-                if earlier
-                    .iter()
-                    .any(|run| run.is_sent() && run.table.resource != resource)
-                {
-                    self.settle_before(group, index).await?;
-                }
-                if group.runs[..=index]
-                    .iter()
-                    .any(|run| run.ticket.has_failed())
-                {
-                    return Err(Halt::Failed);
-                }
-                let permit = tokio::select! {
-                    biased;
-                    () = self.signals.interrupted() => return Err(Halt::Cancelled),
-                    permit = self.budget.acquire(bytes) => permit,
-                };
-                let Some(batch) = group.unstage(index) else {
-                    break;
-                };
-                let run = &group.runs[index];
-                let part = run.ticket.part(batch.rows() as u64, batch.row_number(0));
-                let more = group.staged_bytes() > 0;
-                let submission = Submission {
-                    identity: self.identity.clone(),
-                    batch,
-                    part,
-                    permit,
-                    connection: self.connection,
-                    ticket_waits: is_last && !more,
-                };
-                group.is_hurried = submission.ticket_waits;
-                self.destination.submit(resource, submission);
+        while let Some((index, bytes)) = group.next_staged() {
+            let resource = group.runs[index].table.resource;
+            if group
+                .resource_under_way
+                .is_some_and(|under_way| under_way != resource)
+            {
+                self.settle_so_far(group).await?;
             }
+            // Those before it were looked at with their own batches, and are again at the end.
+            let ticket = &group.numberings[group.runs[index].numbering].ticket;
+            if ticket.has_failed() {
+                return Err(Halt::Failed);
+            }
+            let permit = tokio::select! {
+                biased;
+                () = self.signals.interrupted() => return Err(Halt::Cancelled),
+                permit = self.budget.acquire(bytes) => permit,
+            };
+            let Some(batch) = group.unstage(index) else {
+                break;
+            };
+            let ticket = &group.numberings[group.runs[index].numbering].ticket;
+            let submission = Submission {
+                identity: self.identity.clone(),
+                part: ticket.part(batch.rows() as u64, batch.row_number(0)),
+                batch,
+                permit,
+                connection: self.connection,
+                ticket_waits: is_last && group.staged_bytes() == 0,
+            };
+            group.is_hurried = submission.ticket_waits;
+            group.resource_under_way = Some(resource);
+            self.destination.submit(resource, submission);
         }
         Ok(())
     }
@@ -148,61 +138,62 @@ impl Delivery {
         let _ = tokio::time::timeout(CANCEL_WAIT, all_settled(group)).await;
     }
 
-    /// Waits for the runs before `index`.
-    async fn settle_before(&self, group: &Group, index: usize) -> Result<(), Halt> {
+    /// Waits for the verdicts of all that was sent.
+    async fn settle_so_far(&self, group: &mut Group) -> Result<(), Halt> {
         self.hurry(group);
-        for run in &group.runs[..index] {
+        for numbering in &group.numberings[group.settled..] {
             let outcome = tokio::select! {
                 biased;
                 () = self.signals.interrupted() => return Err(Halt::Cancelled),
-                outcome = run.ticket.settled() => outcome,
+                outcome = numbering.ticket.settled() => outcome,
             };
             if outcome.first_error.is_some() {
                 return Err(Halt::Failed);
             }
+            if numbering.rows_sent < numbering.rows {
+                // This one, and those after it, have more to send.
+                break;
+            }
+            group.settled += 1;
         }
         Ok(())
     }
 
     fn hurry(&self, group: &Group) {
-        for resource in group.sent_resources() {
+        if let Some(resource) = group.resource_under_way {
             self.destination.ticket_waits(&self.identity, resource);
         }
     }
 }
 
 async fn all_settled(group: &Group) {
-    for run in &group.runs {
-        run.ticket.settled().await;
+    for numbering in &group.numberings[group.settled..] {
+        numbering.ticket.settled().await;
     }
 }
 
-/// Adds up what is known of every run.
+/// Adds up what is known of every row.
 pub(super) fn verdicts(group: &Group) -> Verdicts {
     let mut verdicts = Verdicts::default();
-    for (index, run) in group.runs.iter().enumerate() {
+    for numbering in &group.numberings {
         let Outcome {
             accepted,
             rejected,
             failed,
             unknown,
             first_error,
-        } = run.ticket.so_far();
+        } = numbering.ticket.so_far();
         verdicts.accepted += accepted;
         verdicts.rejected += rejected;
-        verdicts.unknown += unknown;
-        verdicts.unsent += failed + run.rows.saturating_sub(run.rows_sent);
+        verdicts.unsent += failed + numbering.rows.saturating_sub(numbering.rows_sent);
         // Rows that were sent and have no verdict: the wait for it was broken off.
         let told = accepted + rejected + failed + unknown;
-        verdicts.unknown += run.rows_sent.saturating_sub(told);
+        verdicts.unknown += unknown + numbering.rows_sent.saturating_sub(told);
         if verdicts.first_error.is_none()
             && let Some((row_number, diagnostic)) = first_error
         {
-            let (statement, row) = run.locate(row_number);
             verdicts.first_error = Some(FirstError {
-                run: index,
-                statement,
-                row,
+                origin: numbering.locate(row_number),
                 diagnostic,
             });
         }

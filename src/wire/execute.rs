@@ -111,22 +111,26 @@ impl Session {
             StatementKind::Insert,
             started,
             format!("INSERT 0 {rows}"),
-        );
+        )?;
         Ok(())
     }
 
     /// Answers a statement whose rows are gathered: at once in a block, where they count as
     /// staged, and provisionally outside, until their verdicts are there.
+    ///
+    /// # Errors
+    /// 53400 when the block holds too much.
     pub(super) fn rows_are_gathered(
         &mut self,
         batch: OpenBatch,
         kind: StatementKind,
         started: Instant,
         tag: String,
-    ) {
+    ) -> Result<(), Box<Diagnostic>> {
         let statement = batch.statement;
         self.open_batch = Some(batch);
         if self.transaction.is_open() {
+            self.check_staged()?;
             let duration = started.elapsed();
             let outcome = StatementOutcome::Succeeded;
             self.gateway.statements.ended(kind, outcome, duration);
@@ -139,6 +143,7 @@ impl Session {
             });
         }
         put_complete(&mut self.replies, tag);
+        Ok(())
     }
 
     /// Runs a command about the session.

@@ -43,6 +43,13 @@ pub(super) struct Portal {
     progress: Progress,
 }
 
+impl Portal {
+    /// What the portal keeps.
+    fn bytes(&self) -> usize {
+        usize::try_from(self.received_bytes).unwrap_or(usize::MAX)
+    }
+}
+
 /// How far a portal was executed.
 enum Progress {
     New,
@@ -56,7 +63,7 @@ impl Session {
     pub(super) fn parse(&mut self, parse: ParseMessage) -> Result<(), Failure> {
         if parse.name.is_empty() {
             self.statements.remove(&parse.name);
-        } else if self.statements.contains_key(&parse.name) {
+        } else if self.statements.get(&parse.name).is_some() {
             return Err(named_error(
                 SqlState::DUPLICATE_PREPARED_STATEMENT,
                 "prepared statement",
@@ -90,7 +97,8 @@ impl Session {
             parameter_types: parameter_types.into(),
             columns,
         };
-        self.statements.insert(parse.name, Rc::new(prepared));
+        self.statements
+            .insert(parse.name, Rc::new(prepared), parse.query.len())?;
         put(&mut self.replies, &ParseComplete::new());
         Ok(())
     }
@@ -98,7 +106,7 @@ impl Session {
     pub(super) fn bind(&mut self, bind: BindMessage) -> Result<(), Failure> {
         let prepared = self.prepared(&bind.statement)?;
         self.check_transaction(&prepared.statement)?;
-        if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
+        if !bind.portal.is_empty() && self.portals.get(&bind.portal).is_some() {
             return Err(named_error(
                 SqlState::DUPLICATE_CURSOR,
                 "cursor",
@@ -112,7 +120,13 @@ impl Session {
             .flatten()
             .map(|value| value.len() as u64)
             .sum();
-        let values = self.converted(bind.values, &bind.formats)?;
+        let mut values = self.converted(bind.values, &bind.formats)?;
+        if !bind.portal.is_empty() {
+            // It may live long: it must not keep the buffer that its message came in.
+            for value in values.iter_mut().flatten() {
+                *value = Bytes::copy_from_slice(value);
+            }
+        }
         let bindings = Bindings::new(
             &String::from_utf8_lossy(&bind.statement),
             prepared.parameter_types.clone(),
@@ -128,7 +142,8 @@ impl Session {
             received_bytes,
             progress: Progress::New,
         };
-        self.portals.insert(bind.portal, portal);
+        let bytes = portal.bytes();
+        self.portals.insert(bind.portal, portal, bytes)?;
         put(&mut self.replies, &BindComplete::new());
         Ok(())
     }
@@ -211,7 +226,13 @@ impl Session {
         };
         self.count_ended(kind_of(&prepared.statement), started, &result);
         result?;
-        self.portals.insert(name, portal);
+        // A portal that has run keeps its name, and values no more.
+        if !matches!(portal.progress, Progress::Rows(..)) {
+            portal.bindings = Bindings::none();
+            portal.received_bytes = 0;
+        }
+        let bytes = portal.bytes();
+        self.portals.insert(name, portal, bytes)?;
         Ok(())
     }
 

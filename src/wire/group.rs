@@ -4,10 +4,13 @@
 //! Owns the batches that are not sent yet, the tickets of those that are, and which statement
 //! each row came from. Promises the statements' order. Never sends anything itself.
 
+use super::numbering::Numbering;
 use crate::catalog::{Resource, Table};
-use crate::pipeline::Ticket;
 use crate::rows::RowBatch;
 use std::collections::VecDeque;
+
+/// What a batch costs beside its rows: one row a batch, as some clients make them, must count.
+const BATCH_BYTES: usize = 512;
 
 /// Which kind of statement the rows of a run came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,39 +21,16 @@ pub(super) enum RunKind {
     Copy,
 }
 
-/// Rows for one table that were numbered together: one ticket.
+/// Rows that one builder gathered: of one table and one column list.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) table: &'static Table,
     pub(super) columns: Vec<usize>,
     pub(super) kind: RunKind,
-    pub(super) ticket: Ticket,
-    /// Rows numbered so far.
-    pub(super) rows: u64,
+    /// Index of its rows' numbering.
+    pub(super) numbering: usize,
     /// Not sent yet.
     pub(super) batches: VecDeque<RowBatch>,
-    /// Rows of the batches that were sent.
-    pub(super) rows_sent: u64,
-    /// Per statement, its number in the group and its first row's number in the run.
-    statements: Vec<(usize, u64)>,
-}
-
-impl Run {
-    /// Whether a batch was sent.
-    pub(super) fn is_sent(&self) -> bool {
-        self.rows_sent > 0
-    }
-
-    /// The statement that row `row_number` came from, and the row's number in it, from 1.
-    pub(super) fn locate(&self, row_number: u64) -> (usize, u64) {
-        let after = self
-            .statements
-            .partition_point(|(_, first_row)| *first_row <= row_number);
-        match after.checked_sub(1).map(|index| self.statements[index]) {
-            Some((statement, first_row)) => (statement, row_number - first_row + 1),
-            None => (0, row_number),
-        }
-    }
 }
 
 /// A point to which a group can be taken back.
@@ -59,17 +39,26 @@ pub(super) struct Mark {
     runs: usize,
     statements: usize,
     bytes: usize,
+    numberings: usize,
+    rows_of_last: u64,
 }
 
 /// The rows, in the order of their statements.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) runs: Vec<Run>,
+    pub(super) numberings: Vec<Numbering>,
     statements: usize,
     /// No further statement joins the last run.
-    sealed: bool,
-    /// Bytes of the batches that are not sent.
+    is_sealed: bool,
+    /// What the batches that are not sent weigh.
     bytes: usize,
+    /// The run whose batches go next.
+    next_run: usize,
+    /// Whose rows are under way: those of another resource wait for them.
+    pub(super) resource_under_way: Option<Resource>,
+    /// Numberings before this one have all their verdicts.
+    pub(super) settled: usize,
     /// The pipeline knows that somebody waits for what was sent last.
     pub(super) is_hurried: bool,
 }
@@ -84,22 +73,26 @@ impl Group {
         columns: &[usize],
     ) -> usize {
         if !self.continues(kind, table, columns) {
+            // A COPY numbers its rows by itself, from 1.
+            let shared =
+                kind == RunKind::Insert && self.runs.last().is_some_and(|run| run.kind == kind);
+            if !shared || self.numberings.is_empty() {
+                self.numberings.push(Numbering::default());
+            }
             self.runs.push(Run {
                 table,
                 columns: columns.to_vec(),
                 kind,
-                ticket: Ticket::new(),
-                rows: 0,
+                numbering: self.numberings.len() - 1,
                 batches: VecDeque::new(),
-                rows_sent: 0,
-                statements: Vec::new(),
             });
-            self.sealed = false;
+            self.is_sealed = false;
         }
         let statement = self.statements;
         self.statements += 1;
-        if let Some(run) = self.runs.last_mut() {
-            run.statements.push((statement, run.rows + 1));
+        let run = self.runs.len() - 1;
+        if let Some(numbering) = self.numberings.last_mut() {
+            numbering.begin_statement(statement, run);
         }
         statement
     }
@@ -111,35 +104,49 @@ impl Group {
         table: &'static Table,
         columns: &[usize],
     ) -> bool {
-        !self.sealed
+        !self.is_sealed
             && kind == RunKind::Insert
             && self.runs.last().is_some_and(|run| {
                 run.kind == kind && std::ptr::eq(run.table, table) && run.columns == columns
             })
     }
 
-    /// Puts batches of the last run behind those that wait. Returns their bytes.
-    pub(super) fn stage(&mut self, batches: Vec<RowBatch>) -> usize {
-        let bytes = batches.iter().map(RowBatch::bytes).sum();
+    /// Puts batches of the last run behind those that wait.
+    pub(super) fn stage(&mut self, batches: Vec<RowBatch>) {
         if let Some(run) = self.runs.last_mut() {
-            self.bytes += bytes;
+            self.bytes += batches.iter().map(weight).sum::<usize>();
             run.batches.extend(batches);
         }
-        bytes
     }
 
-    /// Takes the next batch to send, of run `index`.
+    /// The run of the next batch to send, and what the batch weighs.
+    pub(super) fn next_staged(&mut self) -> Option<(usize, usize)> {
+        while let Some(run) = self.runs.get(self.next_run) {
+            if let Some(batch) = run.batches.front() {
+                return Some((self.next_run, batch.bytes()));
+            }
+            if self.next_run + 1 == self.runs.len() {
+                return None;
+            }
+            self.next_run += 1;
+        }
+        None
+    }
+
+    /// Takes the next batch of run `index` for sending.
     pub(super) fn unstage(&mut self, index: usize) -> Option<RowBatch> {
         let run = self.runs.get_mut(index)?;
         let batch = run.batches.pop_front()?;
-        run.rows_sent += batch.rows() as u64;
-        self.bytes -= batch.bytes();
+        self.bytes -= weight(&batch);
+        if let Some(numbering) = self.numberings.get_mut(run.numbering) {
+            numbering.rows_sent += batch.rows() as u64;
+        }
         Some(batch)
     }
 
-    /// Rows numbered so far in the last run.
+    /// Rows numbered so far by the last run's numbering.
     pub(super) fn last_rows(&self) -> u64 {
-        self.runs.last().map_or(0, |run| run.rows)
+        self.numberings.last().map_or(0, |numbering| numbering.rows)
     }
 
     /// Numbers `rows` more rows of the last run.
@@ -147,26 +154,21 @@ impl Group {
         self.set_last_rows(self.last_rows() + rows);
     }
 
-    /// The last run has `rows` rows now.
+    /// The last run's numbering has come to `rows`.
     pub(super) fn set_last_rows(&mut self, rows: u64) {
-        if let Some(run) = self.runs.last_mut() {
-            run.rows = rows;
+        if let Some(numbering) = self.numberings.last_mut() {
+            numbering.rows = rows;
         }
     }
 
-    /// The next statement starts a run of its own.
-    pub(super) fn seal(&mut self) {
-        self.sealed = true;
-    }
-
-    /// Bytes of the batches that are not sent.
+    /// What the batches that are not sent weigh.
     pub(super) fn staged_bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether a batch was sent, so that discarding cannot undo everything.
     pub(super) fn is_sent(&self) -> bool {
-        self.runs.iter().any(Run::is_sent)
+        self.resource_under_way.is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -175,33 +177,25 @@ impl Group {
 
     /// Rows of all runs, sent or not.
     pub(super) fn rows(&self) -> u64 {
-        self.runs.iter().map(|run| run.rows).sum()
-    }
-
-    /// The resources that have rows under way.
-    pub(super) fn sent_resources(&self) -> Vec<Resource> {
-        let mut resources: Vec<Resource> = self
-            .runs
-            .iter()
-            .filter(|run| run.is_sent())
-            .map(|run| run.table.resource)
-            .collect();
-        resources.dedup();
-        resources
+        self.numberings.iter().map(|numbering| numbering.rows).sum()
     }
 
     /// Asks the pipeline to drop what it has not sent to CDF.
     pub(super) fn abort(&self) {
-        self.runs.iter().for_each(|run| run.ticket.abort());
+        self.numberings
+            .iter()
+            .for_each(|numbering| numbering.ticket.abort());
     }
 
     /// This point; the builder's rows must have been staged, and the run ends here.
     pub(super) fn mark(&mut self) -> Mark {
-        self.seal();
+        self.is_sealed = true;
         Mark {
             runs: self.runs.len(),
             statements: self.statements,
             bytes: self.bytes,
+            numberings: self.numberings.len(),
+            rows_of_last: self.last_rows(),
         }
     }
 
@@ -210,8 +204,16 @@ impl Group {
         self.runs.truncate(mark.runs);
         self.statements = mark.statements;
         self.bytes = mark.bytes;
-        self.seal();
+        self.numberings.truncate(mark.numberings);
+        if let Some(numbering) = self.numberings.last_mut() {
+            numbering.truncate(mark.rows_of_last, mark.statements);
+        }
+        self.is_sealed = true;
     }
+}
+
+fn weight(batch: &RowBatch) -> usize {
+    batch.bytes() + BATCH_BYTES
 }
 
 #[cfg(test)]
@@ -219,41 +221,51 @@ mod tests {
     use super::*;
     use crate::catalog::TABLES;
 
+    /// Begins a statement of `rows` rows.
+    fn add(group: &mut Group, kind: RunKind, table: usize, columns: &[usize], rows: u64) -> usize {
+        let statement = group.begin_statement(kind, TABLES[table], columns);
+        group.add_rows(rows);
+        statement
+    }
+
     #[test]
     fn inserts_with_one_column_list_share_a_run_and_keep_their_rows_apart() {
         let mut group = Group::default();
-        let first = group.begin_statement(RunKind::Insert, TABLES[0], &[0, 1, 2]);
-        group.runs[0].rows += 3;
-        let second = group.begin_statement(RunKind::Insert, TABLES[0], &[0, 1, 2]);
-        group.runs[0].rows += 2;
+        let first = add(&mut group, RunKind::Insert, 0, &[0, 1, 2], 3);
+        let second = add(&mut group, RunKind::Insert, 0, &[0, 1, 2], 2);
         assert_eq!(group.runs.len(), 1);
-        assert_eq!(group.runs[0].locate(3), (first, 3));
-        assert_eq!(group.runs[0].locate(4), (second, 1));
+        let located = |row| group.numberings[0].locate(row);
+        assert_eq!((located(3).statement, located(3).row), (first, 3));
+        assert_eq!((located(4).statement, located(4).row), (second, 1));
         assert_eq!(group.rows(), 5);
     }
 
     #[test]
     fn another_table_another_column_list_and_a_copy_start_a_run() {
         let mut group = Group::default();
-        group.begin_statement(RunKind::Insert, TABLES[0], &[0, 1, 2]);
-        group.begin_statement(RunKind::Insert, TABLES[0], &[0, 1]);
-        group.begin_statement(RunKind::Insert, TABLES[1], &[0, 1]);
-        group.begin_statement(RunKind::Copy, TABLES[1], &[0, 1]);
-        group.begin_statement(RunKind::Copy, TABLES[1], &[0, 1]);
+        add(&mut group, RunKind::Insert, 0, &[0, 1, 2], 1);
+        add(&mut group, RunKind::Insert, 0, &[0, 1], 1);
+        add(&mut group, RunKind::Insert, 1, &[0, 1], 1);
+        add(&mut group, RunKind::Copy, 1, &[0, 1], 1);
+        add(&mut group, RunKind::Copy, 1, &[0, 1], 1);
         assert_eq!(group.runs.len(), 5);
+        // The INSERTs are numbered through, each COPY by itself.
+        assert_eq!(group.numberings.len(), 3);
+        assert_eq!(group.numberings[0].locate(3).run, 2);
     }
 
     #[test]
     fn taking_a_group_back_to_a_mark_drops_what_came_after() {
         let mut group = Group::default();
-        group.begin_statement(RunKind::Insert, TABLES[0], &[0]);
-        group.runs[0].rows += 1;
+        add(&mut group, RunKind::Insert, 0, &[0], 1);
         let mark = group.mark();
-        group.begin_statement(RunKind::Insert, TABLES[0], &[0]);
-        group.runs[1].rows += 4;
+        add(&mut group, RunKind::Insert, 0, &[0], 4);
+        add(&mut group, RunKind::Copy, 0, &[0], 4);
+        assert_eq!(group.rows(), 9);
         group.truncate(mark);
         assert_eq!(group.rows(), 1);
-        assert_eq!(group.begin_statement(RunKind::Insert, TABLES[0], &[0]), 1);
+        assert_eq!(add(&mut group, RunKind::Insert, 0, &[0], 1), 1);
         assert_eq!(group.runs.len(), 2);
+        assert_eq!(group.numberings[0].locate(2).statement, 1);
     }
 }

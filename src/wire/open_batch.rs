@@ -111,20 +111,34 @@ impl Session {
     pub(super) async fn batch_is_full(&mut self, batch: &mut OpenBatch) -> Result<(), Failure> {
         let batches = batch.builder.take();
         self.group().stage(batches);
-        let settings = &self.gateway.settings.transactions;
-        if let Transaction::Open(block) = &mut self.transaction {
-            let bytes = block.group.staged_bytes();
-            if bytes > settings.staged_bytes_max {
-                return Err(too_much("transaction", settings.staged_bytes_max).into());
-            }
-            if !block.staged.set(bytes) {
-                return Err(
-                    too_much("all transactions together", settings.staged_bytes_max_total).into(),
-                );
-            }
-            return Ok(());
+        if self.transaction.is_open() {
+            return self.check_staged().map_err(Failure::from);
         }
         self.send_gathered().await
+    }
+}
+
+impl Session {
+    /// Whether the transaction block may hold what it holds now; outside a block, anything.
+    ///
+    /// # Errors
+    /// 53400.
+    pub(super) fn check_staged(&mut self) -> Result<(), Box<Diagnostic>> {
+        let settings = &self.gateway.settings.transactions;
+        let Transaction::Open(block) = &mut self.transaction else {
+            return Ok(());
+        };
+        let bytes = block.staged_bytes();
+        if bytes > settings.staged_bytes_max {
+            return Err(too_much("a transaction", settings.staged_bytes_max));
+        }
+        if !block.staged.set(bytes) {
+            return Err(too_much(
+                "all transactions together",
+                settings.staged_bytes_max_total,
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
 use super::gateway::Gateway;
 use super::group::Group;
+use super::held::Held;
 use super::message::FrontendMessage;
 use super::open_batch::OpenBatch;
 use super::reply::{put_diagnostic, put_parameter, put_ready};
@@ -23,15 +24,18 @@ use super::withheld::{Withheld, with_counts};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::Settings;
 use crate::telemetry::ConnectionEnd;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Replies are sent once there are so many, though the client did not ask for them yet.
 const REPLY_BYTES_MAX: usize = 64 << 10;
+
+/// Replies that wait for verdicts: so many may gather before the rows are delivered, though
+/// there is no Sync yet. Enough for tens of thousands of Executes.
+const WITHHELD_BYTES_MAX: usize = 1 << 20;
 
 /// Why a statement did not end well.
 #[derive(Debug)]
@@ -90,8 +94,8 @@ pub(super) struct Session {
     pub(super) transaction: Transaction,
     /// The builder that rows of the last run go into.
     pub(super) open_batch: Option<OpenBatch>,
-    pub(super) statements: HashMap<Bytes, Rc<Prepared>>,
-    pub(super) portals: HashMap<Bytes, Portal>,
+    pub(super) statements: Held<Rc<Prepared>>,
+    pub(super) portals: Held<Portal>,
     /// What the client knows the connection by, for its cancel requests.
     pub(super) process_id: i32,
     /// When the transaction began, implicit or not.
@@ -148,8 +152,8 @@ impl Session {
             implicit: Group::default(),
             transaction: Transaction::Idle,
             open_batch: None,
-            statements: HashMap::new(),
-            portals: HashMap::new(),
+            statements: Held::default(),
+            portals: Held::default(),
             process_id,
             started: None,
             settings_may_roll_back: false,
@@ -335,7 +339,12 @@ impl Session {
 
     /// Keeps the replies of a long pipeline bounded.
     pub(super) async fn send_when_many(&mut self) -> Result<(), Ending> {
-        if self.replies.len() < REPLY_BYTES_MAX {
+        let bytes_max = if self.withheld.is_empty() {
+            REPLY_BYTES_MAX
+        } else {
+            WITHHELD_BYTES_MAX
+        };
+        if self.replies.len() < bytes_max {
             return Ok(());
         }
         if let Err(failure) = self.settle().await {

@@ -32,7 +32,7 @@ impl Session {
         let first_failed = verdicts
             .first_error
             .as_ref()
-            .map_or(0, |error| error.statement);
+            .map_or(0, |error| error.origin.statement);
         let at = withheld.partition_point(|reply| reply.statement < first_failed);
         let (succeeded, failed) = withheld.split_at(at);
         self.count(succeeded, StatementOutcome::Succeeded);

@@ -18,12 +18,35 @@ pub(super) struct Block {
     /// The bytes of the group, in the count over all connections.
     pub(super) staged: StagedBytes,
     savepoints: Vec<Savepoint>,
+    savepoints_bytes: usize,
     modes: TransactionModes,
 }
 
 struct Savepoint {
     name: String,
     mark: Mark,
+}
+
+/// What a savepoint costs beside its name.
+const SAVEPOINT_BYTES: usize = 128;
+
+impl Block {
+    /// What the block holds: rows, and savepoints, of which there may be many.
+    pub(super) fn staged_bytes(&self) -> usize {
+        self.group.staged_bytes() + self.savepoints_bytes
+    }
+
+    fn keep(&mut self, savepoint: Savepoint) {
+        self.savepoints_bytes += SAVEPOINT_BYTES + savepoint.name.len();
+        self.savepoints.push(savepoint);
+    }
+
+    /// Forgets savepoint number `index` and those after it.
+    fn forget_from(&mut self, index: usize) {
+        for savepoint in self.savepoints.drain(index..) {
+            self.savepoints_bytes -= SAVEPOINT_BYTES + savepoint.name.len();
+        }
+    }
 }
 
 /// Where a session stands.
@@ -158,6 +181,7 @@ impl Session {
             group,
             staged: self.gateway.staged.lease(),
             savepoints: Vec::new(),
+            savepoints_bytes: 0,
             modes,
         }));
     }
@@ -239,12 +263,12 @@ impl Session {
             return Err(only_in_block("SAVEPOINT").into());
         };
         let mark = block.group.mark();
-        block.savepoints.push(Savepoint {
+        block.keep(Savepoint {
             name: name.to_owned(),
             mark,
         });
         self.settings.savepoint();
-        Ok(())
+        self.check_staged().map_err(Failure::from)
     }
 
     fn release(&mut self, name: &str) -> Result<(), Failure> {
@@ -252,7 +276,7 @@ impl Session {
             return Err(only_in_block("RELEASE SAVEPOINT").into());
         };
         let index = position(&block.savepoints, name)?;
-        block.savepoints.truncate(index);
+        block.forget_from(index);
         self.settings.release(index);
         Ok(())
     }
@@ -269,11 +293,12 @@ impl Session {
                 return Err(diagnostic.into());
             }
         };
-        block.savepoints.truncate(index + 1);
+        block.forget_from(index + 1);
         self.open_batch = None;
         block.group.truncate(block.savepoints[index].mark);
         // Less than before: always allowed.
-        block.staged.set(block.group.staged_bytes());
+        let bytes = block.staged_bytes();
+        block.staged.set(bytes);
         self.settings.rollback_to(index);
         self.transaction = Transaction::Open(block);
         Ok(())

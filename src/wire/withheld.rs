@@ -32,12 +32,12 @@ pub(super) fn cancelled() -> Box<Diagnostic> {
 /// The error of rows that failed, with where and how many.
 pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> Box<Diagnostic> {
     let mut diagnostic = Box::new(cause.diagnostic);
-    if let Some(run) = group.runs.get(cause.run) {
+    if let Some(run) = group.runs.get(cause.origin.run) {
         let statement = match run.kind {
             RunKind::Insert => "INSERT INTO",
             RunKind::Copy => "COPY",
         };
-        let place = format!("{statement} {}, row {}", run.table.name, cause.row);
+        let place = format!("{statement} {}, row {}", run.table.name, cause.origin.row);
         diagnostic.context = Some(match diagnostic.context.take() {
             Some(context) => format!("{context}\n{place}"),
             None => place,

@@ -37,11 +37,8 @@ fn a_copy_is_not_read_while_there_is_no_memory_for_its_rows() {
         .flatten()
         .copied()
         .collect();
-    loop {
-        match client.send_some(&stream[sent..]) {
-            Some(bytes) => sent += bytes,
-            None => break,
-        }
+    while let Some(bytes) = client.send_some(&stream[sent..]) {
+        sent += bytes;
         assert!(
             sent < stream.len(),
             "everything was read without any memory"

@@ -285,6 +285,35 @@ fn a_transaction_beyond_its_bound_fails_with_a_hint_and_holds_nothing_any_more()
 }
 
 #[test]
+fn savepoints_do_not_get_around_the_bound_of_a_transaction() {
+    let gateway = Gateway::start_with(
+        |settings| settings.transactions.staged_bytes_max = 20_000,
+        None,
+    );
+    let mut client = Client::signed_in(&gateway);
+    for statement in [insert(1), "show timezone".to_owned()] {
+        client.query("begin");
+        let mut rounds = 0;
+        loop {
+            client.query(&statement);
+            let lines = client.query("savepoint s");
+            if lines != ["Complete SAVEPOINT", "Ready T"] {
+                break;
+            }
+            rounds += 1;
+            assert!(rounds < 1000, "{statement}");
+        }
+        assert_eq!(client.query("rollback"), ["Complete ROLLBACK", "Ready I"]);
+        client.query("begin");
+        for _ in 0..1000 {
+            let lines = client.query("savepoint s; release s");
+            assert_eq!(lines[1], "Complete RELEASE");
+        }
+        client.query("rollback");
+    }
+}
+
+#[test]
 fn transactions_share_a_bound_and_give_their_part_back() {
     let gateway = Gateway::start_with(
         |settings| {
