@@ -210,7 +210,10 @@ fn rows_of_another_resource_are_refused() {
 
 #[test]
 fn a_body_of_the_configured_size_is_gzip_and_holds_the_same() {
-    let batch = doubles(&[(external_id("a"), 1, 1.0), (external_id("a"), 2, 1.0)]);
+    let rows: Vec<_> = (0..1_000)
+        .map(|second| (external_id("a"), 1_763_769_600_000 + second * 1_000, 1.5))
+        .collect();
+    let batch = doubles(&rows);
     let plain = encode_all(std::slice::from_ref(&batch));
     let settings = BatchSettings {
         gzip_bytes_min: plain.body.len(),
@@ -220,6 +223,12 @@ fn a_body_of_the_configured_size_is_gzip_and_holds_the_same() {
         encode(Resource::Datapoints, &[range(&batch)], &settings).expect("the rows are right");
     assert!(packed.gzip);
     assert_eq!(packed.uncompressed_bytes, plain.body.len());
+    assert!(
+        packed.body.len() < plain.body.len() / 3,
+        "{} of {} bytes",
+        packed.body.len(),
+        plain.body.len()
+    );
     let mut unpacked = vec![0; plain.body.len()];
     let length = libdeflater::Decompressor::new()
         .gzip_decompress(&packed.body, &mut unpacked)

@@ -48,11 +48,15 @@ pub fn encode(
 
 thread_local! {
     /// A compressor owns a few hundred kilobytes of tables: one per thread, kept.
-    static COMPRESSOR: RefCell<Compressor> =
-        RefCell::new(Compressor::new(CompressionLvl::fastest()));
+    static COMPRESSOR: RefCell<Compressor> = RefCell::new(Compressor::new(level()));
 }
 
-/// gzip at level 1: higher levels cost two to four times the time for some percent.
+/// Level 1: higher ones cost two to four times the time for some percent. The library's
+/// "fastest" is level 0, which only stores.
+fn level() -> CompressionLvl {
+    CompressionLvl::new(1).expect("level 1 is one of 0 to 12")
+}
+
 fn compress(request: EncodedRequest) -> EncodedRequest {
     COMPRESSOR.with_borrow_mut(|compressor| {
         let mut body = vec![0; compressor.gzip_compress_bound(request.body.len())];
