@@ -9,6 +9,7 @@ mod cdf {
     mod datapoint_bodies;
     mod failure_table;
     mod json_bodies;
+    mod round_trip;
     mod scripted_server;
     mod series;
     mod series_directory;
