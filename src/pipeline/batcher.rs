@@ -25,6 +25,11 @@ pub struct Submit(pub Submission);
 #[rtype(result = "()")]
 pub struct TicketWaits(pub Arc<Identity>);
 
+/// A statement with rows here was cancelled.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cancelled;
+
 /// Send everything now, and tell when nothing is left.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -172,6 +177,15 @@ impl Handler<Finished> for BatcherActor {
         let now = Instant::now();
         self.sequencer.finished(now, finished.id, finished.report);
         self.work(now, context);
+    }
+}
+
+impl Handler<Cancelled> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, _cancelled: Cancelled, context: &mut Self::Context) {
+        self.sequencer.drop_cancelled();
+        self.work(Instant::now(), context);
     }
 }
 

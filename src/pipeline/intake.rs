@@ -5,7 +5,7 @@
 //! Callable from any thread. Never waits for delivery: tickets do.
 
 use super::Submission;
-use super::batcher::{BatcherActor, Drain, Submit, TicketWaits};
+use super::batcher::{BatcherActor, Cancelled, Drain, Submit, TicketWaits};
 use super::sender::{CdfSender, RequestSender, SeriesDirectories};
 use super::sequencer::{SequencerSettings, SeriesNames};
 use super::writer::WriterPool;
@@ -133,6 +133,14 @@ impl Intake {
     pub fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
         if let Some(batcher) = self.running(&identity.project, resource) {
             batcher.address.do_send(TicketWaits(identity.clone()));
+        }
+    }
+
+    /// A statement of this identity was cancelled, and its ticket aborted: what of it waits in
+    /// `resource` is given up now rather than when its turn comes.
+    pub fn cancelled(&self, identity: &Identity, resource: Resource) {
+        if let Some(batcher) = self.running(&identity.project, resource) {
+            batcher.address.do_send(Cancelled);
         }
     }
 

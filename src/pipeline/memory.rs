@@ -4,6 +4,8 @@
 //! happened to the rows. Never grants more than the budget: a batch larger than a whole
 //! budget waits until it is empty and takes all of it.
 
+use crate::telemetry::MemoryGauges;
+use metrics::Gauge;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
     bytes: Arc<Semaphore>,
+    gauges: MemoryGauges,
     bytes_max: usize,
     connection_bytes_max: usize,
 }
@@ -25,6 +28,8 @@ pub struct ConnectionBudget {
 /// Bytes taken from both; given back on drop.
 #[derive(Debug)]
 pub struct MemoryPermit {
+    bytes: u32,
+    used_bytes: Gauge,
     _connection: OwnedSemaphorePermit,
     _shared: OwnedSemaphorePermit,
 }
@@ -33,8 +38,11 @@ impl MemoryBudget {
     /// A budget of `bytes_max` in all, of which one connection may hold `connection_bytes_max`.
     pub fn new(bytes_max: usize, connection_bytes_max: usize) -> Self {
         let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
+        let gauges = MemoryGauges::new();
+        gauges.budget_bytes.set(bytes_max as f64);
         MemoryBudget {
             bytes: Arc::new(Semaphore::new(bytes_max)),
+            gauges,
             bytes_max,
             connection_bytes_max: connection_bytes_max.min(bytes_max),
         }
@@ -74,9 +82,19 @@ impl ConnectionBudget {
             .acquire_many_owned(own)
             .await
             .expect(NEVER_CLOSED);
+        let used_bytes = self.shared.gauges.used_bytes.clone();
+        used_bytes.increment(f64::from(own));
         MemoryPermit {
+            bytes: own,
+            used_bytes,
             _connection: connection,
             _shared: shared,
         }
+    }
+}
+
+impl Drop for MemoryPermit {
+    fn drop(&mut self) {
+        self.used_bytes.decrement(f64::from(self.bytes));
     }
 }

@@ -34,6 +34,14 @@ pub struct Cdf {
     pub missing_series: HashSet<String>,
     /// CDF says which series it misses.
     pub names_missing: bool,
+    /// Series of the other type.
+    pub strings: HashSet<String>,
+    /// A look-up of series tells their types.
+    pub tells_types: bool,
+    /// An existing key is refused, not overwritten.
+    pub only_creates: bool,
+    /// Which request made a key.
+    pub made_by: HashMap<Key, CallId>,
 }
 
 impl Default for Cdf {
@@ -44,6 +52,10 @@ impl Default for Cdf {
             bad_places: HashSet::new(),
             missing_series: HashSet::new(),
             names_missing: true,
+            strings: HashSet::new(),
+            tells_types: true,
+            only_creates: false,
+            made_by: HashMap::new(),
         }
     }
 }
@@ -65,7 +77,7 @@ impl Cdf {
         match fate {
             Fate::Answered => {
                 judgement?;
-                self.apply(&rows);
+                self.apply(id, &rows);
                 Ok(CallAnswer::Done)
             }
             Fate::Busy { retry_after_s } => Err(busy(retry_after_s, true)),
@@ -91,22 +103,36 @@ impl Cdf {
             .map(|row| &row.key.0)
             .filter(|series| self.missing_series.contains(*series))
             .collect();
-        let split = |missing: Vec<Reference>| AttemptFailure::Split {
-            missing,
-            duplicated: Vec::new(),
-            reason: reason(),
-        };
+        let split =
+            |missing: Vec<Reference>, duplicated: Vec<Reference>, reason| AttemptFailure::Split {
+                missing,
+                duplicated,
+                reason,
+            };
+        let held: Vec<Reference> = rows
+            .iter()
+            .filter(|row| self.only_creates && self.held.contains_key(&row.key))
+            .map(|row| Reference::ExternalId(row.key.0.as_str().into()))
+            .collect();
+        if !held.is_empty() {
+            return Err(split(Vec::new(), held, reason()));
+        }
         if !missing.is_empty() {
             let names = missing
                 .into_iter()
                 .map(|name| Reference::ExternalId(name.as_str().into()));
-            return Err(split(match self.names_missing {
+            let names = match self.names_missing {
                 true => names.collect(),
                 false => Vec::new(),
-            }));
+            };
+            return Err(split(names, Vec::new(), reason()));
+        }
+        if rows.iter().any(|row| self.strings.contains(&row.key.0)) {
+            let reason = Diagnostic::error(SqlState::DATATYPE_MISMATCH, "Expected string value");
+            return Err(split(Vec::new(), Vec::new(), Box::new(reason)));
         }
         match rows.iter().any(|row| self.bad_places.contains(&row.place)) {
-            true => Err(split(Vec::new())),
+            true => Err(split(Vec::new(), Vec::new(), reason())),
             false => Ok(()),
         }
     }
@@ -117,13 +143,16 @@ impl Cdf {
             .into_iter()
             .partition(|(at, ..)| *at <= now);
         self.landing = later;
-        for (_, _, rows) in due {
-            self.apply(&rows);
+        for (_, id, rows) in due {
+            // What came first may stand in the way by now.
+            if self.judge(&rows).is_ok() {
+                self.apply(id, &rows);
+            }
         }
     }
 
     /// The last of equal keys wins, and a key never goes back to an earlier value.
-    fn apply(&mut self, rows: &[Row]) {
+    fn apply(&mut self, id: CallId, rows: &[Row]) {
         let mut last: HashMap<&Key, u64> = HashMap::new();
         for row in rows {
             let before = last.insert(&row.key, row.place);
@@ -133,6 +162,7 @@ impl Cdf {
             );
         }
         for (key, place) in last {
+            self.made_by.insert(key.clone(), id);
             let before = self.held.insert(key.clone(), place);
             assert!(
                 before.is_none_or(|before| before <= place),

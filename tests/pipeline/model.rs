@@ -23,7 +23,7 @@ enum Step {
         bad_row: Option<usize>,
     },
     TicketWaits(usize),
-    Abort(usize),
+    Abort(usize, bool),
     Advance(u64),
     Finish(usize, Fate),
 }
@@ -62,7 +62,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => submit,
         1 => (0usize..3).prop_map(Step::TicketWaits),
-        2 => (0usize..100).prop_map(Step::Abort),
+        2 => (0usize..100, any::<bool>()).prop_map(|(submitted, tells)| Step::Abort(submitted, tells)),
         4 => (0u64..3000).prop_map(Step::Advance),
         8 => (0usize..10, fates()).prop_map(|(call, fate)| Step::Finish(call, fate)),
     ];
@@ -90,7 +90,7 @@ fn run(world: &mut World, steps: &[Step], batch: impl Fn(&[(usize, i64)], u64) -
                 world.submit(*identity, *connection, batch(rows, first), *waits);
             }
             Step::TicketWaits(identity) => world.ticket_waits(*identity),
-            Step::Abort(submitted) => world.abort(*submitted),
+            Step::Abort(submitted, tells) => world.abort(*submitted, *tells),
             Step::Advance(ms) => world.advance(Duration::from_millis(*ms)),
             Step::Finish(call, fate) => world.finish(*call, *fate),
         }
@@ -129,6 +129,14 @@ fn by_either_name(rows: &[(usize, i64)], first: u64) -> RowBatch {
 fn raw(rows: &[(usize, i64)], first: u64) -> RowBatch {
     let keys: Vec<i64> = rows.iter().map(|(_, key)| *key).collect();
     rows::raw_rows(["a", "b"][rows[0].0 % 2], &keys, first)
+}
+
+fn creates(rows: &[(usize, i64)], first: u64) -> RowBatch {
+    let names: Vec<String> = rows
+        .iter()
+        .map(|(a, b)| format!("t{}", a * 8 + *b as usize))
+        .collect();
+    rows::time_series(&names, first)
 }
 
 /// Every row has one verdict, and what CDF holds is what the verdicts say.
@@ -218,6 +226,37 @@ proptest! {
     fn raw_rows_reach_cdf_once_each_and_in_order(steps in steps()) {
         let mut world = World::new(settings(Resource::RawRows));
         run(&mut world, &steps, raw);
+        world.calm();
+        check(&world)?;
+    }
+
+    #[test]
+    fn objects_are_made_once_and_their_makers_are_told_the_truth(steps in steps()) {
+        let mut world = World::new(settings(Resource::TimeSeries));
+        world.cdf.only_creates = true;
+        run(&mut world, &steps, creates);
+        world.calm();
+        for (submitted, outcome) in world.submitted.iter().zip(world.outcomes()) {
+            let total = outcome.accepted + outcome.rejected + outcome.failed + outcome.unknown;
+            prop_assert_eq!(total, submitted.rows.len() as u64, "{:?}", outcome);
+            let made = submitted.rows.iter().filter(|row| {
+                world.cdf.held.get(&row.key) == Some(&row.place)
+            });
+            let made = made.count() as u64;
+            prop_assert!(outcome.accepted <= made, "{:?} though {} are made", outcome, made);
+            prop_assert!(made <= outcome.accepted + outcome.unknown, "{:?}, {}", outcome, made);
+        }
+    }
+
+    #[test]
+    fn rows_of_the_wrong_type_are_found_with_and_without_their_types(
+        steps in steps(),
+        tells_types in any::<bool>(),
+    ) {
+        let mut world = World::new(settings(Resource::Datapoints));
+        world.cdf.strings.extend(["s1".to_owned(), "s4".to_owned()]);
+        world.cdf.tells_types = tells_types;
+        run(&mut world, &steps, by_external_id);
         world.calm();
         check(&world)?;
     }

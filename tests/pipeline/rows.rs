@@ -1,8 +1,10 @@
 //! Rows for the model: small batches whose values tell the order in which they were submitted.
 
+use penstock::catalog;
 use penstock::rows::{
-    DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key,
+    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
+    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
+    hash_key,
 };
 use std::sync::Arc;
 
@@ -75,6 +77,35 @@ pub fn raw_rows(table: &str, keys: &[i64], first_place: u64) -> RowBatch {
     RowBatch::RawRows(batch)
 }
 
+/// Time series to make, by external id; `asset_id` carries the place.
+pub fn time_series(names: &[String], first_place: u64) -> RowBatch {
+    let table = catalog::table(None, "time_series").expect("the table exists");
+    let column = |name| table.column_index(name).expect("the column exists");
+    let mut external_ids = TextColumn::default();
+    for name in names {
+        external_ids.push(name.as_bytes());
+    }
+    let places = first_place as i64..first_place as i64 + names.len() as i64;
+    RowBatch::Objects(ObjectBatch {
+        table,
+        rows: names.len(),
+        columns: vec![
+            ObjectColumn {
+                column: column("external_id"),
+                values: ObjectValues::Text(external_ids),
+                present: vec![true; names.len()],
+            },
+            ObjectColumn {
+                column: column("asset_id"),
+                values: ObjectValues::BigInt(places.collect()),
+                present: vec![true; names.len()],
+            },
+        ],
+        key_hashes: names.iter().map(|name| hash_key(name.as_str())).collect(),
+        row_numbers: RowNumbers::From(1),
+    })
+}
+
 /// What a batch holds at `row`. `same_series` maps a series id to its external id.
 pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<String>) -> Row {
     match batch {
@@ -104,6 +135,16 @@ pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<St
                 place: place.parse().expect("columns hold the place"),
             }
         }
-        RowBatch::Objects(_) => panic!("the model writes no objects"),
+        RowBatch::Objects(batch) => {
+            let (ObjectValues::Text(names), ObjectValues::BigInt(places)) =
+                (&batch.columns[0].values, &batch.columns[1].values)
+            else {
+                panic!("the model makes time series");
+            };
+            Row {
+                key: (names.text(row).to_owned(), 0),
+                place: places[row] as u64,
+            }
+        }
     }
 }

@@ -4,7 +4,9 @@ use crate::cdf::{Cdf, Fate, busy, reason};
 use crate::rows::{Key, Row, read};
 use futures::FutureExt;
 use penstock::catalog::Resource;
-use penstock::cdf::{AttemptFailure, Credentials, Identity, Project, Secret};
+use penstock::cdf::{
+    AttemptFailure, Credentials, Identity, Project, Reference, Secret, SettledCreates,
+};
 use penstock::config::{BatchSettings, LimitsTable, OperationLimits, RetrySettings};
 use penstock::pipeline::attempt::{Attempt, AttemptReport, Call, CallAnswer};
 use penstock::pipeline::segment::Piece;
@@ -22,6 +24,8 @@ pub const IDS_WITH_NAME: i64 = 4;
 #[derive(Default)]
 pub struct Directory {
     known: Mutex<HashSet<i64>>,
+    /// Series that hold strings, once they have been asked for.
+    strings: Mutex<Option<HashSet<String>>>,
 }
 
 impl SeriesNames for Directory {
@@ -53,7 +57,15 @@ impl SeriesNames for Directory {
         keys: &[Arc<SeriesKey>],
         _now: Instant,
     ) -> Vec<Option<bool>> {
-        vec![None; keys.len()]
+        let strings = self.strings.lock().expect("as above");
+        keys.iter()
+            .map(|key| match (key.reference(), &*strings) {
+                (SeriesReference::ExternalId(name), Some(strings)) => {
+                    Some(strings.contains(&**name))
+                }
+                _ => None,
+            })
+            .collect()
     }
 }
 
@@ -120,7 +132,7 @@ impl World {
                     // The last two are one principal with two secrets: one budget.
                     name: format!("client-{}", number.min(1)),
                     credentials: Credentials::FixedToken(Secret::new(format!("token-{number}"))),
-                    create_missing_time_series: false,
+                    create_missing_time_series: number == 2,
                 })
             })
             .collect();
@@ -180,12 +192,17 @@ impl World {
         self.poll();
     }
 
-    pub fn abort(&mut self, submitted: usize) {
+    /// A statement is cancelled; the sequencer is told at once or finds out by itself.
+    pub fn abort(&mut self, submitted: usize, tells: bool) {
         let count = self.submitted.len();
         if count > 0 {
             let submitted = &mut self.submitted[submitted % count];
             submitted.ticket.abort();
             submitted.aborted = true;
+        }
+        if tells {
+            self.sequencer().drop_cancelled();
+            self.poll();
         }
     }
 
@@ -243,6 +260,11 @@ impl World {
                         SeriesReference::Id(id) if *id < IDS_WITH_NAME => Some(*id),
                         _ => None,
                     }));
+                    drop(known);
+                    if self.cdf.tells_types {
+                        let strings = Some(self.cdf.strings.clone());
+                        *self.directory.strings.lock().expect("as above") = strings;
+                    }
                     Ok(CallAnswer::Done)
                 }
                 Fate::Refused => Err(AttemptFailure::Stop { reason: reason() }),
@@ -256,7 +278,22 @@ impl World {
                 }
                 Ok(CallAnswer::Done)
             }
-            Call::SettleCreates { .. } => panic!("the model creates nothing"),
+            Call::SettleCreates { duplicated, .. } => {
+                let (ours, theirs) = duplicated.iter().cloned().partition(|reference| {
+                    let Reference::ExternalId(name) = reference else {
+                        panic!("the model names objects by external id");
+                    };
+                    let key = (name.to_string(), 0);
+                    self.cdf.made_by.get(&key) == Some(&attempt.id)
+                });
+                match fate {
+                    Fate::Answered => Ok(CallAnswer::Settled(SettledCreates { ours, theirs })),
+                    Fate::Refused => Err(AttemptFailure::Stop { reason: reason() }),
+                    Fate::Busy { .. } | Fate::Unanswered { .. } | Fate::Lost { .. } => {
+                        Err(busy(None, true))
+                    }
+                }
+            }
         };
         let id = attempt.id;
         drop(attempt);
@@ -281,9 +318,17 @@ impl World {
                 assert!(rows.len() <= batch.points_max, "{} points", rows.len());
                 assert!(series.len() <= batch.items_max, "{} series", series.len());
             }
-            _ => {
+            Resource::RawRows => {
                 assert!(rows.len() <= batch.items_max, "{} items", rows.len());
                 assert_eq!(series.len(), 1, "rows of several RAW tables");
+            }
+            Resource::RawTables | Resource::TimeSeries => {
+                assert!(rows.len() <= batch.items_max, "{} items", rows.len());
+                assert_eq!(
+                    series.len(),
+                    rows.len(),
+                    "an object stands twice in a request"
+                );
             }
         }
         assert!(bytes <= batch.bytes_max || rows.len() == 1, "{bytes} bytes");

@@ -210,6 +210,16 @@ impl Entries {
         }
     }
 
+    /// Takes the rows out of those waiting entries that `is_unwanted` picks. The entries stay,
+    /// as links in the chains of their keys.
+    pub fn take_segments(&mut self, is_unwanted: impl Fn(&Segment) -> bool) -> Vec<Segment> {
+        self.places
+            .iter_mut()
+            .filter_map(|place| place.entry.as_mut())
+            .filter_map(|entry| entry.segment.take_if(|segment| is_unwanted(segment)))
+            .collect()
+    }
+
     /// Counts the claims of an entry, once they are made.
     pub fn set_claims(&mut self, id: EntryId, claims: usize) {
         if let Some(entry) = self.get_mut(id) {

@@ -17,8 +17,10 @@ mod budget;
 mod claims;
 mod cut;
 mod entries;
+mod errands;
 mod lane;
 mod outcome;
+mod reasons;
 mod request;
 
 pub use claims::Unhashed;
@@ -186,6 +188,27 @@ impl Sequencer {
         }
     }
 
+    /// Some statement was cancelled: gives up its rows that wait here, so that their memory
+    /// is free at once and not when their turn would have come. Requests under way notice when
+    /// their call ends.
+    pub fn drop_cancelled(&mut self) {
+        let dropped = self
+            .entries
+            .take_segments(|segment| segment.submission.part.is_aborted());
+        for segment in dropped {
+            self.settle_segment(&segment, &RowVerdict::Failed(admission::cancelled()));
+        }
+        let backing_off: Vec<CallId> = self
+            .requests
+            .iter()
+            .filter(|(_, request)| request.stage == Stage::BackingOff)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in backing_off {
+            self.drop_aborted(id);
+        }
+    }
+
     /// Takes the report of a call in. Call [`Sequencer::poll`] afterwards.
     pub fn finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
         if self.requests.contains_key(&id) {
@@ -262,7 +285,7 @@ impl Sequencer {
 
     fn timer_fired(&mut self, now: Instant, id: CallId) {
         match self.requests.get(&id).map(|request| request.stage) {
-            Some(Stage::BackingOff) => self.enqueue(now, id),
+            Some(Stage::BackingOff) => self.proceed(now, id),
             Some(Stage::Guarding) => self.release(id),
             Some(Stage::Queued | Stage::Called) => {}
             None => self.enqueue_lookup(id),

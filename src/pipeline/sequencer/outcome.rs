@@ -1,21 +1,22 @@
 //! What follows from the report of a call: verdicts, repeats, splits.
 //!
-//! Owns the reading of the failure classes. Promises that each class ends in a verdict for
+//! Owns the reading of the failure classes of a write; calls on the side are in `errands`. Promises that each class ends in a verdict for
 //! every row or in another call within bounds. Never blames a row that CDF did not name while
 //! it could still be found by halving.
 
-use super::request::{Errand, MAKINGS_MAX, Request};
-use super::{Sequencer, Stage, Target};
-use crate::cdf::{AttemptFailure, Reference, SettledCreates};
+use super::errands::makeable;
+use super::reasons::{duplicated_reason, missing_reason};
+use super::request::Errand;
+use super::{Sequencer, Stage};
+use crate::cdf::{AttemptFailure, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::pipeline::attempt::{AttemptReport, CallAnswer, CallId};
+use crate::pipeline::attempt::{AttemptReport, CallId};
 use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict};
 use crate::pipeline::sequencer::admission::cancelled;
-use crate::pipeline::split::{Parted, halve, part_by_series, series_of, take_out};
+use crate::pipeline::split::{Parted, halve, series_of, take_out};
 use crate::telemetry::RetryCause;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ impl Sequencer {
     }
 
     /// The piece at hand gets its verdict.
-    fn settle_piece(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
+    pub(super) fn settle_piece(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -57,7 +58,7 @@ impl Sequencer {
     }
 
     /// The request goes on with what is left of it.
-    fn proceed(&mut self, now: Instant, id: CallId) {
+    pub(super) fn proceed(&mut self, now: Instant, id: CallId) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -142,7 +143,7 @@ impl Sequencer {
     }
 
     /// Waits for the next attempt, or gives up.
-    fn back_off(
+    pub(super) fn back_off(
         &mut self,
         now: Instant,
         id: CallId,
@@ -177,7 +178,7 @@ impl Sequencer {
 
     /// Rows whose statement was cancelled are not sent again. Of a piece that may be in CDF
     /// all go or none: what is left, sent alone, could undo a later row of the same key.
-    fn drop_aborted(&mut self, id: CallId) {
+    pub(super) fn drop_aborted(&mut self, id: CallId) {
         while let Some(request) = self.requests.get_mut(&id)
             && let Some(piece) = request.pieces.front()
         {
@@ -287,7 +288,7 @@ impl Sequencer {
     }
 
     /// Gives the rows that CDF named their verdicts and sends the others again.
-    fn settle_named(
+    pub(super) fn settle_named(
         &mut self,
         now: Instant,
         id: CallId,
@@ -316,7 +317,7 @@ impl Sequencer {
     }
 
     /// Nobody says which rows are bad: ask for types, halve, and in the end blame what is left.
-    fn split_blindly(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
+    pub(super) fn split_blindly(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -341,156 +342,6 @@ impl Sequencer {
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
     }
-
-    fn errand_done(&mut self, now: Instant, id: CallId, errand: Errand, answer: CallAnswer) {
-        match (errand, answer) {
-            (Errand::MakeSeries { reason, .. }, _) => self.made_series(now, id, &reason),
-            (Errand::FindTypes { reason }, _) => self.split_by_type(now, id, reason),
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
-                self.settle_creates(now, id, settled, reason);
-            }
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Done) => {
-                debug_assert!(false, "the answer of another call");
-                self.settle_piece(now, id, &RowVerdict::Unknown(reason));
-            }
-        }
-    }
-
-    /// The missing series are there now, though CDF may need a moment to see them.
-    fn made_series(&mut self, now: Instant, id: CallId, reason: &Diagnostic) {
-        let first_time = self
-            .requests
-            .get(&id)
-            .is_some_and(|request| request.makings_left + 1 == MAKINGS_MAX);
-        if first_time {
-            self.enqueue(now, id);
-        } else {
-            self.back_off(now, id, None, reason, RetryCause::Missing);
-        }
-    }
-
-    fn settle_creates(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        settled: SettledCreates,
-        reason: Box<Diagnostic>,
-    ) {
-        let Some(request) = self.requests.get(&id) else {
-            return;
-        };
-        let ours = settled
-            .ours
-            .into_iter()
-            .map(|reference| (reference, RowVerdict::Accepted));
-        let theirs = settled.theirs.into_iter().map(|reference| {
-            let verdict =
-                RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
-            (reference, verdict)
-        });
-        let verdicts = ours.chain(theirs).collect();
-        self.settle_named(now, id, verdicts, reason);
-    }
-
-    /// The errand came to nothing: the rows get the reason for which they were held up.
-    fn errand_failed(&mut self, now: Instant, id: CallId, errand: Errand, failure: &Diagnostic) {
-        match errand {
-            Errand::MakeSeries { missing, .. } => {
-                let reason = Box::new(failure.clone());
-                let verdicts = missing
-                    .into_iter()
-                    .map(|reference| (reference, RowVerdict::Rejected(reason.clone())))
-                    .collect();
-                self.settle_named(now, id, verdicts, reason);
-            }
-            Errand::FindTypes { reason } => self.split_blindly(now, id, reason),
-            Errand::SettleCreates { duplicated, reason } => {
-                // They exist, and nobody can say since when.
-                let mut unknown = *reason.clone();
-                unknown.sqlstate = SqlState::STATEMENT_COMPLETION_UNKNOWN;
-                let verdicts = duplicated
-                    .iter()
-                    .map(|reference| {
-                        let verdict = RowVerdict::Unknown(Box::new(unknown.clone()));
-                        (reference.clone(), verdict)
-                    })
-                    .collect();
-                self.settle_named(now, id, verdicts, reason);
-            }
-        }
-    }
-
-    /// Takes out the rows whose series are now known to be of the other type.
-    fn split_by_type(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
-        let Some(request) = self.requests.get_mut(&id) else {
-            return;
-        };
-        let Some(piece) = request.pieces.front().cloned() else {
-            return;
-        };
-        let strings = request.target == Target::Strings;
-        let series = series_of(&piece);
-        let types = self.names.types(&request.identity, &series, now);
-        let wrong: HashMap<u64, &Arc<crate::rows::SeriesKey>> = series
-            .iter()
-            .zip(types)
-            .filter(|(_, is_string)| is_string.is_some_and(|is_string| is_string != strings))
-            .map(|(key, _)| (key.hash(), key))
-            .collect();
-        let (named, rest) = part_by_series(&piece, |key| wrong.contains_key(&key.hash()));
-        if named.segments.is_empty() {
-            self.split_blindly(now, id, reason);
-            return;
-        }
-        request.replace_piece(std::iter::once(rest));
-        // CDF may know of further ones that the directory does not.
-        request.types_known = false;
-        self.settle(&named, &RowVerdict::Rejected(reason));
-        self.proceed(now, id);
-    }
-}
-
-/// The series among `missing` that this user wants made; only by name can one be made.
-fn makeable(request: &Request, missing: &[Reference]) -> Vec<Reference> {
-    let is_wanted = request.identity.create_missing_time_series
-        && matches!(request.target, Target::Doubles | Target::Strings);
-    missing
-        .iter()
-        .filter(|reference| is_wanted && matches!(reference, Reference::ExternalId(_)))
-        .cloned()
-        .collect()
-}
-
-/// 23503, in PostgreSQL's manner.
-fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
-    let message = match (target, reference) {
-        (Target::Doubles | Target::Strings, Reference::ExternalId(name)) => {
-            format!("time series \"{name}\" does not exist")
-        }
-        (Target::Doubles | Target::Strings, Reference::Id(id)) => {
-            format!("time series with id {id} does not exist")
-        }
-        (_, reference) => format!("{} does not exist in CDF", reference.in_words()),
-    };
-    let mut reason = said.clone();
-    reason.sqlstate = SqlState::FOREIGN_KEY_VIOLATION;
-    reason.message = message;
-    Box::new(reason)
-}
-
-/// 23505, in PostgreSQL's manner.
-fn duplicated_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
-    let mut reason = said.clone();
-    reason.sqlstate = SqlState::UNIQUE_VIOLATION;
-    if let Target::Objects(table) = target {
-        reason.message = format!("duplicate key value violates unique constraint \"{table}_pkey\"");
-        let exists = format!("{} already exists.", reference.in_words());
-        reason.detail = Some(match &said.detail {
-            Some(detail) => format!("{exists} {detail}"),
-            None => exists,
-        });
-    }
-    Box::new(reason)
 }
 
 fn retry_cause(status: Option<u16>, answered: bool) -> RetryCause {

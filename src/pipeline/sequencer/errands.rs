@@ -1,0 +1,150 @@
+//! Calls that a request needs before its rows can be sent again: series to make, types to
+//! learn, creates to settle.
+//!
+//! Owns what follows from their reports. Promises an end: series are made a few times at most,
+//! and types are asked for once a piece. Never gives a row a verdict that CDF did not give a
+//! reason for.
+
+use super::reasons::duplicated_reason;
+use super::request::{Errand, MAKINGS_MAX, Request};
+use super::{Sequencer, Target};
+use crate::cdf::{Reference, SettledCreates};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::pipeline::attempt::{CallAnswer, CallId};
+use crate::pipeline::segment::RowVerdict;
+use crate::pipeline::split::{part_by_series, series_of};
+use crate::telemetry::RetryCause;
+use std::collections::HashSet;
+use std::time::Instant;
+
+impl Sequencer {
+    pub(super) fn errand_done(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        errand: Errand,
+        answer: CallAnswer,
+    ) {
+        match (errand, answer) {
+            (Errand::MakeSeries { reason, .. }, _) => self.made_series(now, id, &reason),
+            (Errand::FindTypes { reason }, _) => self.split_by_type(now, id, reason),
+            (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
+                self.settle_creates(now, id, settled, reason);
+            }
+            (Errand::SettleCreates { reason, .. }, CallAnswer::Done) => {
+                debug_assert!(false, "the answer of another call");
+                self.settle_piece(now, id, &RowVerdict::Unknown(reason));
+            }
+        }
+    }
+
+    /// The missing series are there now, though CDF may need a moment to see them.
+    fn made_series(&mut self, now: Instant, id: CallId, reason: &Diagnostic) {
+        let first_time = self
+            .requests
+            .get(&id)
+            .is_some_and(|request| request.makings_left + 1 == MAKINGS_MAX);
+        if first_time {
+            self.enqueue(now, id);
+        } else {
+            self.back_off(now, id, None, reason, RetryCause::Missing);
+        }
+    }
+
+    fn settle_creates(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        settled: SettledCreates,
+        reason: Box<Diagnostic>,
+    ) {
+        let Some(request) = self.requests.get(&id) else {
+            return;
+        };
+        let ours = settled
+            .ours
+            .into_iter()
+            .map(|reference| (reference, RowVerdict::Accepted));
+        let theirs = settled.theirs.into_iter().map(|reference| {
+            let verdict =
+                RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
+            (reference, verdict)
+        });
+        let verdicts = ours.chain(theirs).collect();
+        self.settle_named(now, id, verdicts, reason);
+    }
+
+    /// The errand came to nothing: the rows get the reason for which they were held up.
+    pub(super) fn errand_failed(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        errand: Errand,
+        failure: &Diagnostic,
+    ) {
+        match errand {
+            Errand::MakeSeries { missing, .. } => {
+                let reason = Box::new(failure.clone());
+                let verdicts = missing
+                    .into_iter()
+                    .map(|reference| (reference, RowVerdict::Rejected(reason.clone())))
+                    .collect();
+                self.settle_named(now, id, verdicts, reason);
+            }
+            Errand::FindTypes { reason } => self.split_blindly(now, id, reason),
+            Errand::SettleCreates { duplicated, reason } => {
+                // They exist, and nobody can say since when.
+                let mut unknown = *reason.clone();
+                unknown.sqlstate = SqlState::STATEMENT_COMPLETION_UNKNOWN;
+                let verdicts = duplicated
+                    .iter()
+                    .map(|reference| {
+                        let verdict = RowVerdict::Unknown(Box::new(unknown.clone()));
+                        (reference.clone(), verdict)
+                    })
+                    .collect();
+                self.settle_named(now, id, verdicts, reason);
+            }
+        }
+    }
+
+    /// Takes out the rows whose series are now known to be of the other type.
+    fn split_by_type(&mut self, now: Instant, id: CallId, reason: Box<Diagnostic>) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(piece) = request.pieces.front().cloned() else {
+            return;
+        };
+        let strings = request.target == Target::Strings;
+        let series = series_of(&piece);
+        let types = self.names.types(&request.identity, &series, now);
+        let wrong: HashSet<u64> = series
+            .iter()
+            .zip(types)
+            .filter(|(_, is_string)| is_string.is_some_and(|is_string| is_string != strings))
+            .map(|(key, _)| key.hash())
+            .collect();
+        let (named, rest) = part_by_series(&piece, |key| wrong.contains(&key.hash()));
+        if named.segments.is_empty() {
+            self.split_blindly(now, id, reason);
+            return;
+        }
+        request.replace_piece(std::iter::once(rest));
+        // CDF may know of further ones that the directory does not.
+        request.types_known = false;
+        self.settle(&named, &RowVerdict::Rejected(reason));
+        self.proceed(now, id);
+    }
+}
+
+/// The series among `missing` that this user wants made; only by name can one be made.
+pub(super) fn makeable(request: &Request, missing: &[Reference]) -> Vec<Reference> {
+    let is_wanted = request.identity.create_missing_time_series
+        && matches!(request.target, Target::Doubles | Target::Strings);
+    missing
+        .iter()
+        .filter(|reference| is_wanted && matches!(reference, Reference::ExternalId(_)))
+        .cloned()
+        .collect()
+}
