@@ -35,26 +35,22 @@ pub static TABLES: [&Table; 5] = [
 /// leading part (the database) is the caller's to check.
 ///
 /// # Errors
-/// 42P01 with the names that exist, 3F000 for an unknown schema.
+/// 42P01 with the names that exist.
 pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Diagnostic>> {
-    if let Some(schema) = schema
-        && schema != PUBLIC
-    {
-        return Err(Box::new(Diagnostic::error(
-            SqlState::UNDEFINED_TABLE,
-            format!("relation \"{schema}.{name}\" does not exist"),
-        )));
-    }
     TABLES
         .iter()
         .copied()
-        .find(|table| table.name == name)
+        .find(|table| table.name == name && schema.is_none_or(|schema| schema == table.schema))
         .ok_or_else(|| {
+            let relation = match schema {
+                Some(schema) => format!("{schema}.{name}"),
+                None => name.to_owned(),
+            };
             let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
             Box::new(
                 Diagnostic::error(
                     SqlState::UNDEFINED_TABLE,
-                    format!("relation \"{name}\" does not exist"),
+                    format!("relation \"{relation}\" does not exist"),
                 )
                 .with_hint(format!("The tables are {}.", names.join(", "))),
             )

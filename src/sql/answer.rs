@@ -38,6 +38,11 @@ pub enum Cell {
         microseconds: i64,
         text: String,
     },
+    /// regclass, regtype, regproc, regnamespace: binary is the OID, text the name.
+    Named {
+        oid: u32,
+        text: String,
+    },
     /// void: no bytes in text and binary.
     Void,
 }

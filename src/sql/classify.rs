@@ -74,7 +74,7 @@ pub fn classify(statement: &str) -> Result<Statement, Box<Diagnostic>> {
         "set" | "reset" | "discard" | "deallocate" | "close" | "unlisten" => {
             Ok(Statement::Session(session_command::parse(statement)?))
         }
-        "select" | "values" | "show" => query::parse(statement),
+        "select" | "values" | "show" | "with" => query::parse(statement),
         other => match COLD.iter().find(|kind| kind.eq_ignore_ascii_case(other)) {
             Some(kind) => Ok(cold(kind, statement)),
             None => Err(cursor.unexpected()),

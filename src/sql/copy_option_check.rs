@@ -5,7 +5,7 @@
 //! checking again. Never parses SQL.
 
 use super::copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions};
-use super::settings::{client_encoding, parse_bool};
+use super::settings::client_encoding;
 use super::syntax::error_at;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -131,18 +131,20 @@ fn read(
             option.boolean()?;
         }
         "force_quote" => given.force_quote = true,
-        "force_null" => given.force_null = Some(forced(table, columns, option)?),
-        "force_not_null" => given.force_not_null = Some(forced(table, columns, option)?),
+        "force_null" => given.force_null = Some(forced(text, table, columns, option)?),
+        "force_not_null" => given.force_not_null = Some(forced(text, table, columns, option)?),
         "encoding" => {
             given.encoding = match &option.value {
                 OptionValue::Text(name) => client_encoding(name).map(|(encoding, _)| encoding),
                 _ => None,
             };
             if given.encoding.is_none() {
-                return Err(at(
+                let mut diagnostic = at(
                     SqlState::INVALID_PARAMETER_VALUE,
                     "argument to option \"encoding\" must be a valid encoding name".to_owned(),
-                ));
+                );
+                diagnostic.hint = Some("Supported are UTF8, LATIN1 and SQL_ASCII.".to_owned());
+                return Err(diagnostic);
             }
         }
         "on_error" => match &option.value {
@@ -203,7 +205,7 @@ impl RawOption {
     fn boolean(&self) -> Result<bool, Box<Diagnostic>> {
         match &self.value {
             OptionValue::None => Some(true),
-            OptionValue::Text(value) => parse_bool(value),
+            OptionValue::Text(value) => switch(value),
             _ => None,
         }
         .ok_or_else(|| {
@@ -212,6 +214,15 @@ impl RawOption {
                 format!("{} requires a Boolean value", self.name),
             )
         })
+    }
+}
+
+/// A Boolean as COPY spells it: unlike settings, it takes no abbreviations.
+fn switch(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "on" | "1" => Some(true),
+        "false" | "off" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -230,6 +241,7 @@ fn header(option: &RawOption) -> Result<CopyHeader, Box<Diagnostic>> {
 }
 
 fn forced(
+    text: &str,
     table: &'static Table,
     columns: &[usize],
     option: &RawOption,
@@ -238,7 +250,9 @@ fn forced(
         OptionValue::Star => return Ok(vec![true; columns.len()]),
         OptionValue::Names(names) => names,
         _ => {
-            return Err(plain(
+            return Err(error_at(
+                text,
+                option.offset,
                 SqlState::INVALID_PARAMETER_VALUE,
                 format!(
                     "argument to option \"{}\" must be a list of column names",

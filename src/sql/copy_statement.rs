@@ -28,8 +28,8 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     if cursor.accept_word("binary")? {
         options.push(RawOption::flag("format", "binary", offset));
     }
-    let named = named_table(cursor)?;
-    let columns = column_list(cursor, named.table)?;
+    let named = named_table(cursor).map_err(without_position)?;
+    let columns = column_list(cursor, named.table).map_err(without_position)?;
     match cursor.accept_one_of(&["from", "to"])? {
         Some("from") => {}
         Some(_) => return Ok(cold("COPY", text)),
@@ -62,6 +62,15 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
         options: checked.options,
         names_encoding: checked.names_encoding,
     }))
+}
+
+/// PostgreSQL looks at the names of a COPY only when it runs, without a position by then; that
+/// of a syntax error stays.
+fn without_position(mut diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
+    if diagnostic.sqlstate != SqlState::SYNTAX_ERROR {
+        diagnostic.position = None;
+    }
+    diagnostic
 }
 
 /// Takes STDIN (or STDOUT, which PostgreSQL takes for it).

@@ -7,9 +7,13 @@
 mod answer;
 mod bindings;
 mod classify;
+#[cfg(test)]
+mod classify_tests;
 mod copy_option_check;
 mod copy_options;
 mod copy_statement;
+#[cfg(test)]
+mod copy_tests;
 mod cursor;
 mod escape;
 mod insert;

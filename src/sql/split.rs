@@ -97,3 +97,75 @@ fn end_of_escape_text(bytes: &[u8], from: usize) -> usize {
     }
     bytes.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::split_statements;
+    use proptest::prelude::*;
+
+    #[test]
+    fn statements_end_at_semicolons_outside_of_everything() {
+        for (text, statements) in [
+            ("", &[][..]),
+            (" ; ;; -- nothing\n", &[]),
+            ("/* a; /* nested; */ b; */", &[]),
+            ("select 1", &["select 1"]),
+            ("select 1;", &["select 1"]),
+            ("a;b", &["a", "b"]),
+            ("a; ;b ;", &["a", "b "]),
+            ("select ';'; b", &["select ';'", "b"]),
+            ("select 'it''s;'; b", &["select 'it''s;'", "b"]),
+            ("select '\\'; b", &["select '\\'", "b"]),
+            ("select E'\\';'; b", &["select E'\\';'", "b"]),
+            ("select \";\"\";\"; b", &["select \";\"\";\"", "b"]),
+            ("select $$;$$; b", &["select $$;$$", "b"]),
+            ("select $a$;$b$;$a$; b", &["select $a$;$b$;$a$", "b"]),
+            ("select a$b$;b$c", &["select a$b$", "b$c"]),
+            ("a -- x;y\n; b", &["a -- x;y\n", "b"]),
+            ("a /* ; */; b", &["a /* ; */", "b"]),
+            ("a (b; c); d", &["a (b; c)", "d"]),
+        ] {
+            let found: Vec<&str> = split_statements(text)
+                .iter()
+                .map(|part| part.trim_start())
+                .collect();
+            assert_eq!(found, statements, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_unterminated_stays_in_the_last_statement() {
+        for text in [
+            "a; 'b; c",
+            "a; \"b; c",
+            "a; $$b; c",
+            "a; /* b; c",
+            "a; E'b\\'; c",
+        ] {
+            assert_eq!(split_statements(text).len(), 2, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn splitting_never_panics_and_keeps_the_order(text in "([a-z ]|[;'\"$()E/*-]|\\PC){0,80}") {
+            let mut from = 0;
+            for statement in split_statements(&text) {
+                let at = text[from..].find(statement);
+                prop_assert!(at.is_some());
+                from += at.unwrap_or(0) + statement.len();
+            }
+        }
+
+        #[test]
+        fn quoted_semicolons_never_split(parts in proptest::collection::vec("[a-z;' ]{0,12}", 1..6)) {
+            let statements: Vec<String> = parts
+                .iter()
+                .map(|part| format!("select '{}'", part.replace('\'', "''")))
+                .collect();
+            let text = statements.join("; ");
+            let found: Vec<String> = split_statements(&text).iter().map(|part| part.trim().to_owned()).collect();
+            prop_assert_eq!(found, statements);
+        }
+    }
+}

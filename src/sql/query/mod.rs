@@ -2,17 +2,47 @@
 //! probes of a table, and the catalog questions of drivers.
 //!
 //! Owns deciding which queries these are, their columns and their rows. Promises never to
-//! answer wrongly: a query that it does not understand whole is left to the cold road, and rows
-//! of the gateway's tables are never made up. Never talks to CDF.
+//! answer wrongly: a query that is not understood whole is left to the cold road, and rows of
+//! the gateway's tables are never made up. Never talks to CDF.
 
-use super::answer::{Answer, Cell, ResultColumn};
+mod expression;
+mod from;
+mod function;
+mod naming;
+mod operators;
+mod plan;
+mod planner;
+mod scope;
+mod show;
+mod system;
+mod typed;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use super::answer::{Answer, ResultColumn};
 use super::bindings::Bindings;
 use super::classify::cold;
-use super::cursor::Cursor;
+use super::lexer::{Lexer, Token};
 use super::settings::Settings;
 use super::statement::Statement;
+use super::syntax::syntax_error;
 use crate::diagnostic::Diagnostic;
+use expression::Evaluation;
 use jiff::Timestamp;
+use plan::Plan;
+use planner::Planner;
+use scope::Unplanned;
+use show::Show;
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use std::sync::OnceLock;
+
+/// Lexemes of a query, at most. A parsed chain of operators is as deep as it is long, and
+/// walking it takes stack.
+const LEXEMES_MAX: usize = 4000;
 
 /// What an answer may depend on.
 #[derive(Debug)]
@@ -31,60 +61,237 @@ pub struct QueryContext<'a> {
 /// A query that the session answers itself.
 #[derive(Debug)]
 pub struct Query {
-    show: String,
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Show(Show),
+    Select(Box<Select>),
+}
+
+/// A query with a plan.
+#[derive(Debug)]
+struct Select {
+    parsed: Box<ast::Query>,
+    /// With the types that the query itself tells of its parameters.
+    plain: Planned,
+    /// With the types that Parse declared.
+    declared: OnceLock<Planned>,
+}
+
+impl Select {
+    /// The plan in use.
+    fn planned(&self) -> &Planned {
+        self.declared.get().unwrap_or(&self.plain)
+    }
+}
+
+/// A plan and the types of its parameters.
+#[derive(Debug)]
+struct Planned {
+    plan: Plan,
+    parameter_types: Vec<u32>,
+    databases: Vec<String>,
 }
 
 impl Query {
-    /// The type of each parameter.
+    /// The type of each parameter: as declared in Parse, or, where that says 0 or nothing, as
+    /// the query tells. To be asked before [`Self::columns`], which the types may change.
     ///
     /// # Errors
-    /// 42P18 where none can be told.
+    /// 42P18 where none can be told, 42883 for types that no operator takes.
     pub fn parameter_types(&self, declared: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
-        Ok(declared.to_vec())
+        let Kind::Select(select) = &self.kind else {
+            return Ok(declared.to_vec());
+        };
+        let planned = if declared.iter().all(|oid| *oid == 0) {
+            &select.plain
+        } else {
+            match plan(&self.text, &select.parsed, declared) {
+                Ok(planned) => select.declared.get_or_init(|| planned),
+                Err(Unplanned::Wrong(diagnostic)) => return Err(diagnostic),
+                Err(Unplanned::Cold) => return Err(refusal(&self.text)),
+            }
+        };
+        // What nothing told is text, as PostgreSQL has it since version 10.
+        Ok(planned
+            .parameter_types
+            .iter()
+            .map(|oid| if *oid == 0 { typed::TEXT } else { *oid })
+            .collect())
     }
 
     /// The columns of the answer.
     ///
     /// # Errors
-    /// 42704 for SHOW of an unknown setting.
+    /// None today: a query whose columns are not known is no query of the session's.
     pub fn columns(&self) -> Result<Vec<ResultColumn>, Box<Diagnostic>> {
-        Ok(vec![ResultColumn::of_type(&self.show, 25)])
+        Ok(match &self.kind {
+            Kind::Show(show) => show.columns(),
+            Kind::Select(select) => columns(select.planned()),
+        })
     }
 
     /// The answer.
     ///
     /// # Errors
-    /// 0A000 for rows of the gateway's tables; those of the functions called.
+    /// 0A000 for rows of the gateway's tables; those of functions and casts.
     pub fn answer(
         &self,
         context: &mut QueryContext<'_>,
-        _bindings: &Bindings,
+        bindings: &Bindings,
     ) -> Result<Answer, Box<Diagnostic>> {
-        let value = context.settings.get(&self.show)?.to_owned();
-        Ok(Answer {
-            columns: self.columns()?,
-            rows: vec![vec![Some(Cell::Text(value))]],
-            tag: "SHOW",
-        })
+        match &self.kind {
+            Kind::Show(show) => show.answer(context.settings),
+            Kind::Select(select) => {
+                let planned = select.planned();
+                let mut evaluation = Evaluation { context, bindings };
+                Ok(Answer {
+                    columns: columns(planned),
+                    rows: planned.plan.rows(&mut evaluation, &[])?,
+                    tag: "SELECT",
+                })
+            }
+        }
     }
 
     /// # Errors
     /// 0A000 when the query names a table of another database.
-    pub fn check_database(&self, _database: &str) -> Result<(), Box<Diagnostic>> {
+    pub fn check_database(&self, database: &str) -> Result<(), Box<Diagnostic>> {
+        if let Kind::Select(select) = &self.kind
+            && let Some(other) = select
+                .plain
+                .databases
+                .iter()
+                .find(|named| *named != database)
+        {
+            return Err(from::other_database(other));
+        }
         Ok(())
     }
 }
 
-/// Parses SELECT, VALUES or SHOW.
+fn columns(planned: &Planned) -> Vec<ResultColumn> {
+    planned
+        .plan
+        .outputs
+        .iter()
+        .map(|output| {
+            let (table_oid, attribute_number) = output.origin.unwrap_or((0, 0));
+            ResultColumn {
+                type_modifier: output.type_modifier,
+                table_oid,
+                attribute_number,
+                ..ResultColumn::of_type(output.name.clone(), output.type_oid)
+            }
+        })
+        .collect()
+}
+
+/// Parses SELECT, VALUES, WITH or SHOW.
 ///
 /// # Errors
-/// 42601, 42P01, 42703.
+/// 42601, 42P01, 42703, 42883.
 pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
-    let mut cursor = Cursor::new(text)?;
-    if cursor.accept_word("show")? {
-        let show = cursor.name()?.into_owned();
-        cursor.expect_end()?;
-        return Ok(Statement::Query(Query { show }));
+    if first_word_is(text, "show")? {
+        return Ok(Statement::Query(Query {
+            text: text.to_owned(),
+            kind: Kind::Show(show::parse(text)?),
+        }));
     }
-    Ok(cold("SELECT", text))
+    if count_lexemes(text)? > LEXEMES_MAX {
+        return Ok(cold("SELECT", text));
+    }
+    let parsed = match Parser::parse_sql(&PostgreSqlDialect {}, text) {
+        Ok(mut statements) => match (statements.pop(), statements.is_empty()) {
+            (Some(ast::Statement::Query(query)), true) => query,
+            _ => return Ok(cold("SELECT", text)),
+        },
+        // The parser knows less than PostgreSQL: what it cannot read may still be SQL. Only
+        // what ends too early is surely none.
+        Err(_) => {
+            return match dangling(text)? {
+                Some(error) => Err(error),
+                None => Ok(cold("SELECT", text)),
+            };
+        }
+    };
+    match plan(text, &parsed, &[]) {
+        Ok(plain) => Ok(Statement::Query(Query {
+            text: text.to_owned(),
+            kind: Kind::Select(Box::new(Select {
+                parsed,
+                plain,
+                declared: OnceLock::new(),
+            })),
+        })),
+        Err(Unplanned::Cold) => Ok(cold("SELECT", text)),
+        Err(Unplanned::Wrong(diagnostic)) => Err(diagnostic),
+    }
+}
+
+fn plan(text: &str, parsed: &ast::Query, declared: &[u32]) -> Result<Planned, Unplanned> {
+    let mut planner = Planner::new(text, declared);
+    let plan = planner.query(parsed, None)?;
+    Ok(Planned {
+        plan,
+        parameter_types: planner.parameters,
+        databases: planner.databases,
+    })
+}
+
+fn refusal(text: &str) -> Box<Diagnostic> {
+    match cold("SELECT", text) {
+        Statement::Cold(cold) => cold.refusal(),
+        // `cold` makes nothing else.
+        _ => syntax_error(text, &(0..0)),
+    }
+}
+
+fn first_word_is(text: &str, keyword: &str) -> Result<bool, Box<Diagnostic>> {
+    let first = Lexer::starting_at(text, 0).next()?;
+    Ok(matches!(first.token, Token::Word(word) if word.eq_ignore_ascii_case(keyword)))
+}
+
+/// Counts lexemes, up to one more than the bound.
+fn count_lexemes(text: &str) -> Result<usize, Box<Diagnostic>> {
+    let mut lexer = Lexer::starting_at(text, 0);
+    let mut count = 0;
+    while count <= LEXEMES_MAX && lexer.next()?.token != Token::End {
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// 42601 for a text that ends with an operator, a comma or an open parenthesis.
+fn dangling(text: &str) -> Result<Option<Box<Diagnostic>>, Box<Diagnostic>> {
+    let mut lexer = Lexer::starting_at(text, 0);
+    let mut depth = 0_i64;
+    let mut last_is_open = false;
+    loop {
+        let lexeme = lexer.next()?;
+        match lexeme.token {
+            Token::End => {
+                let incomplete = depth > 0 || last_is_open;
+                return Ok(incomplete.then(|| syntax_error(text, &lexeme.range)));
+            }
+            Token::Symbol("(") => depth += 1,
+            Token::Symbol(")") => {
+                depth -= 1;
+                if depth < 0 {
+                    return Ok(Some(syntax_error(text, &lexeme.range)));
+                }
+            }
+            _ => {}
+        }
+        last_is_open = match lexeme.token {
+            Token::Symbol("," | "=" | "+" | "-" | "<" | ">" | "||" | "::" | ".") => true,
+            Token::Word(word) => ["from", "where", "and", "or", "by", "as", "on", "join"]
+                .iter()
+                .any(|keyword| word.eq_ignore_ascii_case(keyword)),
+            _ => false,
+        };
+    }
 }

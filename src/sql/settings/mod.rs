@@ -9,6 +9,8 @@ mod definition;
 mod encoding;
 mod list;
 mod number;
+#[cfg(test)]
+mod tests;
 mod time_zone;
 
 pub use date_style::DateOrder;
@@ -224,6 +226,14 @@ impl Settings {
         Ok(value)
     }
 
+    /// The value that a setting would have if it were set to that text.
+    ///
+    /// # Errors
+    /// 42704, 22023, 55P02, 42602.
+    pub fn canonical(&self, name: &str, value: &str) -> Result<String, Box<Diagnostic>> {
+        self.checked_text(name, value)
+    }
+
     /// A transaction begins, explicit or implicit.
     pub fn begin(&mut self, modes: &TransactionModes) {
         self.marks.clear();
@@ -376,7 +386,13 @@ impl Settings {
     fn checked(&self, name: &str, values: &[String]) -> Result<String, Box<Diagnostic>> {
         let Some(definition) = list::find(name) else {
             check_custom_name(name)?;
-            return Ok(values.join(", "));
+            return match values {
+                [value] => Ok(value.clone()),
+                _ => Err(Box::new(Diagnostic::error(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("SET {name} takes only one argument"),
+                ))),
+            };
         };
         changeable(definition)?;
         if definition.name == "standard_conforming_strings"
@@ -400,7 +416,12 @@ impl Settings {
                     date_style::explain(refused, values)
                 });
         }
-        definition.canonical(values)
+        definition.canonical(values).map_err(|mut diagnostic| {
+            if matches!(definition.kind, Kind::ClientEncoding) {
+                diagnostic.hint = Some("Supported are UTF8, LATIN1 and SQL_ASCII.".to_owned());
+            }
+            diagnostic
+        })
     }
 
     fn set_modes(
@@ -469,6 +490,11 @@ impl Settings {
     fn refresh(&mut self) {
         self.time_zone = time_zone::zone(self.known("timezone"));
     }
+}
+
+/// How PostgreSQL spells a setting's name.
+pub(crate) fn spelling(name: &str) -> Option<&'static str> {
+    list::find(name).map(|definition| definition.name)
 }
 
 fn changeable(definition: &Definition) -> Result<(), Box<Diagnostic>> {

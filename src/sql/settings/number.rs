@@ -90,7 +90,7 @@ pub(super) fn canonical_integer(
             Unit::Kilobytes => " kB",
         };
         return Err(definition.invalid(format!(
-            "{rounded}{suffix} is outside the valid range for parameter \"{}\" ({}{suffix} .. {}{suffix})",
+            "{rounded}{suffix} is outside the valid range for parameter \"{}\" ({} .. {})",
             definition.name,
             range.start(),
             range.end()
