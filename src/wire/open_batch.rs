@@ -9,7 +9,7 @@ use super::session::{Failure, Session};
 use super::transaction::Transaction;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::value::{DateOrder, ValueSettings};
+use crate::rows::value::ValueSettings;
 use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
 use jiff::Timestamp;
 
@@ -67,11 +67,7 @@ impl Session {
     fn value_settings(&mut self) -> ValueSettings {
         ValueSettings {
             time_zone: self.settings.time_zone().clone(),
-            date_order: match self.settings.date_order() {
-                crate::sql::DateOrder::MonthDayYear => DateOrder::MonthDayYear,
-                crate::sql::DateOrder::DayMonthYear => DateOrder::DayMonthYear,
-                crate::sql::DateOrder::YearMonthDay => DateOrder::YearMonthDay,
-            },
+            date_order: self.settings.date_order(),
             started: self.transaction_started(),
         }
     }

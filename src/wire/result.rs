@@ -105,6 +105,7 @@ fn put_binary(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         Cell::Char(value) => data.put_u8(*value),
         Cell::Text(value) => data.put_slice(&encoding.encode(value)),
         Cell::TimestampTz { microseconds, .. } => data.put_i64(*microseconds),
+        Cell::Named { oid, .. } => data.put_u32(*oid),
         Cell::Void => {}
     }
 }
@@ -120,7 +121,9 @@ fn put_text(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         // PostgreSQL shows the zero byte as nothing.
         Cell::Char(0) => {}
         Cell::Char(value) => data.put_u8(*value),
-        Cell::Text(value) | Cell::TimestampTz { text: value, .. } => {
+        Cell::Text(value)
+        | Cell::TimestampTz { text: value, .. }
+        | Cell::Named { text: value, .. } => {
             data.put_slice(&encoding.encode(value));
         }
         Cell::Void => {}

@@ -3,15 +3,7 @@
 //! Owns its words. Promises `Style, Order` as PostgreSQL shows it. Never reads a date.
 
 use crate::diagnostic::Diagnostic;
-
-/// The order of day, month and year where a date leaves it open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DateOrder {
-    #[default]
-    MonthDayYear,
-    DayMonthYear,
-    YearMonthDay,
-}
+use crate::rows::value::DateOrder;
 
 /// `Style, Order`; `None` for words that are none or conflict. What is not named stays as a
 /// new session has it, except that German dates start with the day.

@@ -13,7 +13,6 @@ mod number;
 mod tests;
 mod time_zone;
 
-pub use date_style::DateOrder;
 pub(crate) use definition::parse_bool;
 pub(crate) use encoding::client_encoding;
 pub(crate) use time_zone::{interval_seconds, posix as posix_time_zone};
@@ -22,6 +21,7 @@ use super::CopyEncoding;
 use super::session_command::{DiscardTarget, SessionCommand, SetScope};
 use super::statement::TransactionModes;
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::value::DateOrder;
 use definition::{Change, Definition, Kind};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;

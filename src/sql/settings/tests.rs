@@ -1,7 +1,8 @@
 //! Settings from outside. Values and errors are what PostgreSQL 15 shows for the same commands.
 
-use super::{DateOrder, Settings};
+use super::Settings;
 use crate::diagnostic::Diagnostic;
+use crate::rows::value::DateOrder;
 use crate::sql::{
     CopyEncoding, IsolationLevel, SessionCommand, SetScope, Statement, TransactionModes, classify,
 };
