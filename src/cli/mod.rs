@@ -2,6 +2,7 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod bench;
 mod check;
 mod dev;
 mod emulator;
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Load a gateway and prove that every row arrived
+    Bench(bench::BenchArguments),
     /// Tell whether a configuration file can be used
     Check(check::CheckArguments),
     /// Serve clients as a configuration file says
@@ -33,6 +36,7 @@ enum Command {
 /// Reads the command line, runs the command and returns its exit code.
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
