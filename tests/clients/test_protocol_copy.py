@@ -77,3 +77,22 @@ def test_a_copy_that_fails_reads_its_data_to_the_end_and_is_answered_once(client
     answer = client.ask(bad, *[bad] * 100, frames.COPY_DONE)
     assert (kinds(answer), answer[0].fields["C"]) == ("EZ", "22007")
     assert kinds(client.ask(frames.query("SELECT 1"))) == "TDCZ"
+
+
+def test_statements_around_a_copy_in_one_query_are_one_transaction(client, store, series):
+    insert = f"INSERT INTO double_datapoints VALUES ({{}}, '2026-11-01 00:00:0{{}}Z', '{series}')"
+    client.send(frames.query(f"{insert.format(1, 0)}; {COPY}; {insert.format(3, 2)}"))
+    assert kinds(client.read_until("G")) == "CG"
+    line = f"{series}\t2026-11-01 00:00:01Z\t2\n".encode()
+    answer = client.ask(frames.copy_data(line), frames.COPY_DONE)
+    assert (kinds(answer), answer[0].texts, answer[1].texts) == ("CCZ", ["COPY 1"], ["INSERT 0 1"])
+    assert store.points(series) == seconds([1.0, 2.0, 3.0])
+
+
+def test_an_error_after_a_copy_in_one_query_discards_the_copy(client, store, series):
+    client.send(frames.query(f"{COPY}; INSERT INTO nowhere VALUES (1)"))
+    client.read_until("G")
+    line = f"{series}\t2026-11-01 00:00:00Z\t1\n".encode()
+    answer = client.ask(frames.copy_data(line), frames.COPY_DONE)
+    assert (kinds(answer), answer[1].fields["C"]) == ("CEZ", "42P01")
+    assert store.points(series) == []
