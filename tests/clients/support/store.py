@@ -36,7 +36,8 @@ class CdfStore:
         points = self.client.time_series.data.retrieve(
             external_id=external_id,
             start=MIN_TIMESTAMP_MS,
-            end=MAX_TIMESTAMP_MS,
+            # The end is not part of what is asked for, and the last moment is a good one.
+            end=MAX_TIMESTAMP_MS + 1,
             limit=None,
             ignore_unknown_ids=True,
         )
