@@ -1,8 +1,10 @@
 //! `penstock bench`, whole: client, gateway and sink in three processes.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn penstock() -> Command {
     Command::new(env!("CARGO_BIN_EXE_penstock"))
@@ -129,6 +131,79 @@ fn rows_that_the_sink_did_not_count_are_a_failure() {
     let report = report(&wrong);
     assert_eq!(report["is_complete"], false);
     assert_eq!(report["rounds"][0]["delivery"]["rows"], 0);
+}
+
+#[test]
+fn the_metrics_of_the_gateway_count_what_the_bench_sent() {
+    let gateway = Running::start(&[
+        "dev",
+        "--sink",
+        "--listen",
+        "127.0.0.1:0",
+        "--cdf-listen",
+        "127.0.0.1:0",
+        "--http-listen",
+        "127.0.0.1:0",
+    ]);
+    let target = format!(
+        "postgres://{}:{}@{}",
+        gateway.value("user"),
+        gateway.value("password"),
+        gateway.value("postgres")
+    );
+    let output = bench(&[
+        "--target",
+        &target,
+        "--rounds",
+        "2",
+        "--mode",
+        "insert-1000",
+    ]);
+    assert!(output.status.success(), "{}", report(&output));
+    let lines = [
+        "penstock_rows_received_total{table=\"double_datapoints\"} 5000",
+        "penstock_rows_received_total{table=\"time_series\"} 10",
+        "penstock_rows_received_total{table=\"raw_rows\"} 0",
+        "penstock_rows_settled_total{resource=\"datapoints\",verdict=\"accepted\"} 5000",
+        "penstock_rows_settled_total{resource=\"datapoints\",verdict=\"rejected\"} 0",
+        "penstock_request_rows_sum{resource=\"datapoints\"} 5000",
+        // Three INSERTs a round, and the one that makes the series.
+        "penstock_statements_total{kind=\"insert\",outcome=\"succeeded\"} 7",
+        "penstock_queue_rows{resource=\"datapoints\"} 0",
+        "penstock_requests_in_flight{resource=\"datapoints\"} 0",
+        "penstock_memory_used_bytes 0",
+    ];
+    // The answer to the client and the last gauges are set by different threads.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let scrape = get(&gateway.value("http"), "/metrics");
+        let missing: Vec<&str> = lines
+            .into_iter()
+            .filter(|line| !scrape.lines().any(|found| found == *line))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{missing:#?} are missing in:\n{scrape}"
+        );
+    }
+}
+
+/// The answer to `GET path`, head and body.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )
+    .expect("the request can be sent");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .expect("the answer is text");
+    answer
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `penstock check` as an operator runs it.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 fn check(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_penstock"))
@@ -76,4 +77,97 @@ fn nobody_is_asked_without_online_and_somebody_with_it() {
     let shown = text(&output.stderr);
     assert!(shown.contains("user writer: "), "{shown}");
     assert!(shown.contains("http://127.0.0.1:1/token"), "{shown}");
+}
+
+/// A local CDF that knows one client, in a process that ends with the test.
+struct Emulator {
+    child: Child,
+    cdf: String,
+    token_url: String,
+}
+
+impl Emulator {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_penstock"))
+            .args(["emulator", "--listen", "127.0.0.1:0"])
+            .args(["--project", "my-project", "--require-token"])
+            .args([
+                "--client-id",
+                CLIENT_ID,
+                "--client-secret",
+                "battery staple",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let output = child.stdout.take().expect("the output is piped");
+        let mut ready = String::new();
+        BufReader::new(output)
+            .read_line(&mut ready)
+            .expect("the ready line can be read");
+        let value = |name: &str| {
+            ready
+                .split_whitespace()
+                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+                .expect("the ready line has it")
+                .to_owned()
+        };
+        Emulator {
+            cdf: value("cdf"),
+            token_url: value("token_url"),
+            child,
+        }
+    }
+
+    fn check_online(&self, client_secret: &str, project: &str) -> Output {
+        check(
+            &[&reference(), "--online"],
+            &[
+                ("PENSTOCK_WRITER_PASSWORD", "p"),
+                ("PENSTOCK_PLANT_CLIENT_SECRET", client_secret),
+                ("PENSTOCK_CDF__PLANT__BASE_URL", &self.cdf),
+                ("PENSTOCK_CDF__PLANT__TOKEN_URL", &self.token_url),
+                ("PENSTOCK_CDF__PLANT__PROJECT", project),
+            ],
+        )
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The client id of the reference file.
+const CLIENT_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+#[test]
+fn online_asks_cdf_what_the_token_may_do() {
+    let emulator = Emulator::start();
+    let sound = emulator.check_online("battery staple", "my-project");
+    let shown = text(&sound.stdout);
+    assert!(sound.status.success(), "{}", text(&sound.stderr));
+    let line = format!("writer: CDF knows the token as {CLIENT_ID} in my-project");
+    assert!(
+        shown.lines().any(|found| found.trim_end().ends_with(&line)),
+        "{shown}"
+    );
+
+    let wrong_secret = emulator.check_online("wrong", "my-project");
+    assert_eq!(wrong_secret.status.code(), Some(1));
+    let shown = text(&wrong_secret.stderr);
+    assert!(
+        shown.contains("user writer: ") && !shown.contains("wrong"),
+        "{shown}"
+    );
+
+    let wrong_project = emulator.check_online("battery staple", "other-project");
+    assert_eq!(wrong_project.status.code(), Some(1));
+    let shown = text(&wrong_project.stderr);
+    assert!(
+        shown.contains("the token does not open the project other-project; it opens: my-project."),
+        "{shown}"
+    );
 }

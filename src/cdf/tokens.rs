@@ -7,6 +7,7 @@
 use super::token_endpoint::{self, Granted};
 use super::{AttemptFailure, Credentials};
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::telemetry::{TokenCounters, TokenOutcome};
 use reqwest::header::HeaderValue;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +46,7 @@ struct Slot {
 /// another user fetched with the right one.
 #[derive(Debug, Default)]
 pub struct TokenCache {
+    counters: TokenCounters,
     slots: Mutex<HashMap<Credentials, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
@@ -88,7 +90,13 @@ impl TokenCache {
                 reason: reason.clone(),
             });
         }
-        match token_endpoint::fetch(http, request).await {
+        let fetched = token_endpoint::fetch(http, request).await;
+        let outcome = match fetched {
+            Ok(_) => TokenOutcome::Succeeded,
+            Err(_) => TokenOutcome::Failed,
+        };
+        self.counters.requests.add(outcome, 1);
+        match fetched {
             Ok(granted) => slot.store(granted),
             Err(failure) => {
                 // Renewal is early: the old token still works while its provider is away.

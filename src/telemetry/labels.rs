@@ -60,8 +60,6 @@ label_values! {
         Throttled = "throttled",
         /// 5xx.
         ServerError = "server_error",
-        /// 401: once more, with a new token.
-        Unauthorized = "unauthorized",
         /// CDF does not see yet what an earlier write made.
         Missing = "missing",
         /// Any other answer that CDF marks as safe to repeat.
@@ -144,7 +142,6 @@ label_values! {
 
     /// Which actor.
     Actor {
-        Connection = "connection",
         Batcher = "batcher",
         Writer = "writer",
     }
