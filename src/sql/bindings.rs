@@ -107,8 +107,8 @@ impl Bindings {
         Some((format, value))
     }
 
-    /// The type of parameter `index` (from 0).
-    pub fn type_oid(&self, index: usize) -> Option<u32> {
-        self.types.get(index).copied()
+    /// The types of the parameters.
+    pub fn types(&self) -> &[u32] {
+        &self.types
     }
 }

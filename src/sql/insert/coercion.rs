@@ -365,8 +365,9 @@ fn round(text: &str, source: Family) -> Option<i64> {
     if source == Family::Float {
         // A double is rounded to even, as the machine does.
         let rounded = text.trim().parse::<f64>().ok()?.round_ties_even();
-        let fits = rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0;
-        return fits.then_some(rounded as i64);
+        // 2^63 itself is the first double beyond.
+        let bigint = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+        return bigint.contains(&rounded).then_some(rounded as i64);
     }
     decimal::round_to_integer(text)?
 }

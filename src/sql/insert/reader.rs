@@ -64,10 +64,7 @@ impl<'a> InsertReader<'a> {
                 checked: false,
             }
         } else {
-            let types: Vec<u32> = (0..bindings.len())
-                .map(|index| bindings.type_oid(index).unwrap_or(0))
-                .collect();
-            match statement.template(&types) {
+            match statement.template(bindings.types()) {
                 Ok(template) => Rows::Template {
                     template,
                     columns,

@@ -38,13 +38,13 @@ enum Cell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     /// A text is of the column's type, or as good as that.
-    AsColumn,
+    ColumnType,
     /// By the type that the parameter has.
-    AsTyped,
+    OwnType,
     /// As a text of the column's type: strings that a cast turns into something else.
-    AsText,
+    Text,
     /// As a text of the type with this OID.
-    AsTextOf(u32),
+    TextOf(u32),
 }
 
 /// The rows of a statement.
@@ -109,10 +109,10 @@ impl Template {
                         )));
                     };
                     let format = match (reading, format) {
-                        (Reading::AsColumn, WireFormat::TextOf(_)) => WireFormat::Text,
-                        (Reading::AsColumn | Reading::AsTyped, format) => format,
-                        (Reading::AsText, _) => WireFormat::Text,
-                        (Reading::AsTextOf(oid), _) => WireFormat::TextOf(*oid),
+                        (Reading::ColumnType, WireFormat::TextOf(_)) => WireFormat::Text,
+                        (Reading::ColumnType | Reading::OwnType, format) => format,
+                        (Reading::Text, _) => WireFormat::Text,
+                        (Reading::TextOf(oid), _) => WireFormat::TextOf(*oid),
                     };
                     match value {
                         Some(value) => builder.field(column, format, value)?,
@@ -214,7 +214,7 @@ fn reading(oid: u32, casts: &[CastType], column: &Column) -> Result<Reading, Ref
     let Some(own) = CastType::of_oid(oid) else {
         // A type that is none of PostgreSQL's scalar ones: the builder knows whether it fits.
         return if casts.is_empty() {
-            Ok(Reading::AsTyped)
+            Ok(Reading::OwnType)
         } else {
             Err(unsupported())
         };
@@ -222,7 +222,7 @@ fn reading(oid: u32, casts: &[CastType], column: &Column) -> Result<Reading, Ref
     let Some(last) = casts.last() else {
         // A kindness to clients that know no type json: their strings are taken for it.
         if column.column_type == ColumnType::Json && is_text(own) {
-            return Ok(Reading::AsText);
+            return Ok(Reading::Text);
         }
         check_assignment(own, column)?;
         return Ok(as_typed(own, column));
@@ -235,9 +235,9 @@ fn reading(oid: u32, casts: &[CastType], column: &Column) -> Result<Reading, Ref
     match casts {
         [cast] if is_text(own) && cast.length.is_none() && !cast.array => {
             Ok(if cast.oid() == column.column_type.oid() {
-                Reading::AsText
+                Reading::Text
             } else {
-                Reading::AsTextOf(cast.oid())
+                Reading::TextOf(cast.oid())
             })
         }
         _ => Err(unsupported()),
@@ -251,9 +251,9 @@ fn as_typed(own: CastType, column: &Column) -> Reading {
         ColumnType::Text | ColumnType::Varchar(_)
     );
     if own.oid() == column.column_type.oid() || (string_column && is_text(own)) {
-        Reading::AsColumn
+        Reading::ColumnType
     } else {
-        Reading::AsTyped
+        Reading::OwnType
     }
 }
 

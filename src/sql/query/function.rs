@@ -146,12 +146,8 @@ impl Function {
                     number(1).and_then(|modifier| i32::try_from(modifier).ok()),
                 ))
             }),
-            Function::Length => match text(0) {
-                Some(text) => Some(Cell::Int4(
-                    i32::try_from(text.chars().count()).unwrap_or(i32::MAX),
-                )),
-                None => None,
-            },
+            Function::Length => text(0)
+                .map(|text| Cell::Int4(i32::try_from(text.chars().count()).unwrap_or(i32::MAX))),
             Function::Repeat => match (text(0), number(1)) {
                 (Some(text), Some(times)) => Some(Cell::Text(repeat(&text, times)?)),
                 _ => None,

@@ -5,6 +5,7 @@
 //! answer wrongly: a query that is not understood whole is left to the cold road, and rows of
 //! the gateway's tables are never made up. Never talks to CDF.
 
+mod calls;
 mod expression;
 mod from;
 mod function;
@@ -13,8 +14,10 @@ mod operators;
 mod plan;
 mod planner;
 mod scope;
+mod select_list;
 mod show;
 mod system;
+mod type_tree;
 mod typed;
 mod value;
 
@@ -69,6 +72,8 @@ pub struct Query {
 enum Kind {
     Show(Show),
     Select(Box<Select>),
+    /// A driver's question for types and their parts.
+    TypeTree,
 }
 
 /// A query with a plan.
@@ -103,8 +108,10 @@ impl Query {
     /// # Errors
     /// 42P18 where none can be told, 42883 for types that no operator takes.
     pub fn parameter_types(&self, declared: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
-        let Kind::Select(select) = &self.kind else {
-            return Ok(declared.to_vec());
+        let select = match &self.kind {
+            Kind::Show(_) => return Ok(declared.to_vec()),
+            Kind::TypeTree => return Ok(type_tree::parameter_types()),
+            Kind::Select(select) => select,
         };
         let planned = if declared.iter().all(|oid| *oid == 0) {
             &select.plain
@@ -131,6 +138,7 @@ impl Query {
         Ok(match &self.kind {
             Kind::Show(show) => show.columns(),
             Kind::Select(select) => columns(select.planned()),
+            Kind::TypeTree => type_tree::columns(),
         })
     }
 
@@ -145,6 +153,7 @@ impl Query {
     ) -> Result<Answer, Box<Diagnostic>> {
         match &self.kind {
             Kind::Show(show) => show.answer(context.settings),
+            Kind::TypeTree => type_tree::answer(bindings),
             Kind::Select(select) => {
                 let planned = select.planned();
                 let mut evaluation = Evaluation { context, bindings };
@@ -218,6 +227,12 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
             };
         }
     };
+    if type_tree::is_type_tree(&parsed) {
+        return Ok(Statement::Query(Query {
+            text: text.to_owned(),
+            kind: Kind::TypeTree,
+        }));
+    }
     match plan(text, &parsed, &[]) {
         Ok(plain) => Ok(Statement::Query(Query {
             text: text.to_owned(),

@@ -4,11 +4,13 @@
 //! the client must hear of. Promises PostgreSQL's names, values and errors. Never acts upon a
 //! setting itself.
 
+mod commands;
 mod date_style;
 mod definition;
 mod encoding;
 mod list;
 mod number;
+mod scopes;
 #[cfg(test)]
 mod tests;
 mod time_zone;
@@ -18,8 +20,7 @@ pub(crate) use encoding::client_encoding;
 pub(crate) use time_zone::{interval_seconds, posix as posix_time_zone};
 
 use super::CopyEncoding;
-use super::session_command::{DiscardTarget, SessionCommand, SetScope};
-use super::statement::TransactionModes;
+use super::session_command::SetScope;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::DateOrder;
 use definition::{Change, Definition, Kind};
@@ -116,63 +117,6 @@ impl Settings {
             .collect()
     }
 
-    /// Runs a command as far as it concerns settings; the others (DEALLOCATE, CLOSE …) change
-    /// nothing here. What it returns are warnings for the client. `in_transaction`: inside
-    /// BEGIN … COMMIT.
-    ///
-    /// # Errors
-    /// 42704, 22023, 55P02, 42602, 25001.
-    pub fn apply(
-        &mut self,
-        command: &SessionCommand,
-        in_transaction: bool,
-    ) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
-        let mut warnings = Vec::new();
-        match command {
-            SessionCommand::Set {
-                scope,
-                name,
-                values,
-            } => {
-                if *scope == SetScope::Local && !in_transaction {
-                    self.checked_or_default(name, values)?;
-                    warnings.push(only_in_transaction("SET LOCAL"));
-                } else {
-                    self.set(name, values, *scope)?;
-                }
-            }
-            SessionCommand::SetTransaction(modes) => {
-                if in_transaction {
-                    self.set_modes(modes, "transaction", SetScope::Local)?;
-                } else {
-                    warnings.push(only_in_transaction("SET TRANSACTION"));
-                }
-            }
-            SessionCommand::SetSessionCharacteristics(modes) => {
-                self.set_modes(modes, "default_transaction", SetScope::Session)?;
-            }
-            SessionCommand::SetSessionAuthorization(user) => self.become_user(user.as_deref())?,
-            SessionCommand::SetRole(role) => self.become_role(role.as_deref())?,
-            SessionCommand::Reset(name) => self.set(name, &[], SetScope::Session)?,
-            SessionCommand::ResetAll => self.reset_all(),
-            SessionCommand::Discard(DiscardTarget::All) => {
-                if in_transaction {
-                    return Err(Box::new(Diagnostic::error(
-                        SqlState::ACTIVE_SQL_TRANSACTION,
-                        "DISCARD ALL cannot run inside a transaction block",
-                    )));
-                }
-                self.reset_all();
-            }
-            SessionCommand::SetConstraints
-            | SessionCommand::Discard(_)
-            | SessionCommand::Deallocate(_)
-            | SessionCommand::CloseCursor(_)
-            | SessionCommand::Unlisten => {}
-        }
-        Ok(warnings)
-    }
-
     /// Sets a setting; no values: its default. What SET and set_config do.
     ///
     /// # Errors
@@ -232,51 +176,6 @@ impl Settings {
     /// 42704, 22023, 55P02, 42602.
     pub fn canonical(&self, name: &str, value: &str) -> Result<String, Box<Diagnostic>> {
         self.checked_text(name, value)
-    }
-
-    /// A transaction begins, explicit or implicit.
-    pub fn begin(&mut self, modes: &TransactionModes) {
-        self.marks.clear();
-        self.marks.push(None);
-        // Modes are enumerated by the parser, so their names are valid values.
-        let _ = self.set_modes(modes, "transaction", SetScope::Local);
-    }
-
-    /// The transaction is committed: what SET LOCAL changed goes back.
-    pub fn commit(&mut self) {
-        self.marks.clear();
-        self.changes.local.clear();
-        self.refresh();
-    }
-
-    /// The transaction is rolled back: whatever it set goes back.
-    pub fn rollback(&mut self) {
-        if let Some(Some(before)) = self.marks.drain(..).next() {
-            self.changes = before;
-        }
-        self.changes.local.clear();
-        self.refresh();
-    }
-
-    /// A savepoint is made, on top of those that exist.
-    pub fn savepoint(&mut self) {
-        self.marks.push(None);
-    }
-
-    /// Savepoint number `index` (the oldest is 0) and those after it are released.
-    pub fn release(&mut self, index: usize) {
-        self.marks.truncate(index + 1);
-    }
-
-    /// Goes back to savepoint number `index` (the oldest is 0), which stays.
-    pub fn rollback_to(&mut self, index: usize) {
-        let mark = index + 1;
-        if let Some(Some(before)) = self.marks.get(mark).cloned() {
-            self.changes = before;
-        }
-        self.marks.truncate(mark);
-        self.marks.push(None);
-        self.refresh();
     }
 
     /// What ParameterStatus must tell now: all reported settings the first time, later those
@@ -424,69 +323,6 @@ impl Settings {
         })
     }
 
-    fn set_modes(
-        &mut self,
-        modes: &TransactionModes,
-        prefix: &str,
-        scope: SetScope,
-    ) -> Result<(), Box<Diagnostic>> {
-        let switch = |value: bool| if value { "on" } else { "off" };
-        let values = [
-            ("isolation", modes.isolation.map(|level| level.name())),
-            ("read_only", modes.read_only.map(switch)),
-            ("deferrable", modes.deferrable.map(switch)),
-        ];
-        for (mode, value) in values {
-            if let Some(value) = value {
-                self.set(&format!("{prefix}_{mode}"), &[value.to_owned()], scope)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn become_user(&self, user: Option<&str>) -> Result<(), Box<Diagnostic>> {
-        match user {
-            Some(user) if user != self.known("session_authorization") => {
-                Err(Box::new(Diagnostic::error(
-                    SqlState::INSUFFICIENT_PRIVILEGE,
-                    "permission denied to set session authorization",
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn become_role(&mut self, role: Option<&str>) -> Result<(), Box<Diagnostic>> {
-        match role {
-            None => self.set("role", &[], SetScope::Session),
-            Some(role) if role == self.known("session_authorization") => {
-                self.set("role", &[role.to_owned()], SetScope::Session)
-            }
-            Some(role) => Err(Box::new(Diagnostic::error(
-                SqlState::INSUFFICIENT_PRIVILEGE,
-                format!("permission denied to set role \"{role}\""),
-            ))),
-        }
-    }
-
-    fn reset_all(&mut self) {
-        self.remember();
-        self.changes.session.clear();
-        self.changes
-            .local
-            .retain(|key, _| key.starts_with("transaction_"));
-        self.refresh();
-    }
-
-    /// Keeps the present changes for every mark since which nothing changed.
-    fn remember(&mut self) {
-        for mark in &mut self.marks {
-            if mark.is_none() {
-                *mark = Some(self.changes.clone());
-            }
-        }
-    }
-
     fn refresh(&mut self) {
         self.time_zone = time_zone::zone(self.known("timezone"));
     }
@@ -534,11 +370,4 @@ fn unrecognized(name: &str) -> Box<Diagnostic> {
         SqlState::UNDEFINED_OBJECT,
         format!("unrecognized configuration parameter \"{name}\""),
     ))
-}
-
-fn only_in_transaction(what: &str) -> Diagnostic {
-    Diagnostic::warning(
-        SqlState::NO_ACTIVE_SQL_TRANSACTION,
-        format!("{what} can only be used in transaction blocks"),
-    )
 }

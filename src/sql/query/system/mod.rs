@@ -9,6 +9,7 @@ mod relations;
 mod types;
 
 pub(super) use relations::{SystemRelation, find};
+pub(super) use types::type_by_oid;
 
 use super::value::{Row, Value};
 use crate::catalog::{self, TABLES};
@@ -16,7 +17,7 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::Cell;
 use crate::sql::cursor::Cursor;
 use crate::sql::type_name::{self, CastType};
-use types::{TYPES, type_by_name, type_by_oid};
+use types::{TYPES, type_by_name};
 
 /// `pg_namespace.oid` of pg_catalog and information_schema.
 const PG_CATALOG_OID: u32 = 11;

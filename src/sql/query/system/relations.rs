@@ -169,12 +169,7 @@ fn type_rows() -> Vec<Row> {
             letter(row.category),
             truth(row.preferred),
             truth(true),
-            // Only boxes have commas inside.
-            letter(if row.name == "box" || row.name == "_box" {
-                b';'
-            } else {
-                b','
-            }),
+            letter(row.delimiter),
             oid(0),
             oid(row.element),
             oid(row.array),

@@ -28,6 +28,8 @@ pub(in crate::sql::query) struct TypeRow {
     pub kind: u8,
     pub category: u8,
     pub preferred: bool,
+    /// `typdelim`.
+    pub delimiter: u8,
     /// `typelem`.
     pub element: u32,
     /// `typarray`.
@@ -98,6 +100,12 @@ fn type_row(known: &Type, multiranges: &HashMap<u32, u32>) -> TypeRow {
         kind: b'b',
         category: b'U',
         preferred: false,
+        // Only boxes have commas inside.
+        delimiter: if matches!(known.oid(), 603 | 1020) {
+            b';'
+        } else {
+            b','
+        },
         element: element_of_base(known.oid()),
         array: 0,
         receive: function(0, "-"),

@@ -1,0 +1,76 @@
+//! Queries from outside: SQL in, columns and rows out. Expectations are PostgreSQL's answers.
+//!
+//! Owns what the tests share. Promises that every row has a cell per column.
+
+mod catalog;
+mod probes;
+mod session;
+
+use super::QueryContext;
+use super::value::text_of;
+use crate::diagnostic::Diagnostic;
+use crate::sql::{Answer, Bindings, Query, Settings, Statement, classify};
+use jiff::Timestamp;
+
+fn query(text: &str) -> Query {
+    match classify(text) {
+        Ok(Statement::Query(query)) => query,
+        other => panic!("{text} is {other:?}"),
+    }
+}
+
+fn answer_with(
+    query: &Query,
+    settings: &mut Settings,
+    bindings: &Bindings,
+) -> Result<Answer, Box<Diagnostic>> {
+    let mut context = QueryContext {
+        settings,
+        user: "writer",
+        database: "gw",
+        backend_pid: 42,
+        transaction_started: Timestamp::UNIX_EPOCH,
+        in_transaction: false,
+    };
+    query.answer(&mut context, bindings)
+}
+
+fn answer(text: &str) -> Result<Answer, Box<Diagnostic>> {
+    let mut settings = Settings::new("writer", []).expect("defaults");
+    answer_with(&query(text), &mut settings, &Bindings::none())
+}
+
+/// Rows as text, NULL as `~`.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let answer = answer(text).expect(text);
+    assert!(
+        answer
+            .rows
+            .iter()
+            .all(|row| row.len() == answer.columns.len())
+    );
+    answer
+        .rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|cell| cell.as_ref().map_or("~".to_owned(), text_of))
+                .collect()
+        })
+        .collect()
+}
+
+/// `name:type:modifier` of the columns.
+fn columns(text: &str) -> Vec<String> {
+    query(text)
+        .columns()
+        .expect(text)
+        .iter()
+        .map(|column| {
+            format!(
+                "{}:{}:{}",
+                column.name, column.type_oid, column.type_modifier
+            )
+        })
+        .collect()
+}
