@@ -19,6 +19,9 @@ pub struct DevProcess {
 impl DevProcess {
     /// Starts `penstock dev` with further flags and waits for its ready line.
     pub fn start(flags: &[&str]) -> Self {
+        // Another test of this process may have been first: either way one is installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::new();
         let mut child = Command::new(env!("CARGO_BIN_EXE_penstock"))
             .args([
                 "dev",
@@ -56,7 +59,7 @@ impl DevProcess {
             postgres: field("postgres"),
             cdf: field("cdf"),
             child,
-            http: reqwest::Client::new(),
+            http,
         }
     }
 
@@ -193,11 +196,6 @@ impl DevProcess {
 
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1/projects/test/{path}", self.cdf)
-    }
-
-    /// Kills the process without any warning.
-    pub fn kill(&mut self) {
-        self.child.kill().expect("the process can be killed");
     }
 
     /// Asks the process to end and waits for its exit code.
