@@ -8,12 +8,14 @@ use crate::diagnostic::{Diagnostic, SqlState};
 
 /// Adds where it happened to what happened.
 #[cold]
-pub fn in_column(table: &Table, column: &Column, diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
-    Box::new(
-        (*diagnostic)
-            .with_table(table.name)
-            .with_column(column.name),
-    )
+pub fn in_column(
+    table: &Table,
+    column: &Column,
+    mut diagnostic: Box<Diagnostic>,
+) -> Box<Diagnostic> {
+    diagnostic.table = Some(table.name.to_owned());
+    diagnostic.column = Some(column.name.to_owned());
+    diagnostic
 }
 
 /// 23502: a required column has no value.

@@ -89,7 +89,8 @@ macro_rules! dispatch {
 
 impl CopyDecoder {
     /// A decoder for the data of `statement`, whose lines (binary: rows) have at most
-    /// `line_bytes_max` bytes.
+    /// `line_bytes_max` bytes. The encoding is the one in the statement's options: where the
+    /// statement names none, put the session's there first.
     pub fn new(statement: &CopyStatement, line_bytes_max: usize) -> Self {
         let options = &statement.options;
         let target = Target {
