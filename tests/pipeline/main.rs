@@ -2,7 +2,9 @@
 //! every row, whatever happens to requests and actors.
 
 mod actors;
+mod behaviour;
 mod cdf;
+mod emulated;
 mod model;
 mod rows;
 mod world;

@@ -166,9 +166,21 @@ impl World {
         let rows: Vec<Row> = (0..batch.rows())
             .map(|row| read(&batch, row, name_of_id))
             .collect();
+        self.submit_rows(identity, connection, batch, waits, rows);
+        self.poll();
+    }
+
+    fn submit_rows(
+        &mut self,
+        identity: usize,
+        connection: u64,
+        batch: RowBatch,
+        waits: bool,
+        rows: Vec<Row>,
+    ) {
         self.next_place += rows.len() as u64;
         let ticket = Ticket::new();
-        let part = ticket.part(rows.len() as u64, 1);
+        let part = ticket.part(batch.rows() as u64, 1);
         let permit = self
             .connection
             .acquire(batch.bytes())
@@ -189,7 +201,27 @@ impl World {
         });
         let now = self.now;
         self.sequencer().submit(now, submission);
-        self.poll();
+    }
+
+    /// Rows that the model cannot read: calls are not looked at and succeed.
+    pub fn submit_unread(&mut self, batch: RowBatch) {
+        self.submit_rows(0, 0, batch, true, Vec::new());
+        self.poll_unread();
+    }
+
+    /// The first call succeeds.
+    pub fn finish_unread(&mut self) {
+        let id = self.calls.remove(0).id;
+        let now = self.now;
+        let report = AttemptReport::of(Ok(CallAnswer::Done));
+        self.sequencer().finished(now, id, report);
+        self.poll_unread();
+    }
+
+    fn poll_unread(&mut self) {
+        let (now, mut calls) = (self.now, Vec::new());
+        self.sequencer().poll(now, &mut calls);
+        self.calls.extend(calls);
     }
 
     /// A statement is cancelled; the sequencer is told at once or finds out by itself.
@@ -388,6 +420,11 @@ impl World {
             self.poll();
         }
         panic!("rows are still waiting after 100,000 steps");
+    }
+
+    /// What one ticket knows now.
+    pub fn outcomes_so_far(&self, submitted: usize) -> Outcome {
+        self.submitted[submitted].ticket.so_far()
     }
 
     pub fn outcomes(&self) -> Vec<Outcome> {
