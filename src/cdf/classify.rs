@@ -176,3 +176,74 @@ fn references(named: &[Named]) -> Vec<Reference> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bodies that come close to what CDF sends, and bodies that do not.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"",
+            "error",
+            "\"error\"",
+            "\"message\"",
+            "\"missing\"",
+            "\"duplicated\"",
+            "\"externalId\"",
+            "\"id\"",
+            "7",
+            "null",
+            "true",
+            "\\u00e9",
+            "é",
+            "<html>",
+            "<title>",
+            "</title>",
+            "Data set ids not found",
+            "Expected string value",
+        ]);
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat().into_bytes()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_has_a_class_a_detail_and_a_hint(
+            status in 100_u16..1000,
+            body in bodies(),
+            operation in prop::sample::select(vec![
+                Operation::InsertDatapoints,
+                Operation::InsertRawRows,
+                Operation::CreateRawTables,
+                Operation::CreateTimeSeries,
+                Operation::LookUpTimeSeries,
+                Operation::ReadBack,
+            ]),
+            repeat in prop::sample::select(vec![
+                Repeat::Harmless,
+                Repeat::Conflicts,
+                Repeat::Doubles,
+            ]),
+        ) {
+            let answer = Answer { status, body, ..Answer::default() };
+            let failure = classify(operation, repeat, &answer);
+            let reason = failure.reason();
+            prop_assert!(reason.detail.is_some() && reason.hint.is_some());
+            let shown = format!("{} {:?}", reason.message, reason.detail);
+            prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
+            if repeat == Repeat::Doubles && status >= 500 && !answer.error().auto_retryable {
+                prop_assert_ne!(failure.class(), "retry");
+            }
+        }
+    }
+}

@@ -211,3 +211,40 @@ async fn a_redirect_is_not_followed() {
     assert_eq!(failure.class(), "stop");
     assert!(target.requests().is_empty(), "the rows went elsewhere");
 }
+
+/// Not repeated for twenty minutes: no repeat makes a certificate trusted.
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_stops_the_identity() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+        .expect("a certificate can be made");
+    let key = rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("key and certificate belong together");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    let failure = client()
+        .send(
+            &identity(&format!("https://localhost:{port}")),
+            &datapoint(),
+        )
+        .await
+        .expect_err("nobody vouches for it");
+    let AttemptFailure::Stop { reason } = failure else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(reason.sqlstate, SqlState::CONNECTION_FAILURE);
+    assert!(reason.hint.is_some());
+}
