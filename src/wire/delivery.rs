@@ -108,7 +108,7 @@ impl Delivery {
         let cause = match halt {
             Some(Halt::Failed) => {
                 let cause = verdicts(group).first_error;
-                group.abort();
+                self.abort(group);
                 cause
             }
             _ => None,
@@ -132,7 +132,7 @@ impl Delivery {
 
     /// Drops what is not under way and waits, within bounds, for what is.
     pub(super) async fn break_off(&self, group: &Group) {
-        group.abort();
+        self.abort(group);
         self.hurry(group);
         // Rows without a verdict after that time are counted as unknown.
         let _ = tokio::time::timeout(CANCEL_WAIT, all_settled(group)).await;
@@ -157,6 +157,14 @@ impl Delivery {
             group.settled += 1;
         }
         Ok(())
+    }
+
+    /// Drops what is not under way.
+    fn abort(&self, group: &Group) {
+        group.abort();
+        if let Some(resource) = group.resource_under_way {
+            self.destination.cancelled(&self.identity, resource);
+        }
     }
 
     fn hurry(&self, group: &Group) {

@@ -16,6 +16,10 @@ pub trait Destination: Send + Sync + 'static {
 
     /// Somebody waits for what was submitted for `identity`: do not linger.
     fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource);
+
+    /// A statement of `identity` was broken off and its tickets aborted: give up what of it
+    /// still waits.
+    fn cancelled(&self, identity: &Identity, resource: Resource);
 }
 
 impl Destination for Intake {
@@ -25,5 +29,9 @@ impl Destination for Intake {
 
     fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
         Intake::ticket_waits(self, identity, resource);
+    }
+
+    fn cancelled(&self, identity: &Identity, resource: Resource) {
+        Intake::cancelled(self, identity, resource);
     }
 }

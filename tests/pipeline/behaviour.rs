@@ -151,6 +151,25 @@ fn writes_of_one_key_that_wait_together_go_in_one_request() {
 }
 
 #[test]
+fn a_series_with_hundreds_of_open_writes_keeps_their_order() {
+    let mut world = world();
+    for number in 0..500 {
+        // Back and forth in time, with collisions, while three requests are always under way.
+        world.write(&[("a", (number * 37) % 211)], true);
+        if number % 20 == 19 {
+            world.finish(number as usize, Fate::Answered);
+        }
+    }
+    world.calm();
+    assert!(world.outcomes().iter().all(|outcome| outcome.accepted == 1));
+    for at in 0..211 {
+        let last = (0..500).rev().find(|number| (number * 37) % 211 == at);
+        let last = last.expect("every time is written") as u64;
+        assert_eq!(world.cdf.held[&("a".to_owned(), at)], last + 1);
+    }
+}
+
+#[test]
 fn one_object_key_twice_makes_two_requests_one_after_the_other() {
     let mut world = World::new(roomy(Resource::TimeSeries));
     world.cdf.only_creates = true;

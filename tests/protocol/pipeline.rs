@@ -117,6 +117,10 @@ impl Destination for Pipeline {
         self.state().waits += 1;
         self.changed.notify_all();
     }
+
+    fn cancelled(&self, _: &Identity, _: Resource) {
+        self.changed.notify_all();
+    }
 }
 
 fn judge(submission: &Submission, refused: &[f64]) {

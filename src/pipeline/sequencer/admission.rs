@@ -16,8 +16,9 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{RowVerdict, Segment};
 use crate::pipeline::weight::{Slice, Weight, slices};
 use crate::rows::{DatapointBatch, RowBatch, SeriesKey, SeriesReference, TimeSpan, hash_key};
+use foldhash::{HashMap, HashMapExt};
 use std::cmp::Reverse;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,10 +39,11 @@ pub struct Lookup {
 impl Sequencer {
     /// Takes a submission in, or lets it wait for the names of its series.
     pub(super) fn admit(&mut self, now: Instant, submission: Submission) {
-        if let Some(lookup) = self
-            .lookup_of
-            .get(&submission.connection)
-            .and_then(|id| self.lookups.get_mut(id))
+        if !self.lookups.is_empty()
+            && let Some(lookup) = self
+                .lookup_of
+                .get(&submission.connection)
+                .and_then(|id| self.lookups.get_mut(id))
         {
             lookup.waiting.push_back(submission);
             return;
@@ -243,38 +245,34 @@ impl Sequencer {
 
     fn claim(&mut self, entry: EntryId, batch: &RowBatch, rows: Range<usize>, canonical: &[u64]) {
         let entries = &mut self.entries;
-        let claims = match (&mut self.claims, batch) {
+        match (&mut self.claims, batch) {
             (Claims::Series(claims), RowBatch::Datapoints(batch)) => {
-                let mut made = 0;
+                claims.make_room(entries, batch.series.len().min(rows.len()));
                 for_each_span(batch, rows, |series, span| {
                     let name = batch.series[series].hash();
                     let key = canonical.get(series).copied().unwrap_or(name);
-                    // 0 says "several names"; a hash of 0 only loses some parallelism.
-                    claims.claim(entries, key, SeriesClaim { entry, span, name });
-                    made += 1;
+                    claims.claim(entries, key, name, SeriesClaim { entry, span });
                 });
-                made
             }
             (Claims::Keys(claims), RowBatch::RawRows(batch)) => {
                 let destination = hash_key(&*batch.destination);
-                for key in &batch.key_hashes[rows.clone()] {
+                claims.make_room(entries, rows.len());
+                for key in &batch.key_hashes[rows] {
                     claims.claim(entries, entry, key ^ destination, true);
                 }
-                rows.len()
             }
             (Claims::Keys(claims), RowBatch::Objects(batch)) => {
-                for key in &batch.key_hashes[rows.clone()] {
+                claims.make_room(entries, rows.len());
+                for key in &batch.key_hashes[rows] {
                     if *key != 0 {
                         claims.claim(entries, entry, *key, false);
                     }
                 }
-                rows.len()
             }
             // Rows of another resource: the intake asserts that there are none.
             (Claims::Series(_), RowBatch::RawRows(_) | RowBatch::Objects(_))
-            | (Claims::Keys(_), RowBatch::Datapoints(_)) => 0,
-        };
-        entries.set_claims(entry, claims);
+            | (Claims::Keys(_), RowBatch::Datapoints(_)) => {}
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 use crate::config::{LimitsTable, OperationLimits};
 use crate::pipeline::attempt::CallId;
 use crate::pipeline::limiter::Limiter;
-use std::collections::{HashMap, VecDeque};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// One budget and its queue.

@@ -32,8 +32,24 @@ impl Hasher for Unhashed {
 
 type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Unhashed>>;
 
-/// Sweep no sooner than at this many claims.
-const SWEEP_MIN: usize = 4096;
+/// Claims that a table holds without being looked through.
+const CLAIMS_KEPT: usize = 4096;
+
+/// Makes room for `more` claims: first by forgetting those that `is_dead` tells, which are
+/// the most when a table is full after some time, then by growing.
+fn make_room<V>(claims: &mut ByHash<V>, more: usize, is_alive: impl FnMut(&mut V) -> bool) {
+    if claims.len() + more <= claims.capacity() {
+        return;
+    }
+    let mut is_alive = is_alive;
+    claims.retain(|_, claim| is_alive(claim));
+    let needed = claims.len() + more;
+    if needed < claims.capacity() / 8 {
+        claims.shrink_to(CLAIMS_KEPT.max(2 * needed));
+    }
+    // Room for as many again, so that the next look through is as far away as this was.
+    claims.reserve(more.max(CLAIMS_KEPT).max(claims.len()));
+}
 
 /// Claims on whole keys: RAW rows and objects.
 #[derive(Debug, Default)]
@@ -42,6 +58,11 @@ pub struct KeyClaims {
 }
 
 impl KeyClaims {
+    /// Call this before `more` claims are made.
+    pub fn make_room(&mut self, entries: &Entries, more: usize) {
+        make_room(&mut self.last, more, |entry| entries.is_open(*entry));
+    }
+
     /// `entry` writes `key`, after all that did so before. `merges`: one request may hold the
     /// key twice, and the last one wins.
     pub fn claim(&mut self, entries: &mut Entries, entry: EntryId, key: u64, merges: bool) {
@@ -52,14 +73,6 @@ impl KeyClaims {
             entries.link(before, entry, merges);
         }
     }
-
-    /// Forgets dead claims when they are the most.
-    pub fn sweep(&mut self, entries: &Entries) {
-        if self.last.len() > SWEEP_MIN + 2 * entries.claims() {
-            self.last.retain(|_, entry| entries.is_open(*entry));
-            self.last.shrink_to(SWEEP_MIN);
-        }
-    }
 }
 
 /// Points of one series that an entry writes.
@@ -67,39 +80,23 @@ impl KeyClaims {
 pub struct SeriesClaim {
     pub entry: EntryId,
     pub span: TimeSpan,
-    /// Hash of the name that the entry uses for the series: a request must not hold one
-    /// series under two names. 0: under several.
-    pub name: u64,
 }
 
-impl SeriesClaim {
-    /// How `later` stands to this claim: `None` when they may be sent in parallel, otherwise
-    /// whether they may go in one request.
-    fn conflict(&self, later: &SeriesClaim) -> Option<bool> {
-        let same_name = self.name == later.name && self.name != 0;
-        if !same_name {
-            return Some(false);
-        }
-        self.span.overlaps(later.span).then_some(true)
-    }
-
-    /// Whether all that conflicts with `other` conflicts with this claim too.
-    fn covers(&self, other: &SeriesClaim) -> bool {
-        self.name == other.name
-            && self.span.first_ms <= other.span.first_ms
-            && self.span.last_ms >= other.span.last_ms
-    }
-}
-
-/// Claims on one series. Nearly always there is one.
+/// Claims on one series.
 #[derive(Debug)]
-enum Claimants {
-    One(SeriesClaim),
-    Many(Vec<SeriesClaim>),
+struct Claimants {
+    /// Hash of the name by which all of them call the series: a request must not hold one
+    /// series under two names.
+    name: u64,
+    /// What all of them span, the dead ones included: who writes outside, as nearly everybody
+    /// does who appends, need not look at any of them.
+    hull: TimeSpan,
+    latest: SeriesClaim,
+    earlier: Vec<SeriesClaim>,
 }
 
-/// With so many claims on one series, the next one takes all their place, so that a series
-/// written by very many small statements does not make each of them look at all the others.
+/// With so many open claims on one series, the next one takes all their place, so that a
+/// series written by very many small statements costs each of them little.
 const CLAIMANTS_MAX: usize = 64;
 
 /// Claims on series with their time spans.
@@ -109,99 +106,138 @@ pub struct SeriesClaims {
 }
 
 impl SeriesClaims {
-    /// `claim.entry` writes points of the series that `key` stands for.
-    pub fn claim(&mut self, entries: &mut Entries, key: u64, claim: SeriesClaim) {
-        let claimants = match self.claimants.entry(key) {
+    /// Call this before `more` claims are made.
+    pub fn make_room(&mut self, entries: &Entries, more: usize) {
+        make_room(&mut self.claimants, more, |claimants| {
+            claimants.forget_dead(entries);
+            !claimants.earlier.is_empty() || entries.is_open(claimants.latest.entry)
+        });
+    }
+
+    /// `claim.entry` writes points of the series that `key` stands for, and calls it by `name`.
+    pub fn claim(&mut self, entries: &mut Entries, key: u64, name: u64, claim: SeriesClaim) {
+        match self.claimants.entry(key) {
             std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(Claimants::One(claim));
-                return;
+                vacant.insert(Claimants {
+                    name,
+                    hull: claim.span,
+                    latest: claim,
+                    earlier: Vec::new(),
+                });
             }
-            std::collections::hash_map::Entry::Occupied(occupied) => occupied.into_mut(),
+            std::collections::hash_map::Entry::Occupied(occupied) => {
+                occupied.into_mut().claim(entries, name, claim);
+            }
+        }
+    }
+}
+
+impl Claimants {
+    fn claim(&mut self, entries: &mut Entries, name: u64, claim: SeriesClaim) {
+        if self.latest.entry == claim.entry {
+            // The batch names the series twice. All links are made, but for the wider span.
+            let wider = SeriesClaim {
+                entry: claim.entry,
+                span: hull(self.latest.span, claim.span),
+            };
+            self.link(entries, &claim);
+            self.latest = wider;
+            self.hull = hull(self.hull, claim.span);
+            return;
+        }
+        if self.earlier.is_empty() && !entries.is_open(self.latest.entry) {
+            // Nearly always so when statements follow each other.
+            self.name = name;
+            self.hull = claim.span;
+            self.latest = claim;
+            return;
+        }
+        if self.name != name {
+            // Whatever its time, it must not share a request with any of them.
+            self.take_all_their_place(entries, claim, false);
+            self.latest.span = ALL_TIME;
+            self.hull = ALL_TIME;
+            self.name = name;
+            return;
+        }
+        if self.hull.overlaps(claim.span) {
+            self.forget_dead(entries);
+            self.link(entries, &claim);
+            self.forget_covered(&claim);
+        }
+        if self.earlier.len() == self.earlier.capacity() {
+            self.forget_dead(entries);
+        }
+        if self.earlier.len() >= CLAIMANTS_MAX {
+            self.take_all_their_place(entries, claim, true);
+            return;
+        }
+        // The latest is the claim itself if it was covered.
+        if self.latest.entry != claim.entry {
+            self.earlier.push(self.latest);
+        }
+        self.latest = claim;
+        self.hull = hull(self.hull, claim.span);
+    }
+
+    /// Links the claim behind those whose time it overlaps.
+    fn link(&self, entries: &mut Entries, claim: &SeriesClaim) {
+        for before in self.earlier.iter().chain([&self.latest]) {
+            if before.span.overlaps(claim.span) && before.entry != claim.entry {
+                entries.link(before.entry, claim.entry, true);
+            }
+        }
+    }
+
+    /// Drops claims inside the new one: who conflicts with them conflicts with it too, and it
+    /// is linked behind them.
+    fn forget_covered(&mut self, claim: &SeriesClaim) {
+        let covers = |before: &SeriesClaim| {
+            claim.span.first_ms <= before.span.first_ms && claim.span.last_ms >= before.span.last_ms
         };
-        match claimants {
-            Claimants::One(before) => {
-                if let Some(both) = settle(entries, before, &claim) {
-                    *claimants = Claimants::Many(vec![*before, both]);
-                } else {
-                    *before = claim_over(before, claim);
-                }
-            }
-            Claimants::Many(all) => {
-                let mut claim = claim;
-                if all.len() >= CLAIMANTS_MAX {
-                    all.retain(|before| entries.is_open(before.entry));
-                }
-                if all.len() >= CLAIMANTS_MAX {
-                    for before in all.drain(..) {
-                        let merges = before.conflict(&claim).unwrap_or(true);
-                        entries.link(before.entry, claim.entry, merges);
-                        claim = hull(&before, claim);
-                    }
-                } else {
-                    all.retain(|before| {
-                        if settle(entries, before, &claim).is_some() {
-                            return true;
-                        }
-                        claim = claim_over(before, claim);
-                        false
-                    });
-                }
-                all.push(claim);
+        self.earlier.retain(|before| !covers(before));
+        if covers(&self.latest) {
+            self.latest = *claim;
+        }
+    }
+
+    /// Drops closed claims and tightens the hull.
+    fn forget_dead(&mut self, entries: &Entries) {
+        self.earlier.retain(|before| entries.is_open(before.entry));
+        if !entries.is_open(self.latest.entry)
+            && let Some(latest) = self.earlier.pop()
+        {
+            self.latest = latest;
+        }
+        self.hull = self
+            .earlier
+            .iter()
+            .fold(self.latest.span, |whole, claim| hull(whole, claim.span));
+    }
+
+    /// The new claim is linked behind each of the old ones and spans their time too.
+    fn take_all_their_place(&mut self, entries: &mut Entries, claim: SeriesClaim, merges: bool) {
+        for before in self.earlier.drain(..).chain([self.latest]) {
+            if before.entry != claim.entry {
+                entries.link(before.entry, claim.entry, merges);
             }
         }
-    }
-
-    /// Forgets dead claims when they are the most.
-    pub fn sweep(&mut self, entries: &Entries) {
-        if self.claimants.len() > SWEEP_MIN + 2 * entries.claims() {
-            self.claimants.retain(|_, claimants| match claimants {
-                Claimants::One(claim) => entries.is_open(claim.entry),
-                Claimants::Many(all) => {
-                    all.retain(|claim| entries.is_open(claim.entry));
-                    !all.is_empty()
-                }
-            });
-            self.claimants.shrink_to(SWEEP_MIN);
-        }
+        self.hull = hull(self.hull, claim.span);
+        self.latest = SeriesClaim {
+            entry: claim.entry,
+            span: self.hull,
+        };
     }
 }
 
-/// Links `later` behind `before` where they conflict. Returns `later` when both claims must
-/// be kept, `None` when `before` is dead, the entry's own, or covered.
-fn settle(entries: &mut Entries, before: &SeriesClaim, later: &SeriesClaim) -> Option<SeriesClaim> {
-    if before.entry == later.entry {
-        return None;
-    }
-    match before.conflict(later) {
-        Some(merges) => {
-            let open = entries.link(before.entry, later.entry, merges);
-            (open && !later.covers(before)).then_some(*later)
-        }
-        None => entries.is_open(before.entry).then_some(*later),
-    }
-}
+const ALL_TIME: TimeSpan = TimeSpan {
+    first_ms: i64::MIN,
+    last_ms: i64::MAX,
+};
 
-/// The claim that takes the place of `before`: an entry that names a series twice has one.
-fn claim_over(before: &SeriesClaim, later: SeriesClaim) -> SeriesClaim {
-    if before.entry == later.entry {
-        hull(before, later)
-    } else {
-        later
-    }
-}
-
-/// `later`, widened by `before`.
-fn hull(before: &SeriesClaim, later: SeriesClaim) -> SeriesClaim {
-    SeriesClaim {
-        entry: later.entry,
-        span: TimeSpan {
-            first_ms: before.span.first_ms.min(later.span.first_ms),
-            last_ms: before.span.last_ms.max(later.span.last_ms),
-        },
-        name: if before.name == later.name {
-            later.name
-        } else {
-            0
-        },
+fn hull(one: TimeSpan, other: TimeSpan) -> TimeSpan {
+    TimeSpan {
+        first_ms: one.first_ms.min(other.first_ms),
+        last_ms: one.last_ms.max(other.last_ms),
     }
 }

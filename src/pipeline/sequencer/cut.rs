@@ -17,7 +17,8 @@ use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::split::by_database;
 use crate::pipeline::weight::{RequestBounds, Weight};
 use crate::rows::RowBatch;
-use std::collections::{HashSet, VecDeque};
+use foldhash::{HashSet, HashSetExt};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 impl Sequencer {
@@ -86,7 +87,7 @@ impl Sequencer {
                 .entries
                 .get_mut(id)
                 .expect("an entry is closed only after it has left its queue for a request");
-            if !fill.takes(entry, self.resource, &self.bounds) {
+            if !fill.takes(entry, &segments, self.resource, &self.bounds) {
                 break;
             }
             if from_lane.is_some() {
@@ -97,17 +98,14 @@ impl Sequencer {
             lane.waiting -= 1;
             self.meters.queue_rows.decrement(entry.weight.rows as f64);
             entry.taken = true;
-            let segment = entry.segment.take();
-            let is_wanted = segment
-                .as_ref()
-                .is_some_and(|segment| !segment.submission.part.is_aborted());
-            if is_wanted {
-                fill.add(entry, segment.as_ref());
-            }
-            match segment {
-                Some(segment) if is_wanted => segments.push(segment),
-                Some(segment) => {
+            let weight = entry.weight;
+            match entry.segment.take() {
+                Some(segment) if segment.submission.part.is_aborted() => {
                     self.settle_segment(&segment, &RowVerdict::Failed(cancelled()));
+                }
+                Some(segment) => {
+                    fill.add(&weight, &segment);
+                    segments.push(segment);
                 }
                 None => {}
             }
@@ -176,13 +174,17 @@ struct Fill {
     items: usize,
     /// The distinct series, once `items` alone would have ended the request.
     series: Option<HashSet<u64>>,
-    /// Segments taken, for the count of distinct series.
-    taken: Vec<Segment>,
 }
 
 impl Fill {
     /// Whether the entry fits as well. The first one always does.
-    fn takes(&mut self, entry: &Entry, resource: Resource, bounds: &RequestBounds) -> bool {
+    fn takes(
+        &mut self,
+        entry: &Entry,
+        taken: &[Segment],
+        resource: Resource,
+        bounds: &RequestBounds,
+    ) -> bool {
         if self.rows == 0 {
             return true;
         }
@@ -194,7 +196,7 @@ impl Fill {
             Resource::Datapoints => {
                 self.rows + weight.rows <= bounds.points_max
                     && (self.items + weight.items <= bounds.items_max
-                        || self.series_with(entry) <= bounds.items_max)
+                        || self.series_with(entry, taken) <= bounds.items_max)
             }
             Resource::RawRows | Resource::RawTables | Resource::TimeSeries => {
                 self.items + weight.items <= bounds.items_max
@@ -202,28 +204,23 @@ impl Fill {
         }
     }
 
-    fn add(&mut self, entry: &Entry, segment: Option<&Segment>) {
-        self.rows += entry.weight.rows;
-        self.bytes += entry.weight.bytes;
-        match (&mut self.series, segment) {
-            (Some(series), Some(segment)) => {
+    fn add(&mut self, weight: &Weight, segment: &Segment) {
+        self.rows += weight.rows;
+        self.bytes += weight.bytes;
+        match &mut self.series {
+            Some(series) => {
                 series.extend(series_hashes(segment));
                 self.items = series.len();
             }
-            (None, Some(segment)) => {
-                self.items += entry.weight.items;
-                self.taken.push(segment.clone());
-            }
-            (_, None) => {}
+            None => self.items += weight.items,
         }
     }
 
     /// Distinct series if the entry were taken.
-    fn series_with(&mut self, entry: &Entry) -> usize {
-        let series = self.series.get_or_insert_with(|| {
-            let taken = std::mem::take(&mut self.taken);
-            taken.iter().flat_map(series_hashes).collect()
-        });
+    fn series_with(&mut self, entry: &Entry, taken: &[Segment]) -> usize {
+        let series = self
+            .series
+            .get_or_insert_with(|| taken.iter().flat_map(series_hashes).collect());
         self.items = series.len();
         let more = match &entry.segment {
             Some(segment) => {

@@ -37,8 +37,6 @@ pub struct Entry {
     pub urgent: bool,
     /// Part of a request already, behind those that it waited for.
     pub taken: bool,
-    /// Claims that the entry makes, to know when the tables of claims hold mostly dead ones.
-    pub claims: usize,
     open_predecessors: u32,
     successors: Vec<Successor>,
     /// The cut that `predecessors_in_cut` counts for.
@@ -56,7 +54,6 @@ impl Entry {
             sequence: 0,
             urgent: false,
             taken: false,
-            claims: 0,
             open_predecessors: 0,
             successors: Vec::new(),
             cut: 0,
@@ -82,13 +79,11 @@ pub struct Entries {
     places: Vec<Place>,
     vacant: Vec<u32>,
     open: usize,
-    claims: usize,
 }
 
 impl Entries {
     pub fn insert(&mut self, entry: Entry) -> EntryId {
         self.open += 1;
-        self.claims += entry.claims;
         let place = self.vacant.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             // 2^32 entries would be terabytes: the memory budget ends far before.
@@ -127,11 +122,6 @@ impl Entries {
     /// Entries that are open.
     pub fn open(&self) -> usize {
         self.open
-    }
-
-    /// Claims of open entries.
-    pub fn claims(&self) -> usize {
-        self.claims
     }
 
     /// `later` must not be sent before `earlier` is closed; in one request with it only if
@@ -199,7 +189,6 @@ impl Entries {
         place.generation = place.generation.wrapping_add(1);
         self.vacant.push(id.place);
         self.open -= 1;
-        self.claims -= entry.claims;
         for successor in entry.successors {
             if let Some(later) = self.get_mut(successor.entry) {
                 later.open_predecessors -= 1;
@@ -218,13 +207,5 @@ impl Entries {
             .filter_map(|place| place.entry.as_mut())
             .filter_map(|entry| entry.segment.take_if(|segment| is_unwanted(segment)))
             .collect()
-    }
-
-    /// Counts the claims of an entry, once they are made.
-    pub fn set_claims(&mut self, id: EntryId, claims: usize) {
-        if let Some(entry) = self.get_mut(id) {
-            let before = std::mem::replace(&mut entry.claims, claims);
-            self.claims = self.claims - before + claims;
-        }
     }
 }

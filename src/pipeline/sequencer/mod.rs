@@ -40,12 +40,13 @@ use admission::Lookup;
 use budget::{Budgets, Terms};
 use claims::{KeyClaims, SeriesClaims};
 use entries::Entries;
+use foldhash::{HashMap, HashMapExt};
 use lane::Lanes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use request::{Request, Stage};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -234,7 +235,6 @@ impl Sequencer {
             self.grant_writes(now, budget, calls);
         }
         self.cut_due_lanes(now, calls);
-        self.sweep();
     }
 
     /// When to poll next if nothing comes in before.
@@ -405,12 +405,5 @@ impl Sequencer {
             RowVerdict::Unknown(_) => Verdict::Unknown,
         };
         self.meters.rows_settled.add(verdict, rows);
-    }
-
-    fn sweep(&mut self) {
-        match &mut self.claims {
-            Claims::Series(claims) => claims.sweep(&self.entries),
-            Claims::Keys(claims) => claims.sweep(&self.entries),
-        }
     }
 }
