@@ -102,29 +102,6 @@ pub fn cause(error: &reqwest::Error) -> String {
     super::answer::presentable(&cause.to_string(), 300)
 }
 
-/// Whether the peer showed a certificate that is not trusted: no repeat mends that.
-pub fn is_untrusted(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        // An io::Error shows the error within it by `get_ref` only.
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .map(|inner| inner as &(dyn Error + 'static));
-        let refused = [Some(error), inner].into_iter().flatten().any(|error| {
-            matches!(
-                error.downcast_ref::<rustls::Error>(),
-                Some(rustls::Error::InvalidCertificate(_))
-            )
-        });
-        if refused {
-            return true;
-        }
-        cause = inner.map_or(error.source(), Error::source);
-    }
-    false
-}
-
 fn default_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(

@@ -26,24 +26,6 @@ pub fn unanswered(
             ),
         };
     }
-    if transport::is_untrusted(error) {
-        return AttemptFailure::Stop {
-            reason: Box::new(
-                Diagnostic::error(
-                    SqlState::CONNECTION_FAILURE,
-                    format!(
-                        "the certificate of {base_url} is not trusted: {}",
-                        transport::cause(error)
-                    ),
-                )
-                .with_detail("Nothing was sent.")
-                .with_hint(
-                    "Check base_url; behind a proxy that opens TLS, add its CA to the system's \
-                     trusted certificates.",
-                ),
-            ),
-        };
-    }
     let never_sent = error.is_connect();
     if repeat == Repeat::Doubles && !never_sent {
         return AttemptFailure::Unknown {
