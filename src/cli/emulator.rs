@@ -3,6 +3,7 @@
 //! Owns the command's options and its life: it prints one ready line on standard output
 //! and runs until SIGTERM or Ctrl-C. What it serves is the library's part.
 
+use super::signals::Signals;
 use crate::emulator::{Budgets, ClientCredentials, EmulatorOptions, start};
 use clap::Args;
 use std::io::Write;
@@ -63,9 +64,9 @@ fn serve(arguments: EmulatorArguments) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start a runtime: {error}"))?;
-    let stopped = {
+    let mut signals = {
         let _inside = runtime.enter();
-        stop_signal()?
+        Signals::listen().map_err(|error| format!("cannot take over signals: {error}"))?
     };
     let token_lifetime_s = arguments.token_lifetime_s;
     let emulator = start(options(arguments)?).map_err(|error| error.to_string())?;
@@ -80,7 +81,7 @@ fn serve(arguments: EmulatorArguments) -> Result<(), String> {
         .write_all(ready.as_bytes())
         .and_then(|()| output.flush())
         .map_err(|error| format!("cannot write the ready line: {error}"))?;
-    runtime.block_on(stopped);
+    runtime.block_on(signals.next());
     emulator.stop();
     Ok(())
 }
@@ -121,18 +122,4 @@ fn read_budgets(file: &str) -> Result<Budgets, String> {
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("--budgets {file}: {error}"))?;
     toml::from_str(&text).map_err(|error| format!("--budgets {file}: {error}"))
-}
-
-/// Takes over SIGTERM and Ctrl-C; the future ends at the first of them.
-fn stop_signal() -> Result<impl Future<Output = ()>, String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let taken = |kind| signal(kind).map_err(|error| format!("cannot take over signals: {error}"));
-    let mut terminate = taken(SignalKind::terminate())?;
-    let mut interrupt = taken(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
