@@ -5,7 +5,7 @@
 //! and types are asked for once a piece. Never gives a row a verdict that CDF did not give a
 //! reason for.
 
-use super::reasons::duplicated_reason;
+use super::reasons::{duplicated_reason, wrong_type_reason};
 use super::request::{Errand, MAKINGS_MAX, Request};
 use super::{Sequencer, Target};
 use crate::cdf::{Reference, SettledCreates};
@@ -13,9 +13,15 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::{CallAnswer, CallId};
 use crate::pipeline::segment::RowVerdict;
 use crate::pipeline::split::{part_by_series, series_of};
+use crate::rows::SeriesKey;
 use crate::telemetry::RetryCause;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
+
+/// Series of the wrong type that get an error of their own; further ones of a request share one,
+/// so that taking them out costs one pass over the rows.
+const SERIES_BLAMED_MAX: usize = 16;
 
 impl Sequencer {
     pub(super) fn errand_done(
@@ -119,21 +125,33 @@ impl Sequencer {
         let strings = request.target == Target::Strings;
         let series = series_of(&piece);
         let types = self.names.types(&request.identity, &series, now);
-        let wrong: HashSet<u64> = series
-            .iter()
+        let wrong: Vec<Arc<SeriesKey>> = series
+            .into_iter()
             .zip(types)
             .filter(|(_, is_string)| is_string.is_some_and(|is_string| is_string != strings))
-            .map(|(key, _)| key.hash())
+            .map(|(key, _)| key)
             .collect();
-        let (named, rest) = part_by_series(&piece, |key| wrong.contains(&key.hash()));
-        if named.segments.is_empty() {
+        if wrong.is_empty() {
             self.split_blindly(now, id, reason);
             return;
         }
+        let (blamed, crowd) = wrong.split_at(wrong.len().min(SERIES_BLAMED_MAX));
+        let crowd: HashSet<u64> = crowd.iter().map(|key| key.hash()).collect();
+        let mut verdicts = Vec::with_capacity(blamed.len() + 1);
+        let mut rest = piece;
+        for key in blamed {
+            let parted = part_by_series(&rest, |other| other.hash() == key.hash());
+            verdicts.push((parted.0, wrong_type_reason(key, strings, &reason)));
+            rest = Arc::new(parted.1);
+        }
+        let (named, rest) = part_by_series(&rest, |key| crowd.contains(&key.hash()));
+        verdicts.push((named, reason));
         request.replace_piece(std::iter::once(rest));
         // CDF may know of further ones that the directory does not.
         request.types_known = false;
-        self.settle(&named, &RowVerdict::Rejected(reason));
+        for (named, reason) in verdicts {
+            self.settle(&named, &RowVerdict::Rejected(reason));
+        }
         self.proceed(now, id);
     }
 }

@@ -6,6 +6,7 @@
 use super::Target;
 use crate::cdf::Reference;
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::{SeriesKey, SeriesReference};
 
 /// 23503, in PostgreSQL's manner.
 pub fn missing_reason(
@@ -44,5 +45,21 @@ pub fn duplicated_reason(
             None => exists,
         });
     }
+    Box::new(reason)
+}
+
+/// 42804 that names the series; `strings`: strings were written to it.
+pub fn wrong_type_reason(key: &SeriesKey, strings: bool, said: &Diagnostic) -> Box<Diagnostic> {
+    let series = match key.reference() {
+        SeriesReference::ExternalId(name) => format!("time series \"{name}\""),
+        SeriesReference::Id(id) => format!("time series with id {id}"),
+    };
+    let (has, written) = if strings {
+        ("numeric values", "a string")
+    } else {
+        ("string values", "a number")
+    };
+    let mut reason = said.clone();
+    reason.message = format!("{series} has {has}, {written} was written");
     Box::new(reason)
 }
