@@ -188,7 +188,7 @@ fn every_spelling_of_set_is_known() {
         ),
         (
             "RESET SESSION AUTHORIZATION",
-            SessionCommand::SetSessionAuthorization(None),
+            SessionCommand::ResetSessionAuthorization,
         ),
         (
             "SET CONSTRAINTS ALL DEFERRED",

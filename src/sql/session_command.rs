@@ -38,8 +38,10 @@ pub enum SessionCommand {
     SetTransaction(TransactionModes),
     /// `SET SESSION CHARACTERISTICS AS TRANSACTION`.
     SetSessionCharacteristics(TransactionModes),
-    /// `None`: DEFAULT, which `RESET SESSION AUTHORIZATION` means, too.
+    /// `None`: DEFAULT.
     SetSessionAuthorization(Option<String>),
+    /// Does what DEFAULT does, under a tag of its own.
+    ResetSessionAuthorization,
     /// `None`: NONE.
     SetRole(Option<String>),
     /// No constraint here can be deferred: nothing to do.
@@ -65,7 +67,9 @@ impl SessionCommand {
             | SessionCommand::SetSessionAuthorization(_)
             | SessionCommand::SetRole(_) => "SET",
             SessionCommand::SetConstraints => "SET CONSTRAINTS",
-            SessionCommand::Reset(_) | SessionCommand::ResetAll => "RESET",
+            SessionCommand::Reset(_)
+            | SessionCommand::ResetAll
+            | SessionCommand::ResetSessionAuthorization => "RESET",
             SessionCommand::Discard(DiscardTarget::All) => "DISCARD ALL",
             SessionCommand::Discard(DiscardTarget::Plans) => "DISCARD PLANS",
             SessionCommand::Discard(DiscardTarget::Sequences) => "DISCARD SEQUENCES",
@@ -137,7 +141,7 @@ fn reset(cursor: &mut Cursor<'_>) -> Result<SessionCommand, Box<Diagnostic>> {
         return Ok(SessionCommand::Reset("timezone".to_owned()));
     }
     if followed_by(cursor, "session", "authorization")? {
-        return Ok(SessionCommand::SetSessionAuthorization(None));
+        return Ok(SessionCommand::ResetSessionAuthorization);
     }
     if followed_by(cursor, "transaction", "isolation")? {
         cursor.expect_word("level")?;

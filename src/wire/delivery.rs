@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a cancelled statement waits for the requests that are under way, so that it can
-/// tell what was written.
-const CANCEL_WAIT: Duration = Duration::from_secs(5);
+/// tell what was written. Npgsql gives a connection up two seconds after its cancel.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
 /// Why sending stopped before the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -513,9 +513,8 @@ def test_client_credentials_sign_in_and_are_the_identity(tmp_path):
             emulator.client(wrong).time_series.list()
         with pytest.raises(CogniteProjectAccessError, match="code: 401"):
             emulator.client(Token("made up")).time_series.list()
-        with pytest.raises(CogniteProjectAccessError) as caught:
+        with pytest.raises(CogniteProjectAccessError):
             emulator.client(credentials, project="elsewhere").time_series.list()
-        assert caught.value.maybe_projects == ["plant"]
     finally:
         emulator.stop()
 

@@ -134,7 +134,7 @@ MISTAKES = {
     "more values than columns": ("INSERT INTO double_datapoints (value) VALUES (1, 2)", "42601"),
     "fewer values than columns": ("INSERT INTO double_datapoints (value, timestamp) VALUES (1)", "42601"),
     "rows of unequal length": (
-        "INSERT INTO double_datapoints (value, timestamp) VALUES (1, now()), (2)",
+        "INSERT INTO double_datapoints (external_id, value, timestamp) VALUES ('x', 1, now()), ('y', 2)",
         "42601",
     ),
     "a column twice": ("INSERT INTO double_datapoints (value, value) VALUES (1, 2)", "42701"),

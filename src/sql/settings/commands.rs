@@ -45,6 +45,7 @@ impl Settings {
                 self.set_modes(modes, "default_transaction", SetScope::Session)?;
             }
             SessionCommand::SetSessionAuthorization(user) => self.become_user(user.as_deref())?,
+            SessionCommand::ResetSessionAuthorization => self.become_user(None)?,
             SessionCommand::SetRole(role) => self.become_role(role.as_deref())?,
             SessionCommand::Reset(name) => self.set(name, &[], SetScope::Session)?,
             SessionCommand::ResetAll => self.reset_all(),
