@@ -5,7 +5,7 @@
 
 use super::value::ValueSettings;
 use super::{BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder};
-use super::{RowBatch, RowBuilder, WireFormat};
+use super::{RowBatch, RowBuilder, RowFiller, WireFormat};
 use crate::catalog::{RowShape, Table};
 use crate::diagnostic::Diagnostic;
 
@@ -81,5 +81,9 @@ impl RowBuilder for AnyBuilder {
 
     fn take(&mut self) -> Vec<RowBatch> {
         dispatch!(self, builder => builder.take())
+    }
+
+    fn fill_with<F: RowFiller>(&mut self, filler: F) -> F::Output {
+        dispatch!(self, builder => filler.fill(builder))
     }
 }

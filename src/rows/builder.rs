@@ -67,4 +67,20 @@ pub trait RowBuilder {
     /// Takes all finished rows as batches (several where rows go to several RAW tables),
     /// each with its rows in the statement's order.
     fn take(&mut self) -> Vec<RowBatch>;
+
+    /// Lets `filler` fill this builder. A builder that only stands for another one hands
+    /// that one on, so that the filler is compiled for it and called once per piece of data.
+    fn fill_with<F: RowFiller>(&mut self, filler: F) -> F::Output
+    where
+        Self: Sized,
+    {
+        filler.fill(self)
+    }
+}
+
+/// Something that fills builders of any kind, such as a decoder with a piece of data.
+pub trait RowFiller {
+    type Output;
+
+    fn fill<B: RowBuilder>(self, builder: &mut B) -> Self::Output;
 }

@@ -11,7 +11,7 @@ use super::cdf_rules::{
 use super::refusal::{check_nullable, column_at, in_column, null_value};
 use super::row_numbers::RowNumberLog;
 use super::series_interner::SeriesInterner;
-use super::value::{ValueReader, ValueSettings, check_varchar};
+use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
     BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesKey, TextColumn,
     TimeSpan, WireFormat, pool,
@@ -158,13 +158,13 @@ impl DatapointBuilder {
                 let name = self.reader.text(format, value)?;
                 // Blanks beyond the length are cut first, so that one series has one name.
                 let name = if name.len() > EXTERNAL_ID_CHARACTERS_MAX {
-                    checked_varchar(column, &name)?.as_bytes()
+                    checked_varchar(column, &name)?
                 } else {
                     &*name
                 };
                 self.open.external_id = self.interner.external_id(name, |name| {
                     check_not_empty(name)?;
-                    checked_varchar(column, name)
+                    checked_varchar(column, name).map(|_| ())
                 })?;
                 self.open.given |= given::EXTERNAL_ID;
             }
@@ -178,7 +178,7 @@ impl DatapointBuilder {
                 let text = self.reader.text(format, value)?;
                 let text = checked_varchar(column, &text).map_err(with_length_hint)?;
                 self.texts.truncate(self.timestamps_ms.len());
-                self.texts.push(text.as_bytes());
+                self.texts.push(text);
                 self.open.given |= given::VALUE;
             }
             Role::Absent => return Err(unknown_column(self.table, column)),
@@ -217,14 +217,13 @@ impl DatapointBuilder {
     }
 }
 
-/// A `character varying` as text of the column's length.
+/// A `character varying` within the column's length.
 #[inline]
-fn checked_varchar<'a>(column: &Column, value: &'a [u8]) -> Result<&'a str, Box<Diagnostic>> {
-    let ColumnType::Varchar(characters_max) = column.column_type else {
-        return super::value::check_text(value);
-    };
-    let value = check_varchar(value, characters_max)?;
-    Ok(std::str::from_utf8(value).unwrap_or_default())
+fn checked_varchar<'a>(column: &Column, value: &'a [u8]) -> Result<&'a [u8], Box<Diagnostic>> {
+    match column.column_type {
+        ColumnType::Varchar(characters_max) => check_varchar(value, characters_max),
+        _ => check_text(value).map(|()| value),
+    }
 }
 
 #[cold]

@@ -26,7 +26,7 @@ pub mod value;
 
 pub use any_builder::AnyBuilder;
 pub use batch::{RowBatch, RowRange};
-pub use builder::{BatchBounds, RowBuilder, WireFormat};
+pub use builder::{BatchBounds, RowBuilder, RowFiller, WireFormat};
 pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
 pub use object_builder::ObjectBuilder;

@@ -98,7 +98,10 @@ impl ObjectBuilder {
                 let text = reader.text(format, value)?;
                 let text = match column.column_type {
                     ColumnType::Varchar(length) => check_varchar(&text, length)?,
-                    _ => check_text(&text)?.as_bytes(),
+                    _ => {
+                        check_text(&text)?;
+                        &text
+                    }
                 };
                 if column.rule == ValueRule::NotEmpty {
                     check_not_empty(text)?;

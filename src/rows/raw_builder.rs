@@ -141,7 +141,8 @@ impl RawBuilder {
             }
             Part::Key => {
                 let key = self.reader.text(format, value)?;
-                check_raw_key(check_text(&key)?)?;
+                check_text(&key)?;
+                check_raw_key(&key)?;
                 self.open.set(part, &key);
             }
             Part::Database | Part::Table => {
@@ -159,7 +160,10 @@ impl RawBuilder {
                 } else {
                     let name = match column.column_type {
                         ColumnType::Varchar(length) => check_varchar(&name, length)?,
-                        _ => check_text(&name)?.as_bytes(),
+                        _ => {
+                            check_text(&name)?;
+                            &name
+                        }
                     };
                     check_not_empty(name)?;
                     self.open.set(part, name);

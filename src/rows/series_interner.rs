@@ -61,15 +61,16 @@ impl Default for SeriesInterner {
 }
 
 impl SeriesInterner {
-    /// The entry of an external id. `check` judges a name that is new.
+    /// The entry of an external id. `check` judges a name that is new: whether it is UTF-8,
+    /// too.
     ///
     /// # Errors
     /// What `check` says.
     #[inline]
-    pub fn external_id<'a, E>(
+    pub fn external_id<E>(
         &mut self,
-        name: &'a [u8],
-        check: impl FnOnce(&'a [u8]) -> Result<&'a str, E>,
+        name: &[u8],
+        check: impl FnOnce(&[u8]) -> Result<(), E>,
     ) -> Result<u32, E> {
         if let Some(guess) = self.guess()
             && self.is_external_id(guess, name)
@@ -82,14 +83,15 @@ impl SeriesInterner {
         let entry = match found {
             Some(entry) => entry,
             None => {
-                let checked = check(name)?;
+                check(name)?;
+                let text = String::from_utf8_lossy(name).into_owned().into_boxed_str();
                 let start = self.external_ids.len();
                 self.external_ids.extend_from_slice(name);
                 let name = Name::ExternalId {
                     start: start as u32,
                     length: name.len() as u32,
                 };
-                self.insert(hash, name, SeriesReference::ExternalId(checked.into()))
+                self.insert(hash, name, SeriesReference::ExternalId(text))
             }
         };
         self.follow(entry);
@@ -145,7 +147,7 @@ impl SeriesInterner {
         match self.entries[entry as usize].name {
             Name::ExternalId { start, length } => {
                 let start = start as usize;
-                &self.external_ids[start..start + length as usize] == name
+                is_same(&self.external_ids[start..start + length as usize], name)
             }
             Name::Id(_) => false,
         }
@@ -215,6 +217,33 @@ impl SeriesInterner {
     }
 }
 
+/// Whether two names are the same. They are short: comparing in place costs less than a call.
+#[inline]
+fn is_same(known: &[u8], name: &[u8]) -> bool {
+    if known.len() != name.len() {
+        return false;
+    }
+    let mut known_words = known.chunks_exact(8);
+    let mut name_words = name.chunks_exact(8);
+    for (known, name) in known_words.by_ref().zip(name_words.by_ref()) {
+        if word(known) != word(name) {
+            return false;
+        }
+    }
+    match (known.last_chunk::<8>(), name.last_chunk::<8>()) {
+        // The last eight bytes cover what is left, with some that were compared before.
+        (Some(known), Some(name)) => known == name,
+        _ => known_words.remainder() == name_words.remainder(),
+    }
+}
+
+#[inline]
+fn word(eight: &[u8]) -> u64 {
+    eight
+        .first_chunk()
+        .map_or(0, |eight| u64::from_le_bytes(*eight))
+}
+
 /// Puts an entry into the first free place.
 fn place(table: &mut [u64], hash: u64, entry: u32) {
     let mask = table.len() - 1;
@@ -233,7 +262,7 @@ mod tests {
     fn intern(interner: &mut SeriesInterner, name: &str) -> u32 {
         interner
             .external_id(name.as_bytes(), |name| {
-                Ok::<_, Infallible>(std::str::from_utf8(name).expect("a test's name is UTF-8"))
+                Ok::<_, Infallible>(assert!(name.is_ascii()))
             })
             .expect("never refused")
     }

@@ -56,6 +56,9 @@ pub(super) fn check_json_number(token: &[u8]) -> bool {
 
 #[cold]
 fn refuse(value: &[u8], fault: Fault) -> Box<Diagnostic> {
+    if let Err(refusal) = check_text(value) {
+        return refusal;
+    }
     match fault {
         Fault::Grammar => explain(value),
         Fault::Depth => Box::new(

@@ -31,13 +31,16 @@ enum State {
     Ended,
 }
 
-/// What the start of a buffer holds.
+/// What the start of a buffer was.
 enum Row {
-    /// A row of so many bytes.
+    /// A row of so many bytes; it is in the builder.
     Whole(usize),
     Trailer,
-    /// More data is needed.
-    Cut,
+    /// The row needs at least so many bytes; it ends within the count or the column.
+    Cut {
+        bytes: usize,
+        column: Option<usize>,
+    },
 }
 
 /// Decodes the rows of one statement.
@@ -119,10 +122,16 @@ impl BinaryDecoder {
         match self.state {
             State::Header => return Err(cut_header(&self.tail)),
             State::Extension(_) => return Err(bad_header("wrong length")),
-            // A lone byte is no field count; PostgreSQL takes it for the end.
-            State::Rows if self.tail.len() >= 2 => {
+            State::Rows if !self.tail.is_empty() => {
                 let tail = std::mem::take(&mut self.tail);
-                self.row(&tail, builder)?;
+                // A lone byte is no field count; PostgreSQL takes it for the end.
+                if let Row::Cut {
+                    column: Some(column),
+                    ..
+                } = self.row(&tail, builder)?
+                {
+                    return Err(self.at_column(column, unexpected_end()));
+                }
             }
             State::Rows | State::Ended => {}
         }
@@ -172,16 +181,13 @@ impl BinaryDecoder {
         let mut taken = 0;
         while taken < data.len() && !builder.is_full() {
             let rest = &data[taken..];
-            match self.measure(rest)? {
-                Row::Whole(bytes) => {
-                    self.row(&rest[..bytes], builder)?;
-                    taken += bytes;
-                }
+            match self.row(rest, builder)? {
+                Row::Whole(bytes) => taken += bytes,
                 Row::Trailer => {
                     self.state = State::Ended;
                     return Ok(taken + 2);
                 }
-                Row::Cut => {
+                Row::Cut { .. } => {
                     self.tail.extend_from_slice(rest);
                     return Ok(data.len());
                 }
@@ -196,86 +202,72 @@ impl BinaryDecoder {
         data: &[u8],
         builder: &mut B,
     ) -> Result<usize, Box<Diagnostic>> {
-        let before = self.tail.len();
-        self.tail.extend_from_slice(data);
-        match self.measure(&self.tail)? {
-            Row::Cut => Ok(data.len()),
-            Row::Trailer => {
-                self.tail.clear();
-                self.state = State::Ended;
-                Ok(2 - before)
-            }
-            Row::Whole(bytes) => {
-                let mut tail = std::mem::take(&mut self.tail);
-                self.row(&tail[..bytes], builder)?;
-                tail.clear();
-                self.tail = tail;
-                Ok(bytes - before)
+        let mut tail = std::mem::take(&mut self.tail);
+        let mut taken = 0;
+        loop {
+            // No more than the row is known to need, so that only this row is copied.
+            match self.row(&tail, builder)? {
+                Row::Cut { bytes, .. } => {
+                    let wanted = (bytes - tail.len()).min(data.len() - taken);
+                    tail.extend_from_slice(&data[taken..taken + wanted]);
+                    taken += wanted;
+                    if tail.len() < bytes {
+                        self.tail = tail;
+                        return Ok(taken);
+                    }
+                }
+                ended => {
+                    if matches!(ended, Row::Trailer) {
+                        self.state = State::Ended;
+                    }
+                    tail.clear();
+                    self.tail = tail;
+                    return Ok(taken);
+                }
             }
         }
     }
 
-    /// Finds the end of the row at the start of `data`.
+    /// Decodes the row at the start of `data`; one that is cut is abandoned.
     #[inline]
-    fn measure(&self, data: &[u8]) -> Result<Row, Box<Diagnostic>> {
+    fn row<B: RowBuilder>(&mut self, data: &[u8], builder: &mut B) -> Result<Row, Box<Diagnostic>> {
+        match self.fields(data, builder) {
+            Ok(whole @ Row::Whole(_)) => {
+                self.rows += 1;
+                Ok(whole)
+            }
+            other => {
+                builder.abandon_row();
+                other
+            }
+        }
+    }
+
+    #[inline]
+    fn fields<B: RowBuilder>(&self, data: &[u8], builder: &mut B) -> Result<Row, Box<Diagnostic>> {
         let Some((count, mut rest)) = data.split_first_chunk() else {
-            return Ok(Row::Cut);
+            return Ok(Row::Cut {
+                bytes: 2,
+                column: None,
+            });
         };
         let count = i16::from_be_bytes(*count);
-        if count == -1 {
-            return Ok(Row::Trailer);
-        }
         if usize::try_from(count) != Ok(self.columns.len()) {
+            if count == -1 {
+                return Ok(Row::Trailer);
+            }
             return Err(self.at_row(self.rows + 1, self.wrong_count(count)));
         }
-        for (column, _) in &self.columns {
-            let Some((size, after)) = rest.split_first_chunk() else {
-                return Ok(Row::Cut);
-            };
-            let size = i32::from_be_bytes(*size);
-            rest = after;
-            if size > 0 {
-                let size = size as usize;
-                if size > rest.len() {
-                    let whole = data.len() - rest.len() + size;
-                    if whole > self.target.line_bytes_max {
-                        let too_long = super::row_too_long(self.target.line_bytes_max);
-                        return Err(self.at_column(*column, too_long));
-                    }
-                    return Ok(Row::Cut);
-                }
-                rest = &rest[size..];
-            }
-        }
-        Ok(Row::Whole(data.len() - rest.len()))
-    }
-
-    /// Decodes one row; where `data` ends too early, the error says so.
-    #[inline]
-    fn row<B: RowBuilder>(&mut self, data: &[u8], builder: &mut B) -> Result<(), Box<Diagnostic>> {
-        match self.fields(data, builder) {
-            Ok(()) => {
-                self.rows += 1;
-                Ok(())
-            }
-            Err(refusal) => {
-                builder.abandon_row();
-                Err(refusal)
-            }
-        }
-    }
-
-    #[inline]
-    fn fields<B: RowBuilder>(&self, data: &[u8], builder: &mut B) -> Result<(), Box<Diagnostic>> {
-        // The field count has been checked.
-        let mut rest = data.get(2..).unwrap_or_default();
         for (column, format) in &self.columns {
+            let read = data.len() - rest.len();
             let Some((size, after)) = rest.split_first_chunk() else {
-                return Err(self.at_column(*column, unexpected_end()));
+                return Ok(Row::Cut {
+                    bytes: read + 4,
+                    column: Some(*column),
+                });
             };
-            let size = i32::from_be_bytes(*size);
-            if size < 0 {
-                if size != -1 {
+            let Ok(size) = usize::try_from(i32::from_be_bytes(*size)) else {
+                if *size != [0xff; 4] {
                     return Err(self.at_column(*column, bad_file("invalid field size")));
                 }
                 rest = after;
@@ -283,9 +275,17 @@ impl BinaryDecoder {
                     .null(*column)
                     .map_err(|refusal| self.at_row(self.rows + 1, refusal))?;
                 continue;
-            }
-            let Some((value, after)) = after.split_at_checked(size as usize) else {
-                return Err(self.at_column(*column, unexpected_end()));
+            };
+            let Some((value, after)) = after.split_at_checked(size) else {
+                let bytes = read + 4 + size;
+                if bytes > self.target.line_bytes_max {
+                    let too_long = super::row_too_long(self.target.line_bytes_max);
+                    return Err(self.at_column(*column, too_long));
+                }
+                return Ok(Row::Cut {
+                    bytes,
+                    column: Some(*column),
+                });
             };
             rest = after;
             builder
@@ -294,7 +294,8 @@ impl BinaryDecoder {
         }
         builder
             .finish_row(self.rows + 1)
-            .map_err(|refusal| self.at_row(self.rows + 1, refusal))
+            .map_err(|refusal| self.at_row(self.rows + 1, refusal))?;
+        Ok(Row::Whole(data.len() - rest.len()))
     }
 
     #[cold]

@@ -3,13 +3,14 @@
 //! Owns PostgreSQL's CSV COPY syntax. Promises that a scan goes on where it stopped,
 //! wherever the data was cut, and that a quoted newline is data. Never converts a value.
 
+use super::find::find2;
 use super::lines::{Dialect, Field};
 use super::newline::{
     LineEnd, MARKER_WRONG_STYLE, MarkerEnd, Newline, NewlineWords, Scan, bad_marker,
 };
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::CopyOptions;
-use memchr::{memchr_iter, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 const WORDS: NewlineWords = NewlineWords {
     kind: "unquoted",
@@ -69,7 +70,7 @@ impl CsvDialect {
     /// Scans on within quotes; tells where it stopped.
     fn scan_quoted(&mut self, buffer: &[u8], from: usize, at_end: bool) -> usize {
         let mut at = from;
-        while let Some(found) = memchr2(self.quote, self.escape, &buffer[at..]) {
+        while let Some(found) = find2(self.quote, self.escape, &buffer[at..]) {
             at += found;
             if buffer[at] == self.escape && self.escape != self.quote {
                 match buffer.get(at + 1) {
@@ -156,8 +157,12 @@ impl Dialect for CsvDialect {
     }
 
     #[inline]
-    fn plain_bytes(&self, data: &[u8]) -> usize {
-        memchr2(b'\r', self.quote, data).unwrap_or(data.len())
+    fn plain_bytes(&self, newline: Newline, data: &[u8]) -> usize {
+        let special = match newline {
+            Newline::CrLf => memchr(self.quote, data),
+            _ => memchr2(b'\r', self.quote, data),
+        };
+        special.unwrap_or(data.len())
     }
 
     /// A backslash at the start of a line may begin the end-of-copy marker.
@@ -177,7 +182,7 @@ impl Dialect for CsvDialect {
         line: &'line [u8],
         unescaped: &'field mut Vec<u8>,
     ) -> Result<(Field<'field>, Option<&'line [u8]>), Box<Diagnostic>> {
-        let first = memchr2(self.delimiter, self.quote, line).unwrap_or(line.len());
+        let first = find2(self.delimiter, self.quote, line).unwrap_or(line.len());
         if line.get(first) != Some(&self.quote) {
             return Ok((self.unquoted(index, &line[..first]), line.get(first + 1..)));
         }
@@ -187,7 +192,7 @@ impl Dialect for CsvDialect {
         loop {
             // Within quotes.
             loop {
-                let Some(found) = memchr2(self.quote, self.escape, rest) else {
+                let Some(found) = find2(self.quote, self.escape, rest) else {
                     return Err(unterminated());
                 };
                 unescaped.extend_from_slice(&rest[..found]);
@@ -204,7 +209,7 @@ impl Dialect for CsvDialect {
                 }
             }
             // Behind quotes: more of the field may follow, quoted or not.
-            let next = memchr2(self.delimiter, self.quote, rest).unwrap_or(rest.len());
+            let next = find2(self.delimiter, self.quote, rest).unwrap_or(rest.len());
             unescaped.extend_from_slice(&rest[..next]);
             if rest.get(next) == Some(&self.quote) {
                 rest = &rest[next + 1..];

@@ -6,6 +6,7 @@
 //! report first. Never holds more than one unfinished line.
 
 use super::context::{Place, at};
+use super::find::find2;
 use super::header;
 use super::newline::{Newline, Scan};
 use super::{Fed, Target};
@@ -13,7 +14,7 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::check_text;
 use crate::rows::{RowBuilder, WireFormat};
 use crate::sql::{CopyHeader, CopyOptions};
-use memchr::{memchr2, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 /// A field after quotes and escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +41,9 @@ pub trait Dialect {
         embedded_lines: &mut u64,
     ) -> Result<Scan, Box<Diagnostic>>;
 
-    /// How many bytes from the start have no special character but delimiters and `\n`.
-    fn plain_bytes(&self, data: &[u8]) -> usize;
+    /// How many bytes from the start have no special character but delimiters and the bytes
+    /// of `newline`, which is `\n` or `\r\n`.
+    fn plain_bytes(&self, newline: Newline, data: &[u8]) -> usize;
 
     /// Whether a line without special characters may begin with this byte.
     fn is_plain_start(&self, first: u8) -> bool;
@@ -170,10 +172,11 @@ impl<D: Dialect> LineDecoder<D> {
     /// line that needs a closer look, for an error, too, is left for [`LineDecoder::line`].
     #[inline]
     fn plain_rows<B: RowBuilder>(&mut self, data: &[u8], builder: &mut B) -> usize {
-        if self.newline != Newline::Lf || self.header != CopyHeader::Absent {
+        let known = matches!(self.newline, Newline::Lf | Newline::CrLf);
+        if !known || self.header != CopyHeader::Absent {
             return 0;
         }
-        let plain = self.dialect.plain_bytes(data);
+        let plain = self.dialect.plain_bytes(self.newline, data);
         let Some(last_newline) = memrchr(b'\n', &data[..plain]) else {
             return 0;
         };
@@ -197,14 +200,24 @@ impl<D: Dialect> LineDecoder<D> {
         if !self.dialect.is_plain_start(data[0]) {
             return None;
         }
+        let crlf = self.newline == Newline::CrLf;
         let mut rest = data;
         let last = self.target.columns.len().checked_sub(1)?;
         for (index, column) in self.target.columns.iter().enumerate() {
-            let end = memchr2(self.dialect.delimiter(), b'\n', rest)?;
+            let end = find2(self.dialect.delimiter(), b'\n', rest)?;
             if (rest[end] == b'\n') != (index == last) {
                 return None;
             }
-            match self.dialect.plain_field(index, &rest[..end]) {
+            let mut raw = &rest[..end];
+            if crlf && index == last {
+                raw = raw.strip_suffix(b"\r")?;
+                let line_bytes = data.len() - rest.len() + raw.len();
+                // Any other carriage return is an error, which is not found here.
+                if memchr(b'\r', data) != Some(line_bytes) {
+                    return None;
+                }
+            }
+            match self.dialect.plain_field(index, raw) {
                 Field::Value(value) => builder.field(*column, WireFormat::Text, value).ok()?,
                 Field::Null => builder.null(*column).ok()?,
             }

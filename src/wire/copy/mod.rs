@@ -7,6 +7,7 @@
 mod binary;
 mod context;
 mod csv;
+mod find;
 mod header;
 mod latin1;
 mod lines;
@@ -19,7 +20,7 @@ mod text;
 
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::RowBuilder;
+use crate::rows::{RowBuilder, RowFiller};
 use crate::sql::{CopyEncoding, CopyFormat, CopyStatement};
 use binary::BinaryDecoder;
 use csv::CsvDialect;
@@ -128,17 +129,25 @@ impl CopyDecoder {
         data: &[u8],
         builder: &mut B,
     ) -> Result<Fed, Box<Diagnostic>> {
+        let format = &mut self.format;
         let Some(latin1) = &mut self.latin1 else {
-            return dispatch!(&mut self.format, decoder => decoder.feed(data, builder));
+            return builder.fill_with(Piece { format, data });
         };
         // What an earlier feed has transcoded comes first.
-        let fed = dispatch!(&mut self.format, decoder => decoder.feed(latin1.rest(), builder))?;
+        let data_before = latin1.rest();
+        let fed = builder.fill_with(Piece {
+            format: &mut *format,
+            data: data_before,
+        })?;
         latin1.take(fed.consumed);
         if fed.builder_full {
             return Ok(Fed { consumed: 0, ..fed });
         }
         latin1.fill(data);
-        let fed = dispatch!(&mut self.format, decoder => decoder.feed(latin1.rest(), builder))?;
+        let fed = builder.fill_with(Piece {
+            format,
+            data: latin1.rest(),
+        })?;
         latin1.take(fed.consumed);
         Ok(Fed {
             consumed: data.len(),
@@ -164,6 +173,20 @@ impl CopyDecoder {
     /// Rows decoded so far.
     pub fn rows(&self) -> u64 {
         dispatch!(&self.format, decoder => decoder.rows())
+    }
+}
+
+/// One piece of data for the format's decoder.
+struct Piece<'a> {
+    format: &'a mut Format,
+    data: &'a [u8],
+}
+
+impl RowFiller for Piece<'_> {
+    type Output = Result<Fed, Box<Diagnostic>>;
+
+    fn fill<B: RowBuilder>(self, builder: &mut B) -> Self::Output {
+        dispatch!(self.format, decoder => decoder.feed(self.data, builder))
     }
 }
 

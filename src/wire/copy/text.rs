@@ -3,6 +3,7 @@
 //! Owns PostgreSQL's text COPY syntax. Promises that a scan goes on where it stopped,
 //! wherever the data was cut. Never converts a value.
 
+use super::find::find2;
 use super::lines::{Dialect, Field};
 use super::newline::{
     LineEnd, MARKER_WRONG_STYLE, MarkerEnd, Newline, NewlineWords, Scan, bad_marker,
@@ -39,7 +40,7 @@ impl TextDialect {
     /// Where the field at the start of `line` ends: at a delimiter without backslash.
     fn field_end(&self, line: &[u8]) -> usize {
         let mut at = 0;
-        while let Some(found) = memchr2(self.delimiter, b'\\', &line[at..]) {
+        while let Some(found) = find2(self.delimiter, b'\\', &line[at..]) {
             at += found;
             if line[at] == self.delimiter {
                 return at;
@@ -105,8 +106,12 @@ impl Dialect for TextDialect {
     }
 
     #[inline]
-    fn plain_bytes(&self, data: &[u8]) -> usize {
-        memchr2(b'\r', b'\\', data).unwrap_or(data.len())
+    fn plain_bytes(&self, newline: Newline, data: &[u8]) -> usize {
+        let special = match newline {
+            Newline::CrLf => memchr(b'\\', data),
+            _ => memchr2(b'\r', b'\\', data),
+        };
+        special.unwrap_or(data.len())
     }
 
     #[inline]
