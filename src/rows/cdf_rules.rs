@@ -28,14 +28,26 @@ pub const RAW_COLUMNS_BYTES_MAX: usize = 5 << 20;
 const METADATA_PAIRS_MAX: usize = 256;
 const METADATA_KEY_BYTES_MAX: usize = 128;
 
+/// Whether CDF takes the number as a datapoint.
+#[inline]
+pub fn is_datapoint_value(value: f64) -> bool {
+    // NaN fails the comparison, too.
+    value.abs() < DATAPOINT_MAGNITUDE
+}
+
+/// Whether CDF takes a datapoint at that time.
+#[inline]
+pub fn is_datapoint_time(timestamp_ms: i64) -> bool {
+    (DATAPOINT_FIRST_MS..=DATAPOINT_LAST_MS).contains(&timestamp_ms)
+}
+
 /// A numeric datapoint's value.
 ///
 /// # Errors
 /// 22003 for NaN, infinities and magnitudes from 1e100 on.
 #[inline]
 pub fn check_datapoint_value(value: f64) -> Result<(), Box<Diagnostic>> {
-    // NaN fails the comparison, too.
-    if value.abs() < DATAPOINT_MAGNITUDE {
+    if is_datapoint_value(value) {
         Ok(())
     } else {
         Err(datapoint_value_out_of_range(value))
@@ -69,7 +81,7 @@ fn datapoint_value_out_of_range(value: f64) -> Box<Diagnostic> {
 /// 22008 outside 1900 to 2099.
 #[inline]
 pub fn check_datapoint_time(timestamp_ms: i64) -> Result<(), Box<Diagnostic>> {
-    if (DATAPOINT_FIRST_MS..=DATAPOINT_LAST_MS).contains(&timestamp_ms) {
+    if is_datapoint_time(timestamp_ms) {
         Ok(())
     } else {
         Err(time_out_of_range(

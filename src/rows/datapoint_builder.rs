@@ -7,6 +7,7 @@
 
 use super::cdf_rules::{
     check_datapoint_time, check_datapoint_value, check_identifier, check_not_empty,
+    is_datapoint_time, is_datapoint_value,
 };
 use super::refusal::{check_nullable, column_at, in_column, null_value};
 use super::row_numbers::RowNumberLog;
@@ -133,7 +134,57 @@ impl DatapointBuilder {
         }
     }
 
-    #[inline]
+    /// Takes a field in one of the common forms and within CDF's rules; tells whether it did.
+    /// Nothing here allocates or makes an error, so that it compiles into the decoder's loop.
+    #[inline(always)]
+    fn take_common(&mut self, column: usize, format: WireFormat, value: &[u8]) -> bool {
+        let Some(role) = self.roles.get(column) else {
+            return false;
+        };
+        match role {
+            Role::Timestamp => match self.reader.common_timestamp_ms(format, value) {
+                Some(timestamp_ms) if is_datapoint_time(timestamp_ms) => {
+                    self.open.timestamp_ms = timestamp_ms;
+                    self.open.given |= given::TIMESTAMP;
+                    true
+                }
+                _ => false,
+            },
+            Role::Double => match ValueReader::common_double(format, value) {
+                Some(number) if is_datapoint_value(number) => {
+                    self.open.value = number;
+                    self.open.given |= given::VALUE;
+                    true
+                }
+                _ => false,
+            },
+            Role::ExternalId if ValueReader::is_verbatim(format) => {
+                match self.interner.known_external_id(value) {
+                    Some(entry) => {
+                        self.open.external_id = entry;
+                        self.open.given |= given::EXTERNAL_ID;
+                        true
+                    }
+                    None => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a field in any form.
+    #[inline(never)]
+    fn take_any(
+        &mut self,
+        column_index: usize,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<(), Box<Diagnostic>> {
+        let column = column_at(self.table, column_index)?;
+        self.read_field(column_index, column, format, value)
+            .map_err(|diagnostic| in_column(self.table, column, diagnostic))
+    }
+
     fn read_field(
         &mut self,
         column_index: usize,
@@ -141,7 +192,8 @@ impl DatapointBuilder {
         format: WireFormat,
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
-        match self.roles[column_index] {
+        let role = self.roles.get(column_index).copied();
+        match role.unwrap_or(Role::Absent) {
             Role::Timestamp => {
                 let timestamp_ms = self.reader.timestamp_ms(column, format, value)?;
                 check_datapoint_time(timestamp_ms)?;
@@ -162,10 +214,14 @@ impl DatapointBuilder {
                 } else {
                     &*name
                 };
-                self.open.external_id = self.interner.external_id(name, |name| {
-                    check_not_empty(name)?;
-                    checked_varchar(column, name).map(|_| ())
-                })?;
+                self.open.external_id = match self.interner.known_external_id(name) {
+                    Some(entry) => entry,
+                    None => {
+                        check_not_empty(name)?;
+                        let name = checked_varchar(column, name)?;
+                        self.interner.external_id(name)
+                    }
+                };
                 self.open.given |= given::EXTERNAL_ID;
             }
             Role::Id => {
@@ -247,21 +303,17 @@ fn unknown_column(table: &Table, column: &Column) -> Box<Diagnostic> {
 }
 
 impl RowBuilder for DatapointBuilder {
-    #[inline]
+    #[inline(always)]
     fn field(
         &mut self,
         column: usize,
         format: WireFormat,
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
-        if column >= COLUMNS_MAX {
-            column_at(self.table, column)?;
+        if self.take_common(column, format, value) {
+            return Ok(());
         }
-        let described = column_at(self.table, column)?;
-        match self.read_field(column, described, format, value) {
-            Ok(()) => Ok(()),
-            Err(diagnostic) => Err(in_column(self.table, described, diagnostic)),
-        }
+        self.take_any(column, format, value)
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
@@ -271,15 +323,14 @@ impl RowBuilder for DatapointBuilder {
     #[inline]
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
         let open = self.open;
-        let entry = match open.given {
-            given
-                if given & (given::VALUE | given::TIMESTAMP) != given::VALUE | given::TIMESTAMP =>
-            {
-                return Err(self.missing_column());
-            }
-            given if given & given::EXTERNAL_ID != 0 => open.external_id,
-            given if given & given::ID != 0 => self.interner.id(open.id),
-            _ => return Err(self.missing_column()),
+        const BY_EXTERNAL_ID: u8 = given::VALUE | given::TIMESTAMP | given::EXTERNAL_ID;
+        const BY_ID: u8 = given::VALUE | given::TIMESTAMP | given::ID;
+        let entry = if open.given & BY_EXTERNAL_ID == BY_EXTERNAL_ID {
+            open.external_id
+        } else if open.given & BY_ID == BY_ID {
+            self.interner.id(open.id)
+        } else {
+            return Err(self.missing_column());
         };
         let (series, spans) = (&mut self.series, &mut self.spans);
         let slot = self.interner.slot(entry, |key| {

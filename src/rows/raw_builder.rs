@@ -1,27 +1,28 @@
 //! Building batches of RAW rows.
 //!
-//! Owns the open row and one batch in the making per destination (database and table).
-//! Promises CDF's rules for names, keys and columns. The number of destinations at once is
-//! bounded: the one that reaches it fills the builder.
+//! Owns the open row and the columns under construction. Promises CDF's rules for names,
+//! keys and columns, and that rows of one destination (database and table) are handed over
+//! as they were filled, without a copy; rows of several are sorted into their batches when
+//! they are taken. The number of destinations at once is bounded: the one that reaches it
+//! fills the builder.
 
 use super::cdf_rules::{check_not_empty, check_raw_columns, check_raw_key};
 use super::refusal::{check_nullable, column_at, in_column, null_value, read_only};
 use super::row_numbers::RowNumberLog;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, RawBatch, RawDestination, RowBatch, RowBuilder, TextColumn, WireFormat, hash_key,
-    pool,
+    BatchBounds, RawBatch, RawDestination, RowBatch, RowBuilder, RowNumbers, TextColumn,
+    WireFormat, hash_key, pool,
 };
 use crate::catalog::{Access, Column, ColumnType, Table};
 use crate::diagnostic::Diagnostic;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Destinations that have rows in the builder at once.
 const DESTINATIONS_MAX: usize = 256;
 
-/// The parts of a RAW row, in the order of the open row's ranges.
+/// The parts of a RAW row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Database,
@@ -30,49 +31,47 @@ enum Part {
     Columns,
 }
 
-const PARTS: [Part; 4] = [Part::Database, Part::Table, Part::Key, Part::Columns];
+/// How a database or table of the open row was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Given {
+    #[default]
+    Not,
+    /// As in the row before, whose names have been checked.
+    AsBefore,
+    /// Otherwise: the name is in the buffer.
+    Anew,
+}
 
-/// The row between `field` and `finish_row`: its parts end to end, in the order given.
+/// A database or table of the open row; its buffer is used for every row.
+#[derive(Debug, Default)]
+struct Name {
+    given: Given,
+    bytes: Vec<u8>,
+}
+
+impl Name {
+    fn set(&mut self, name: &[u8]) {
+        self.given = Given::Anew;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(name);
+    }
+
+    /// The name, which is that of `before` unless it was given anew.
+    fn or<'a>(&'a self, before: &'a str) -> &'a [u8] {
+        match self.given {
+            Given::Anew => &self.bytes,
+            _ => before.as_bytes(),
+        }
+    }
+}
+
+/// The row between `field` and `finish_row`; key and columns wait at the end of theirs.
 #[derive(Debug, Default)]
 struct OpenRow {
-    bytes: Vec<u8>,
-    parts: [Option<(usize, usize)>; PARTS.len()],
-}
-
-impl OpenRow {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.parts = [None; PARTS.len()];
-    }
-
-    #[inline]
-    fn set(&mut self, part: Part, value: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.parts[part as usize] = Some((start, self.bytes.len()));
-    }
-
-    #[inline]
-    fn range(&self, part: Part) -> Option<Range<usize>> {
-        self.parts[part as usize].map(|(start, end)| start..end)
-    }
-}
-
-/// Rows of one destination.
-#[derive(Debug)]
-struct Destination {
-    address: Arc<RawDestination>,
-    keys: TextColumn,
-    key_hashes: Vec<u64>,
-    columns: TextColumn,
-    row_numbers: RowNumberLog,
-}
-
-impl Destination {
-    #[inline]
-    fn is(&self, database: &[u8], table: &[u8]) -> bool {
-        self.address.database.as_bytes() == database && self.address.table.as_bytes() == table
-    }
+    database: Name,
+    table: Name,
+    has_key: bool,
+    has_columns: bool,
 }
 
 /// Builds batches for `raw_rows`.
@@ -84,15 +83,19 @@ pub struct RawBuilder {
     reader: ValueReader,
     open: OpenRow,
     bounds: BatchBounds,
-    destinations: Vec<Destination>,
+    destinations: Vec<Arc<RawDestination>>,
     /// By database, NUL and table, the index in `destinations`.
-    by_name: HashMap<Box<[u8]>, usize>,
+    by_name: HashMap<Box<[u8]>, u32>,
     /// The name under look-up.
     name: Vec<u8>,
     /// Where the last row went: often where the next one goes.
-    last: usize,
-    rows: usize,
-    bytes: usize,
+    last: u32,
+    /// Per row, the index of its destination.
+    row_destinations: Vec<u32>,
+    keys: TextColumn,
+    key_hashes: Vec<u64>,
+    columns: TextColumn,
+    row_numbers: RowNumberLog,
 }
 
 impl RawBuilder {
@@ -120,8 +123,11 @@ impl RawBuilder {
             by_name: HashMap::new(),
             name: Vec::new(),
             last: 0,
-            rows: 0,
-            bytes: 0,
+            row_destinations: pool::INDEXES.take(0),
+            keys: pool::TEXTS.take(0),
+            key_hashes: pool::HASHES.take(0),
+            columns: pool::TEXTS.take(0),
+            row_numbers: RowNumberLog::default(),
         }
     }
 
@@ -133,58 +139,72 @@ impl RawBuilder {
         format: WireFormat,
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
+        let rows = self.row_destinations.len();
         match part {
             Part::Columns => {
                 let (json, kind) = self.reader.json(column, format, value)?;
                 check_raw_columns(json, kind)?;
-                self.open.set(part, json);
+                self.columns.truncate(rows);
+                self.columns.push(json);
+                self.open.has_columns = true;
             }
             Part::Key => {
                 let key = self.reader.text(format, value)?;
                 check_text(&key)?;
                 check_raw_key(&key)?;
-                self.open.set(part, &key);
+                self.keys.truncate(rows);
+                self.keys.push(&key);
+                self.open.has_key = true;
             }
             Part::Database | Part::Table => {
-                let name = self.reader.text(format, value)?;
-                // A name that the last row had has been checked.
-                let known = self.destinations.get(self.last).is_some_and(|last| {
-                    let known = match part {
-                        Part::Database => &last.address.database,
-                        _ => &last.address.table,
-                    };
-                    known.as_bytes() == &*name
-                });
-                if known {
-                    self.open.set(part, &name);
+                let as_before = ValueReader::is_verbatim(format) && self.is_as_before(part, value);
+                let target = match part {
+                    Part::Database => &mut self.open.database,
+                    _ => &mut self.open.table,
+                };
+                if as_before {
+                    target.given = Given::AsBefore;
                 } else {
-                    let name = match column.column_type {
-                        ColumnType::Varchar(length) => check_varchar(&name, length)?,
-                        _ => {
-                            check_text(&name)?;
-                            &name
-                        }
-                    };
-                    check_not_empty(name)?;
-                    self.open.set(part, name);
+                    let name = self.reader.text(format, value)?;
+                    target.set(checked_name(column, &name)?);
                 }
             }
         }
         Ok(())
     }
 
-    /// The destination of the open row, as an index.
+    /// Whether the row before had this name for its database or table.
     #[inline]
-    fn destination(&mut self, database: Range<usize>, table: Range<usize>) -> usize {
-        let database = &self.open.bytes[database];
-        let table = &self.open.bytes[table];
-        let is_last = self
-            .destinations
-            .get(self.last)
-            .is_some_and(|last| last.is(database, table));
-        if is_last {
-            return self.last;
+    fn is_as_before(&self, part: Part, name: &[u8]) -> bool {
+        let Some(last) = self.destinations.get(self.last as usize) else {
+            return false;
+        };
+        let known = match part {
+            Part::Database => &last.database,
+            _ => &last.table,
+        };
+        known.as_bytes() == name
+    }
+
+    /// The destination of the open row, whose names are given, as an index.
+    #[inline]
+    fn destination(&mut self) -> u32 {
+        let open = &self.open;
+        if open.database.given == Given::AsBefore && open.table.given == Given::AsBefore {
+            self.last
+        } else {
+            self.search_destination()
         }
+    }
+
+    #[inline(never)]
+    fn search_destination(&mut self) -> u32 {
+        let (database_before, table_before) = match self.destinations.get(self.last as usize) {
+            Some(before) => (&*before.database, &*before.table),
+            None => ("", ""),
+        };
+        let database = self.open.database.or(database_before);
+        let table = self.open.table.or(table_before);
         self.name.clear();
         self.name.extend_from_slice(database);
         self.name.push(0);
@@ -192,31 +212,48 @@ impl RawBuilder {
         if let Some(index) = self.by_name.get(self.name.as_slice()) {
             return *index;
         }
-        let text = |bytes| String::from_utf8_lossy(bytes).into_owned().into_boxed_str();
+        let text = |name| String::from_utf8_lossy(name).into_owned().into_boxed_str();
         let address = Arc::new(RawDestination {
             database: text(database),
             table: text(table),
         });
-        let index = self.destinations.len();
-        self.destinations.push(Destination {
-            address,
-            keys: pool::TEXTS.take(0),
-            key_hashes: pool::HASHES.take(0),
-            columns: pool::TEXTS.take(0),
-            row_numbers: RowNumberLog::default(),
-        });
+        let index = self.destinations.len() as u32;
+        self.destinations.push(address);
         self.by_name.insert(self.name.as_slice().into(), index);
         index
     }
 
+    fn close_row(&mut self) {
+        self.open.database.given = Given::Not;
+        self.open.table.given = Given::Not;
+        self.open.has_key = false;
+        self.open.has_columns = false;
+    }
+
     #[cold]
     fn missing_column(&self) -> Box<Diagnostic> {
-        let missing = PARTS
-            .into_iter()
-            .find(|part| self.open.range(*part).is_none());
-        let index = self.parts.iter().position(|part| *part == missing);
+        let missing = if self.open.database.given == Given::Not {
+            Part::Database
+        } else if self.open.table.given == Given::Not {
+            Part::Table
+        } else if !self.open.has_key {
+            Part::Key
+        } else {
+            Part::Columns
+        };
+        let index = self.parts.iter().position(|part| *part == Some(missing));
         null_value(self.table, &self.table.columns[index.unwrap_or(0)])
     }
+}
+
+/// A database's or a table's name as it is to be sent.
+fn checked_name<'a>(column: &Column, name: &'a [u8]) -> Result<&'a [u8], Box<Diagnostic>> {
+    let name = match column.column_type {
+        ColumnType::Varchar(length) => check_varchar(name, length)?,
+        _ => check_text(name).map(|()| name)?,
+    };
+    check_not_empty(name)?;
+    Ok(name)
 }
 
 impl RowBuilder for RawBuilder {
@@ -243,60 +280,107 @@ impl RowBuilder for RawBuilder {
 
     #[inline]
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
-        let (Some(database), Some(table), Some(key), Some(columns)) = (
-            self.open.range(Part::Database),
-            self.open.range(Part::Table),
-            self.open.range(Part::Key),
-            self.open.range(Part::Columns),
-        ) else {
+        let open = &self.open;
+        let has_names = open.database.given != Given::Not && open.table.given != Given::Not;
+        if !(has_names && open.has_key && open.has_columns) {
             return Err(self.missing_column());
-        };
-        let index = self.destination(database, table);
-        let destination = &mut self.destinations[index];
-        let key = &self.open.bytes[key];
-        let columns = &self.open.bytes[columns];
-        destination.keys.push(key);
-        destination.key_hashes.push(hash_key(key));
-        destination.columns.push(columns);
-        destination.row_numbers.push(row_number);
-        self.bytes += key.len() + columns.len();
-        self.rows += 1;
-        self.last = index;
-        self.open.clear();
+        }
+        let row = self.row_destinations.len();
+        self.last = self.destination();
+        self.row_destinations.push(self.last);
+        self.key_hashes.push(hash_key(self.keys.bytes(row)));
+        self.row_numbers.push(row_number);
+        self.close_row();
         Ok(())
     }
 
     fn abandon_row(&mut self) {
-        self.open.clear();
+        self.close_row();
+        let rows = self.row_destinations.len();
+        self.keys.truncate(rows);
+        self.columns.truncate(rows);
     }
 
     #[inline]
     fn rows(&self) -> usize {
-        self.rows
+        self.row_destinations.len()
     }
 
     #[inline]
     fn is_full(&self) -> bool {
-        self.rows >= self.bounds.rows.max(1)
-            || (self.bytes >= self.bounds.bytes && self.rows > 0)
+        let rows = self.row_destinations.len();
+        let bytes = self.keys.total_bytes() + self.columns.total_bytes();
+        rows >= self.bounds.rows.max(1)
+            || (bytes >= self.bounds.bytes && rows > 0)
             || self.destinations.len() >= DESTINATIONS_MAX
     }
 
     fn take(&mut self) -> Vec<RowBatch> {
-        self.open.clear();
+        self.abandon_row();
+        let rows = self.rows();
+        let destinations = std::mem::take(&mut self.destinations);
         self.by_name.clear();
-        (self.last, self.rows, self.bytes) = (0, 0, 0);
-        self.destinations
-            .drain(..)
-            .map(|mut destination| {
-                RowBatch::RawRows(RawBatch {
-                    destination: destination.address,
-                    keys: destination.keys,
-                    key_hashes: destination.key_hashes,
-                    columns: destination.columns,
-                    row_numbers: destination.row_numbers.take(),
-                })
-            })
+        self.last = 0;
+        let row_destinations =
+            std::mem::replace(&mut self.row_destinations, pool::INDEXES.take(rows));
+        let all = Rows {
+            keys: std::mem::replace(&mut self.keys, pool::TEXTS.take(rows)),
+            key_hashes: std::mem::replace(&mut self.key_hashes, pool::HASHES.take(rows)),
+            columns: std::mem::replace(&mut self.columns, pool::TEXTS.take(rows)),
+        };
+        let row_numbers = self.row_numbers.take();
+        let batches = match destinations.as_slice() {
+            [] => Vec::new(),
+            [only] => vec![all.into_batch(only.clone(), row_numbers)],
+            several => all.sorted(several, &row_destinations, &row_numbers),
+        };
+        pool::INDEXES.give(row_destinations);
+        batches
+    }
+}
+
+/// The rows of a batch, or of several that are still one.
+#[derive(Default)]
+struct Rows {
+    keys: TextColumn,
+    key_hashes: Vec<u64>,
+    columns: TextColumn,
+}
+
+impl Rows {
+    fn into_batch(self, destination: Arc<RawDestination>, row_numbers: RowNumbers) -> RowBatch {
+        RowBatch::RawRows(RawBatch {
+            destination,
+            keys: self.keys,
+            key_hashes: self.key_hashes,
+            columns: self.columns,
+            row_numbers,
+        })
+    }
+
+    /// A batch per destination, each with its rows in their order.
+    fn sorted(
+        self,
+        destinations: &[Arc<RawDestination>],
+        row_destinations: &[u32],
+        row_numbers: &RowNumbers,
+    ) -> Vec<RowBatch> {
+        let mut parts: Vec<(Rows, RowNumberLog)> = Vec::new();
+        parts.resize_with(destinations.len(), Default::default);
+        for (row, destination) in row_destinations.iter().enumerate() {
+            let (rows, numbers) = &mut parts[*destination as usize];
+            rows.keys.push(self.keys.bytes(row));
+            rows.key_hashes.push(self.key_hashes[row]);
+            rows.columns.push(self.columns.bytes(row));
+            numbers.push(row_numbers.get(row));
+        }
+        pool::TEXTS.give(self.keys);
+        pool::HASHES.give(self.key_hashes);
+        pool::TEXTS.give(self.columns);
+        parts
+            .into_iter()
+            .zip(destinations)
+            .map(|((rows, mut numbers), to)| rows.into_batch(to.clone(), numbers.take()))
             .collect()
     }
 }

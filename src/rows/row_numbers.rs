@@ -25,29 +25,35 @@ impl RowNumbers {
 /// Collects the row numbers of a batch in the making.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowNumberLog {
-    rows: usize,
     first: u64,
+    /// The number that follows in a row; 0, which no row has, when there are no rows yet and
+    /// when the numbers are listed.
+    next: u64,
     /// Empty while the rows are in a row.
     listed: Vec<u64>,
 }
 
 impl RowNumberLog {
-    /// Appends the number of the next row.
+    /// Appends the number of the next row, from 1.
     #[inline]
     pub fn push(&mut self, row_number: u64) {
-        if self.rows == 0 {
-            self.first = row_number;
-        } else if !self.listed.is_empty() || row_number != self.first + self.rows as u64 {
-            self.list(row_number);
+        if row_number == self.next {
+            self.next += 1;
+        } else {
+            self.push_other(row_number);
         }
-        self.rows += 1;
     }
 
+    /// Appends the first number, or one that does not follow in a row.
     #[cold]
-    fn list(&mut self, row_number: u64) {
+    fn push_other(&mut self, row_number: u64) {
+        if self.first == 0 {
+            (self.first, self.next) = (row_number, row_number + 1);
+            return;
+        }
         if self.listed.is_empty() {
-            let end = self.first + self.rows as u64;
-            self.listed.extend(self.first..end);
+            self.listed.extend(self.first..self.next);
+            self.next = 0;
         }
         self.listed.push(row_number);
     }

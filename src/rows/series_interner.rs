@@ -19,8 +19,41 @@ const FREE: u64 = 0;
 /// How an entry is named; the bytes of external ids are in one buffer.
 #[derive(Clone, Copy, Debug)]
 enum Name {
-    ExternalId { start: u32, length: u32 },
+    ExternalId { start: u32, outline: Outline },
     Id(i64),
+}
+
+/// The length of a name with its first and its last bytes, which overlap in a short one: all
+/// there is to a name of up to 16 bytes, and enough to refute nearly every longer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outline {
+    length: u32,
+    first: u64,
+    last: u64,
+}
+
+/// Names up to this length are the same if their outlines are.
+const OUTLINED_BYTES: usize = 16;
+
+impl Outline {
+    #[inline(always)]
+    fn of(name: &[u8]) -> Self {
+        let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => (Self::short(name), 0),
+        };
+        Outline {
+            length: name.len() as u32,
+            first,
+            last,
+        }
+    }
+
+    /// Fewer than eight bytes as one number.
+    fn short(name: &[u8]) -> u64 {
+        name.iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -61,41 +94,44 @@ impl Default for SeriesInterner {
 }
 
 impl SeriesInterner {
-    /// The entry of an external id. `check` judges a name that is new: whether it is UTF-8,
-    /// too.
-    ///
-    /// # Errors
-    /// What `check` says.
-    #[inline]
-    pub fn external_id<E>(
-        &mut self,
-        name: &[u8],
-        check: impl FnOnce(&[u8]) -> Result<(), E>,
-    ) -> Result<u32, E> {
-        if let Some(guess) = self.guess()
-            && self.is_external_id(guess, name)
-        {
+    /// The entry of an external id that has been seen before.
+    #[inline(always)]
+    pub fn known_external_id(&mut self, name: &[u8]) -> Option<u32> {
+        let outline = Outline::of(name);
+        let guess = self.guess()?;
+        if self.is_external_id(guess, outline, name) {
             self.last = guess;
-            return Ok(guess);
+            return Some(guess);
         }
+        self.search_external_id(outline, name)
+    }
+
+    #[inline(never)]
+    fn search_external_id(&mut self, outline: Outline, name: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(name);
-        let found = self.find(hash, |interner, entry| interner.is_external_id(entry, name));
-        let entry = match found {
-            Some(entry) => entry,
-            None => {
-                check(name)?;
-                let text = String::from_utf8_lossy(name).into_owned().into_boxed_str();
-                let start = self.external_ids.len();
-                self.external_ids.extend_from_slice(name);
-                let name = Name::ExternalId {
-                    start: start as u32,
-                    length: name.len() as u32,
-                };
-                self.insert(hash, name, SeriesReference::ExternalId(text))
-            }
-        };
+        let entry = self.find(hash, |interner, entry| {
+            interner.is_external_id(entry, outline, name)
+        })?;
         self.follow(entry);
-        Ok(entry)
+        Some(entry)
+    }
+
+    /// The entry of an external id, which the caller has checked if it is new.
+    pub fn external_id(&mut self, name: &[u8]) -> u32 {
+        if let Some(entry) = self.known_external_id(name) {
+            return entry;
+        }
+        let text = String::from_utf8_lossy(name).into_owned().into_boxed_str();
+        let start = self.external_ids.len();
+        self.external_ids.extend_from_slice(name);
+        let hash = self.hasher.hash_one(name);
+        let name = Name::ExternalId {
+            start: start as u32,
+            outline: Outline::of(name),
+        };
+        let entry = self.insert(hash, name, SeriesReference::ExternalId(text));
+        self.follow(entry);
+        entry
     }
 
     /// The entry of an id, which the caller has checked.
@@ -143,14 +179,24 @@ impl SeriesInterner {
     }
 
     #[inline]
-    fn is_external_id(&self, entry: u32, name: &[u8]) -> bool {
+    fn is_external_id(&self, entry: u32, outline: Outline, name: &[u8]) -> bool {
         match self.entries[entry as usize].name {
-            Name::ExternalId { start, length } => {
-                let start = start as usize;
-                is_same(&self.external_ids[start..start + length as usize], name)
+            Name::ExternalId {
+                start,
+                outline: known,
+            } => {
+                known == outline
+                    && (name.len() <= OUTLINED_BYTES
+                        || self.external_id_bytes(start, known) == name)
             }
             Name::Id(_) => false,
         }
+    }
+
+    #[inline]
+    fn external_id_bytes(&self, start: u32, outline: Outline) -> &[u8] {
+        let start = start as usize;
+        &self.external_ids[start..start + outline.length as usize]
     }
 
     #[inline]
@@ -204,10 +250,8 @@ impl SeriesInterner {
         let mut table = vec![FREE; self.table.len() * 2];
         for (index, entry) in self.entries.iter().enumerate() {
             let hash = match entry.name {
-                Name::ExternalId { start, length } => {
-                    let start = start as usize;
-                    let name = &self.external_ids[start..start + length as usize];
-                    self.hasher.hash_one(name)
+                Name::ExternalId { start, outline } => {
+                    self.hasher.hash_one(self.external_id_bytes(start, outline))
                 }
                 Name::Id(id) => self.hasher.hash_one(id),
             };
@@ -215,33 +259,6 @@ impl SeriesInterner {
         }
         self.table = table;
     }
-}
-
-/// Whether two names are the same. They are short: comparing in place costs less than a call.
-#[inline]
-fn is_same(known: &[u8], name: &[u8]) -> bool {
-    if known.len() != name.len() {
-        return false;
-    }
-    let mut known_words = known.chunks_exact(8);
-    let mut name_words = name.chunks_exact(8);
-    for (known, name) in known_words.by_ref().zip(name_words.by_ref()) {
-        if word(known) != word(name) {
-            return false;
-        }
-    }
-    match (known.last_chunk::<8>(), name.last_chunk::<8>()) {
-        // The last eight bytes cover what is left, with some that were compared before.
-        (Some(known), Some(name)) => known == name,
-        _ => known_words.remainder() == name_words.remainder(),
-    }
-}
-
-#[inline]
-fn word(eight: &[u8]) -> u64 {
-    eight
-        .first_chunk()
-        .map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
 /// Puts an entry into the first free place.
@@ -257,14 +274,9 @@ fn place(table: &mut [u64], hash: u64, entry: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
     fn intern(interner: &mut SeriesInterner, name: &str) -> u32 {
-        interner
-            .external_id(name.as_bytes(), |name| {
-                Ok::<_, Infallible>(assert!(name.is_ascii()))
-            })
-            .expect("never refused")
+        interner.external_id(name.as_bytes())
     }
 
     #[test]
@@ -300,14 +312,26 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_leaves_nothing_behind() {
+    fn a_name_is_known_once_it_was_given() {
         let mut interner = SeriesInterner::default();
-        for _ in 0..2 {
-            assert_eq!(
-                interner.external_id(b"bad", |_| Err("refused")),
-                Err("refused")
-            );
+        assert_eq!(interner.known_external_id(b"a"), None);
+        let entry = intern(&mut interner, "a");
+        assert_eq!(interner.known_external_id(b"a"), Some(entry));
+        assert_eq!(interner.known_external_id(b"aa"), None);
+    }
+
+    #[test]
+    fn names_of_every_length_are_told_apart_by_every_byte() {
+        let mut interner = SeriesInterner::default();
+        for length in 1..40 {
+            let name = vec![b'x'; length];
+            interner.external_id(&name);
+            for at in 0..length {
+                let mut other = name.clone();
+                other[at] = b'y';
+                assert_eq!(interner.known_external_id(&other), None, "{length} {at}");
+            }
+            assert!(interner.known_external_id(&name).is_some());
         }
-        assert_eq!(interner.entries.len(), 0);
     }
 }

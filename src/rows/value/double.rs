@@ -28,7 +28,7 @@ pub fn parse_double(value: &[u8]) -> Result<f64, Box<Diagnostic>> {
 /// Reads up to 15 digits with at most one point: digits and power are exact doubles, so one
 /// division rounds correctly.
 #[inline]
-fn parse_short(value: &[u8]) -> Option<f64> {
+pub(super) fn parse_short(value: &[u8]) -> Option<f64> {
     let (negative, digits) = match value {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),

@@ -36,22 +36,16 @@ enum Fault {
 /// and for `\u` escapes of half a surrogate pair; 54000 for more than 128 levels.
 #[inline]
 pub fn check_json(value: &[u8]) -> Result<JsonKind, Box<Diagnostic>> {
-    check_text(value)?;
-    Reader {
-        bytes: value,
-        at: 0,
+    if !value.is_ascii() {
+        check_text(value)?;
     }
-    .document()
-    .map_err(|fault| refuse(value, fault))
+    // A NUL is a control character and so refused in any case; as what, `refuse` finds out.
+    check_document(value).map_err(|fault| refuse(value, fault))
 }
 
 /// Whether `token` is a JSON number and nothing else.
 pub(super) fn check_json_number(token: &[u8]) -> bool {
-    let mut reader = Reader {
-        bytes: token,
-        at: 0,
-    };
-    reader.number().is_ok() && reader.at == token.len()
+    number_end(token, 0) == Ok(token.len())
 }
 
 #[cold]
@@ -78,241 +72,205 @@ fn refuse(value: &[u8], fault: Fault) -> Box<Diagnostic> {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// The byte at `at`; 0, which no JSON has, behind the end.
+#[inline(always)]
+fn byte_at(json: &[u8], at: usize) -> u8 {
+    json.get(at).copied().unwrap_or(0)
 }
 
-impl Reader<'_> {
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+/// The index of the first byte from `at` on that is no blank.
+#[inline(always)]
+fn skip_blanks(json: &[u8], mut at: usize) -> usize {
+    // Nearly every byte is beyond the blanks.
+    while byte_at(json, at) <= b' ' && matches!(byte_at(json, at), b' ' | b'\t' | b'\n' | b'\r') {
+        at += 1;
     }
+    at
+}
 
-    #[inline]
-    fn skip_blanks(&mut self) -> Option<u8> {
-        loop {
-            match self.peek() {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                other => return other,
+/// Checks one value with nothing but blanks around it.
+fn check_document(json: &[u8]) -> Result<JsonKind, Fault> {
+    let mut at = skip_blanks(json, 0);
+    let kind = match byte_at(json, at) {
+        b'{' => JsonKind::Object,
+        b'[' => JsonKind::Array,
+        _ => JsonKind::Scalar,
+    };
+    // One bit per level, the innermost lowest: 1 for an object, 0 for an array.
+    let mut levels = 0u128;
+    let mut depth = 0u32;
+    let mut name_expected = false;
+    loop {
+        if name_expected {
+            if byte_at(json, at) != b'"' {
+                return Err(Fault::Grammar);
             }
+            at = skip_blanks(json, string_end(json, at + 1)?);
+            if byte_at(json, at) != b':' {
+                return Err(Fault::Grammar);
+            }
+            at = skip_blanks(json, at + 1);
         }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.skip_blanks() == Some(byte) {
-            self.at += 1;
-            Ok(())
-        } else {
-            Err(Fault::Grammar)
-        }
-    }
-
-    /// One value with nothing but blanks around it.
-    fn document(&mut self) -> Result<JsonKind, Fault> {
-        let kind = match self.skip_blanks() {
-            Some(b'{') => JsonKind::Object,
-            Some(b'[') => JsonKind::Array,
-            _ => JsonKind::Scalar,
+        // A value.
+        at = match byte_at(json, at) {
+            b'"' => string_end(json, at + 1)?,
+            b'-' | b'0'..=b'9' => number_end(json, at)?,
+            open @ (b'{' | b'[') => {
+                at = skip_blanks(json, at + 1);
+                // The closing byte is two beyond the opening one.
+                if byte_at(json, at) == open + 2 {
+                    at + 1
+                } else {
+                    name_expected = open == b'{';
+                    levels = levels << 1 | u128::from(name_expected);
+                    depth += 1;
+                    if depth > DEPTH_MAX {
+                        return Err(Fault::Depth);
+                    }
+                    continue;
+                }
+            }
+            b't' => word_end(json, at, b"true")?,
+            b'f' => word_end(json, at, b"false")?,
+            b'n' => word_end(json, at, b"null")?,
+            _ => return Err(Fault::Grammar),
         };
-        // One bit per level, the innermost lowest: 1 for an object, 0 for an array.
-        let mut levels = 0u128;
-        let mut depth = 0u32;
-        'value: loop {
-            match self.skip_blanks().ok_or(Fault::Grammar)? {
-                b'{' => {
-                    self.at += 1;
-                    if self.skip_blanks() == Some(b'}') {
-                        self.at += 1;
-                    } else {
-                        levels = levels << 1 | 1;
-                        depth += 1;
-                        if depth > DEPTH_MAX {
-                            return Err(Fault::Depth);
-                        }
-                        self.member_name()?;
-                        continue 'value;
-                    }
-                }
-                b'[' => {
-                    self.at += 1;
-                    if self.skip_blanks() == Some(b']') {
-                        self.at += 1;
-                    } else {
-                        levels <<= 1;
-                        depth += 1;
-                        if depth > DEPTH_MAX {
-                            return Err(Fault::Depth);
-                        }
-                        continue 'value;
-                    }
-                }
-                b'"' => self.string()?,
-                b'-' | b'0'..=b'9' => self.number()?,
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => return Err(Fault::Grammar),
-            }
-            // A value has ended: so may the levels around it.
-            loop {
-                let next = self.skip_blanks();
-                if depth == 0 {
-                    return if next.is_none() {
-                        Ok(kind)
-                    } else {
-                        Err(Fault::Grammar)
-                    };
-                }
-                let in_object = levels & 1 == 1;
-                match next {
-                    Some(b',') => {
-                        self.at += 1;
-                        if in_object {
-                            self.member_name()?;
-                        }
-                        continue 'value;
-                    }
-                    Some(b'}') if in_object => self.at += 1,
-                    Some(b']') if !in_object => self.at += 1,
-                    _ => return Err(Fault::Grammar),
-                }
-                levels >>= 1;
-                depth -= 1;
-            }
-        }
-    }
-
-    /// `"name":`
-    #[inline]
-    fn member_name(&mut self) -> Result<(), Fault> {
-        if self.skip_blanks() != Some(b'"') {
-            return Err(Fault::Grammar);
-        }
-        self.string()?;
-        self.expect(b':')
-    }
-
-    #[inline]
-    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
-        if self.bytes[self.at..].starts_with(word) {
-            self.at += word.len();
-            Ok(())
-        } else {
-            Err(Fault::Grammar)
-        }
-    }
-
-    #[inline]
-    fn digits(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at > start {
-            Ok(())
-        } else {
-            Err(Fault::Grammar)
-        }
-    }
-
-    #[inline]
-    fn number(&mut self) -> Result<(), Fault> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// From the opening quote to behind the closing one.
-    #[inline]
-    fn string(&mut self) -> Result<(), Fault> {
-        self.at += 1;
+        // A value has ended: so may the levels around it.
         loop {
-            // Eight bytes at a time while none of them ends or escapes anything.
-            while let Some(eight) = self.bytes.get(self.at..self.at + 8) {
-                let word = u64::from_le_bytes(
-                    eight
-                        .try_into()
-                        .expect("the slice was taken with eight bytes"),
-                );
-                let special = first_special(word);
-                self.at += special;
-                if special < 8 {
-                    break;
-                }
+            at = skip_blanks(json, at);
+            if depth == 0 {
+                return if at == json.len() {
+                    Ok(kind)
+                } else {
+                    Err(Fault::Grammar)
+                };
             }
-            match self.peek().ok_or(Fault::Grammar)? {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                b'\\' => self.escape()?,
-                0..=0x1f => return Err(Fault::Grammar),
-                _ => self.at += 1,
+            let in_object = levels & 1 == 1;
+            let next = byte_at(json, at);
+            at += 1;
+            if next == b',' {
+                at = skip_blanks(json, at);
+                name_expected = in_object;
+                break;
             }
+            if next != if in_object { b'}' } else { b']' } {
+                return Err(Fault::Grammar);
+            }
+            levels >>= 1;
+            depth -= 1;
         }
     }
+}
 
-    fn escape(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
+#[inline]
+fn word_end(json: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
+    if json[at..].starts_with(word) {
+        Ok(at + word.len())
+    } else {
+        Err(Fault::Grammar)
+    }
+}
+
+/// The end of at least one digit.
+#[inline(always)]
+fn digits_end(json: &[u8], from: usize) -> Result<usize, Fault> {
+    let mut at = from;
+    while byte_at(json, at).is_ascii_digit() {
+        at += 1;
+    }
+    if at > from {
+        Ok(at)
+    } else {
+        Err(Fault::Grammar)
+    }
+}
+
+#[inline]
+fn number_end(json: &[u8], mut at: usize) -> Result<usize, Fault> {
+    if byte_at(json, at) == b'-' {
+        at += 1;
+    }
+    at = match byte_at(json, at) {
+        b'0' => at + 1,
+        _ => digits_end(json, at)?,
+    };
+    if byte_at(json, at) == b'.' {
+        at = digits_end(json, at + 1)?;
+    }
+    if matches!(byte_at(json, at), b'e' | b'E') {
+        at += 1;
+        if matches!(byte_at(json, at), b'+' | b'-') {
+            at += 1;
+        }
+        at = digits_end(json, at)?;
+    }
+    Ok(at)
+}
+
+/// From behind the opening quote to behind the closing one.
+#[inline(always)]
+fn string_end(json: &[u8], at: usize) -> Result<usize, Fault> {
+    // Most strings are short and end within eight bytes.
+    if let Some((eight, _)) = json.get(at..).and_then(<[u8]>::split_first_chunk) {
+        let special = at + first_special(u64::from_le_bytes(*eight));
+        if byte_at(json, special) == b'"' && special < at + 8 {
+            return Ok(special + 1);
+        }
+    }
+    long_string_end(json, at)
+}
+
+#[inline(never)]
+fn long_string_end(json: &[u8], mut at: usize) -> Result<usize, Fault> {
+    loop {
+        // Eight bytes at a time while none of them ends or escapes anything.
+        let mut rest = json.get(at..).unwrap_or_default();
+        while let Some((eight, after)) = rest.split_first_chunk() {
+            let special = first_special(u64::from_le_bytes(*eight));
+            at += special;
+            if special < 8 {
+                break;
             }
-            Some(b'u') => {
-                let unit = self.code_unit()?;
-                match unit {
-                    0xd800..=0xdbff => {
-                        let paired = self.bytes[self.at..].starts_with(b"\\u");
-                        if !paired {
-                            return Err(Fault::Surrogate);
-                        }
-                        self.at += 1;
-                        match self.code_unit()? {
-                            0xdc00..=0xdfff => Ok(()),
-                            _ => Err(Fault::Surrogate),
-                        }
-                    }
-                    0xdc00..=0xdfff => Err(Fault::Surrogate),
-                    _ => Ok(()),
+            rest = after;
+        }
+        match json.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = escape_end(json, at + 1)?,
+            None | Some(0..=0x1f) => return Err(Fault::Grammar),
+            Some(_) => at += 1,
+        }
+    }
+}
+
+/// From behind the backslash to behind the escape.
+fn escape_end(json: &[u8], at: usize) -> Result<usize, Fault> {
+    match byte_at(json, at) {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 1),
+        b'u' => match code_unit(json, at + 1)? {
+            0xd800..=0xdbff => {
+                let second = at + 5;
+                if byte_at(json, second) != b'\\' || byte_at(json, second + 1) != b'u' {
+                    return Err(Fault::Surrogate);
+                }
+                match code_unit(json, second + 2)? {
+                    0xdc00..=0xdfff => Ok(second + 6),
+                    _ => Err(Fault::Surrogate),
                 }
             }
-            _ => Err(Fault::Grammar),
-        }
+            0xdc00..=0xdfff => Err(Fault::Surrogate),
+            _ => Ok(at + 5),
+        },
+        _ => Err(Fault::Grammar),
     }
+}
 
-    /// `u` and four hexadecimal digits.
-    fn code_unit(&mut self) -> Result<u32, Fault> {
-        let digits = self
-            .bytes
-            .get(self.at + 1..self.at + 5)
-            .ok_or(Fault::Grammar)?;
-        let mut unit = 0;
-        for digit in digits {
-            let digit = char::from(*digit).to_digit(16).ok_or(Fault::Grammar)?;
-            unit = unit << 4 | digit;
-        }
-        self.at += 5;
-        Ok(unit)
-    }
+/// Four hexadecimal digits.
+fn code_unit(json: &[u8], at: usize) -> Result<u32, Fault> {
+    let digits = json.get(at..at + 4).ok_or(Fault::Grammar)?;
+    digits.iter().try_fold(0, |unit, digit| {
+        let digit = char::from(*digit).to_digit(16).ok_or(Fault::Grammar)?;
+        Ok(unit << 4 | digit)
+    })
 }
 
 /// Index of the first of eight bytes (little-endian) that is a quote, a backslash or a

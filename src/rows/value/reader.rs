@@ -7,11 +7,11 @@
 use super::bigint::parse_bigint;
 use super::bigint_array::{parse_bigint_array, read_bigint_array};
 use super::boolean::parse_bool;
-use super::double::parse_double;
+use super::double::{parse_double, parse_short};
 use super::json::{JsonKind, check_json};
 use super::refusal::{fixed_size, incorrect_binary_format};
 use super::settings::ValueSettings;
-use super::timestamp::TimestampReader;
+use super::timestamp::{TimestampReader, since_2000_us_to_ms};
 use super::wire_type::{self, type_mismatch};
 use crate::catalog::{Column, ColumnType};
 use crate::diagnostic::Diagnostic;
@@ -115,6 +115,41 @@ impl ValueReader {
         }
     }
 
+    /// A double in one of its common forms; `None` for every other form, valid or not.
+    #[inline(always)]
+    pub fn common_double(format: WireFormat, value: &[u8]) -> Option<f64> {
+        match format {
+            WireFormat::Text => parse_short(value),
+            WireFormat::Binary(wire_type::FLOAT8) => value.try_into().ok().map(f64::from_be_bytes),
+            _ => None,
+        }
+    }
+
+    /// Milliseconds of a timestamp in one of its common forms; `None` for every other form,
+    /// valid or not. An infinity becomes a time far away, beyond what CDF takes.
+    #[inline(always)]
+    pub fn common_timestamp_ms(&mut self, format: WireFormat, value: &[u8]) -> Option<i64> {
+        match format {
+            WireFormat::Text => self.timestamps.parse_iso(value),
+            WireFormat::Binary(wire_type::TIMESTAMPTZ) => {
+                let since_2000_us = value.try_into().ok().map(i64::from_be_bytes)?;
+                Some(since_2000_us_to_ms(since_2000_us))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a string's bytes are the field's bytes.
+    #[inline]
+    pub fn is_verbatim(format: WireFormat) -> bool {
+        matches!(
+            format,
+            WireFormat::Text
+                | WireFormat::TextOf(_)
+                | WireFormat::Binary(wire_type::VARCHAR | wire_type::TEXT)
+        )
+    }
+
     /// A boolean.
     ///
     /// # Errors
@@ -152,10 +187,10 @@ impl ValueReader {
         value: &'a [u8],
     ) -> Result<Cow<'a, [u8]>, Box<Diagnostic>> {
         match format {
-            WireFormat::Text
-            | WireFormat::TextOf(_)
-            | WireFormat::Binary(wire_type::VARCHAR | wire_type::TEXT) => Ok(Cow::Borrowed(value)),
-            WireFormat::Binary(oid) => wire_type::text_from_binary(oid, value),
+            WireFormat::Binary(oid) if !Self::is_verbatim(format) => {
+                wire_type::text_from_binary(oid, value)
+            }
+            _ => Ok(Cow::Borrowed(value)),
         }
     }
 

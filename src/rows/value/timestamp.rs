@@ -79,7 +79,7 @@ impl TimestampReader {
                 b"-infinity"
             }));
         }
-        Ok(round_to_ms(since_2000_us) + POSTGRES_EPOCH_US / 1000)
+        Ok(since_2000_us_to_ms(since_2000_us))
     }
 
     /// Takes the binary form of `timestamp without time zone`, in the session's zone.
@@ -114,7 +114,7 @@ impl TimestampReader {
     /// `YYYY-MM-DD`, and perhaps `[ T]HH:MM[:SS[.f…]]`, blanks, `Z` or `±HH[[:]MM[:SS]]`.
     /// `None` for everything else, valid or not.
     #[inline]
-    fn parse_iso(&mut self, value: &[u8]) -> Option<i64> {
+    pub(super) fn parse_iso(&mut self, value: &[u8]) -> Option<i64> {
         let (date, rest) = value.split_first_chunk::<10>()?;
         if *date != self.date {
             self.days = parse_date(date)?;
@@ -133,6 +133,12 @@ impl TimestampReader {
             zone => Some(local_ms - parse_offset_s(zone)? * 1000),
         }
     }
+}
+
+/// Milliseconds since 1970 of PostgreSQL's binary form; an infinity becomes a time far away.
+#[inline]
+pub(super) fn since_2000_us_to_ms(since_2000_us: i64) -> i64 {
+    round_to_ms(since_2000_us) + POSTGRES_EPOCH_US / 1000
 }
 
 /// Days since 1970 of `YYYY-MM-DD`.
@@ -232,7 +238,7 @@ pub(super) fn fraction_us(digits: &[u8]) -> i64 {
 /// Milliseconds nearest to microseconds, half up.
 #[inline]
 pub(super) fn round_to_ms(us: i64) -> i64 {
-    us.div_euclid(1000) + i64::from(us.rem_euclid(1000) >= 500)
+    us.saturating_add(500).div_euclid(1000)
 }
 
 /// Seconds east of UTC of `Z`, `±HH`, `±HHMM`, `±HH:MM` or `±HH:MM:SS`, after blanks.

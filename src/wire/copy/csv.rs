@@ -79,6 +79,9 @@ impl CsvDialect {
                     None if at_end => return buffer.len(),
                     None => return at,
                 }
+            } else if buffer.get(at + 1) == Some(&self.quote) {
+                // A quote ends and the next one begins: a doubled one in most data.
+                at += 2;
             } else {
                 self.in_quotes = false;
                 return at + 1;
@@ -100,21 +103,27 @@ impl Dialect for CsvDialect {
         at_end: bool,
         embedded_lines: &mut u64,
     ) -> Result<Scan, Box<Diagnostic>> {
-        let mut at = self.scanned;
+        let from = self.scanned;
+        let line_end = if *newline == Newline::Lf {
+            b'\n'
+        } else {
+            b'\r'
+        };
+        let mut at = from;
+        let mut has_quotes = self.in_quotes;
+        let mut count_lines = |to: usize, has_quotes: bool| {
+            // Before the end of a line, a newline can only be within quotes.
+            if has_quotes {
+                *embedded_lines += memchr_iter(line_end, &buffer[from..to]).count() as u64;
+            }
+        };
         let scan = loop {
             if self.in_quotes {
-                let stopped = self.scan_quoted(buffer, at, at_end);
-                let line_end = if *newline == Newline::Lf {
-                    b'\n'
-                } else {
-                    b'\r'
-                };
-                *embedded_lines += memchr_iter(line_end, &buffer[at..stopped]).count() as u64;
-                at = stopped;
+                at = self.scan_quoted(buffer, at, at_end);
                 if self.in_quotes {
+                    count_lines(at, true);
                     break Scan::More;
                 }
-                continue;
             }
             if at == 0 && buffer.first() == Some(&b'\\') {
                 match buffer.get(1) {
@@ -129,15 +138,17 @@ impl Dialect for CsvDialect {
                 }
             }
             let Some(found) = memchr3(b'\n', b'\r', self.quote, &buffer[at..]) else {
+                count_lines(buffer.len(), has_quotes);
                 at = buffer.len();
                 break Scan::More;
             };
             at += found;
             if buffer[at] == self.quote {
-                self.in_quotes = true;
+                (self.in_quotes, has_quotes) = (true, true);
                 at += 1;
                 continue;
             }
+            count_lines(at, has_quotes);
             match newline.judge(buffer, at, at_end, WORDS)? {
                 LineEnd::Bytes(bytes) => {
                     break Scan::Line {

@@ -13,7 +13,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// The index of the first byte that is `first` or `second`.
-#[inline]
+#[inline(always)]
 pub fn find2(first: u8, second: u8, bytes: &[u8]) -> Option<usize> {
     let firsts = ONES * u64::from(first);
     let seconds = ONES * u64::from(second);
