@@ -4,7 +4,7 @@
 //! Promises SQLSTATEs that say what kind of rule was broken, and a hint with the figure.
 //! Never knows a column's name: the builder adds it.
 
-use super::value::JsonKind;
+use super::value::{JsonKind, is_plain_ascii};
 use crate::diagnostic::{Diagnostic, SqlState};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -149,6 +149,12 @@ pub fn check_not_empty(value: &[u8]) -> Result<(), Box<Diagnostic>> {
     } else {
         Ok(())
     }
+}
+
+/// Whether CDF takes the key and every character of it is one byte.
+#[inline]
+pub fn is_plain_raw_key(key: &[u8]) -> bool {
+    (1..=RAW_KEY_CHARACTERS_MAX).contains(&key.len()) && is_plain_ascii(key)
 }
 
 /// A RAW key, already known to be UTF-8.

@@ -6,7 +6,9 @@
 //! they are taken. The number of destinations at once is bounded: the one that reaches it
 //! fills the builder.
 
-use super::cdf_rules::{check_not_empty, check_raw_columns, check_raw_key};
+use super::cdf_rules::{
+    RAW_COLUMNS_BYTES_MAX, check_not_empty, check_raw_columns, check_raw_key, is_plain_raw_key,
+};
 use super::refusal::{check_nullable, column_at, in_column, null_value, read_only};
 use super::row_numbers::RowNumberLog;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
@@ -18,6 +20,9 @@ use crate::catalog::{Access, Column, ColumnType, Table};
 use crate::diagnostic::Diagnostic;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Columns of the table of RAW rows, at most.
+const COLUMNS_MAX: usize = 8;
 
 /// Destinations that have rows in the builder at once.
 const DESTINATIONS_MAX: usize = 256;
@@ -79,7 +84,7 @@ struct OpenRow {
 pub struct RawBuilder {
     table: &'static Table,
     /// Per column of the table, the part it is; `None` for read-only columns.
-    parts: Vec<Option<Part>>,
+    parts: [Option<Part>; COLUMNS_MAX],
     reader: ValueReader,
     open: OpenRow,
     bounds: BatchBounds,
@@ -101,18 +106,17 @@ pub struct RawBuilder {
 impl RawBuilder {
     /// A builder for `table`, which must be the table of RAW rows.
     pub fn new(table: &'static Table, settings: ValueSettings, bounds: BatchBounds) -> Self {
-        let parts = table
-            .columns
-            .iter()
-            .map(|column| match column.field {
+        let mut parts = [None; COLUMNS_MAX];
+        for (part, column) in parts.iter_mut().zip(table.columns) {
+            *part = match column.field {
                 _ if column.access == Access::ReadOnly => None,
                 "dbName" => Some(Part::Database),
                 "tableName" => Some(Part::Table),
                 "key" => Some(Part::Key),
                 "columns" => Some(Part::Columns),
                 _ => None,
-            })
-            .collect();
+            };
+        }
         RawBuilder {
             table,
             parts,
@@ -131,7 +135,64 @@ impl RawBuilder {
         }
     }
 
-    #[inline]
+    /// Takes a field in one of the common forms and within CDF's rules; tells whether it did.
+    #[inline(always)]
+    fn take_common(&mut self, column: usize, format: WireFormat, value: &[u8]) -> bool {
+        let Some(Some(part)) = self.parts.get(column) else {
+            return false;
+        };
+        let rows = self.row_destinations.len();
+        match part {
+            Part::Database | Part::Table => {
+                let taken = ValueReader::is_verbatim(format) && self.is_as_before(*part, value);
+                if taken {
+                    let name = match part {
+                        Part::Database => &mut self.open.database,
+                        _ => &mut self.open.table,
+                    };
+                    name.given = Given::AsBefore;
+                }
+                taken
+            }
+            Part::Key => {
+                let taken = ValueReader::is_verbatim(format)
+                    && is_plain_raw_key(value)
+                    && self.keys.len() == rows;
+                if taken {
+                    self.keys.push(value);
+                    self.open.has_key = true;
+                }
+                taken
+            }
+            Part::Columns => {
+                let taken = self.columns.len() == rows
+                    && ValueReader::is_common_json_object(format, value)
+                    && value.len() <= RAW_COLUMNS_BYTES_MAX;
+                if taken {
+                    self.columns.push(value);
+                    self.open.has_columns = true;
+                }
+                taken
+            }
+        }
+    }
+
+    /// Takes a field in any form.
+    #[inline(never)]
+    fn take_any(
+        &mut self,
+        column_index: usize,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<(), Box<Diagnostic>> {
+        let column = column_at(self.table, column_index)?;
+        let Some(Some(part)) = self.parts.get(column_index).copied() else {
+            return Err(read_only(self.table, column));
+        };
+        self.read_field(part, column, format, value)
+            .map_err(|diagnostic| in_column(self.table, column, diagnostic))
+    }
+
     fn read_field(
         &mut self,
         part: Part,
@@ -257,21 +318,17 @@ fn checked_name<'a>(column: &Column, name: &'a [u8]) -> Result<&'a [u8], Box<Dia
 }
 
 impl RowBuilder for RawBuilder {
-    #[inline]
+    #[inline(always)]
     fn field(
         &mut self,
         column: usize,
         format: WireFormat,
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
-        let described = column_at(self.table, column)?;
-        let Some(part) = self.parts[column] else {
-            return Err(read_only(self.table, described));
-        };
-        match self.read_field(part, described, format, value) {
-            Ok(()) => Ok(()),
-            Err(diagnostic) => Err(in_column(self.table, described, diagnostic)),
+        if self.take_common(column, format, value) {
+            return Ok(());
         }
+        self.take_any(column, format, value)
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {

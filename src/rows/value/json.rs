@@ -43,6 +43,12 @@ pub fn check_json(value: &[u8]) -> Result<JsonKind, Box<Diagnostic>> {
     check_document(value).map_err(|fault| refuse(value, fault))
 }
 
+/// Whether the value is a JSON object and has only ASCII characters.
+#[inline]
+pub(super) fn is_ascii_json_object(value: &[u8]) -> bool {
+    value.is_ascii() && check_document(value) == Ok(JsonKind::Object)
+}
+
 /// Whether `token` is a JSON number and nothing else.
 pub(super) fn check_json_number(token: &[u8]) -> bool {
     number_end(token, 0) == Ok(token.len())

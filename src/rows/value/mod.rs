@@ -30,6 +30,6 @@ mod zone_names;
 pub use json::{DEPTH_MAX, JsonKind, check_json};
 pub use reader::ValueReader;
 pub use settings::{DateOrder, ValueSettings};
-pub use text::{check_text, check_varchar, invalid_encoding};
+pub use text::{check_text, check_varchar, invalid_encoding, is_plain_ascii};
 pub use timestamp::TimestampReader;
 pub use wire_type::{is_assignable, type_mismatch};

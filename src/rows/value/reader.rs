@@ -8,7 +8,7 @@ use super::bigint::parse_bigint;
 use super::bigint_array::{parse_bigint_array, read_bigint_array};
 use super::boolean::parse_bool;
 use super::double::{parse_double, parse_short};
-use super::json::{JsonKind, check_json};
+use super::json::{JsonKind, check_json, is_ascii_json_object};
 use super::refusal::{fixed_size, incorrect_binary_format};
 use super::settings::ValueSettings;
 use super::timestamp::{TimestampReader, since_2000_us_to_ms};
@@ -137,6 +137,15 @@ impl ValueReader {
             }
             _ => None,
         }
+    }
+
+    /// Whether the field is a JSON object of ASCII characters in its plain form.
+    #[inline]
+    pub fn is_common_json_object(format: WireFormat, value: &[u8]) -> bool {
+        matches!(
+            format,
+            WireFormat::Text | WireFormat::Binary(wire_type::JSON)
+        ) && is_ascii_json_object(value)
     }
 
     /// Whether a string's bytes are the field's bytes.

@@ -22,7 +22,7 @@ pub fn check_text(value: &[u8]) -> Result<(), Box<Diagnostic>> {
 
 /// Whether every byte is 1 to 127; looks at eight bytes at a time.
 #[inline]
-fn is_plain_ascii(value: &[u8]) -> bool {
+pub fn is_plain_ascii(value: &[u8]) -> bool {
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     // Adding 0x7f carries into the high bit of every byte but NUL; high bits of the word
     // itself strike out what is not ASCII, and what a carry from there may have tainted.

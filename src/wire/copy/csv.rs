@@ -113,8 +113,9 @@ impl Dialect for CsvDialect {
         let mut has_quotes = self.in_quotes;
         let mut count_lines = |to: usize, has_quotes: bool| {
             // Before the end of a line, a newline can only be within quotes.
-            if has_quotes {
-                *embedded_lines += memchr_iter(line_end, &buffer[from..to]).count() as u64;
+            if has_quotes && let Some(first) = memchr(line_end, &buffer[from..to]) {
+                let rest = &buffer[from + first..to];
+                *embedded_lines += memchr_iter(line_end, rest).count() as u64;
             }
         };
         let scan = loop {

@@ -7,7 +7,7 @@
 use memchr::memchr2;
 
 /// Bytes that are searched in steps of eight before the vector search takes over.
-const NEAR_BYTES: usize = 48;
+const NEAR_BYTES: usize = 24;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
