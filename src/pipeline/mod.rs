@@ -12,6 +12,7 @@ mod intake;
 pub mod limiter;
 mod memory;
 mod rate;
+mod rejected_rows;
 mod retry;
 pub mod segment;
 pub mod sender;
@@ -24,5 +25,6 @@ mod writer;
 
 pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
+pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
 pub use submission::Submission;
 pub use ticket::{Outcome, Ticket, TicketPart};
