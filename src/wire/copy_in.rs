@@ -12,6 +12,7 @@ use super::message::{FrontendMessage, unfit};
 use super::open_batch::OpenBatch;
 use super::reply::put;
 use super::session::{Failure, Session};
+use super::simple_query::QueryProgress;
 use super::withheld::cancelled;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{CopyFormat, CopyStatement};
@@ -25,8 +26,11 @@ impl Session {
     /// Runs a COPY and answers it.
     pub(super) async fn copy_in(&mut self, copy: &CopyStatement) -> Result<(), Failure> {
         self.check_writable("COPY FROM")?;
-        // The client sends no data before it has all earlier replies.
-        self.settle().await?;
+        let is_in_query = !matches!(self.query_progress, QueryProgress::None);
+        if !is_in_query {
+            // The client sends no data before it has all earlier replies.
+            self.settle().await?;
+        }
         let started = Instant::now();
         let mut statement = copy.clone();
         statement.options = copy.options_in(self.settings.client_encoding());
@@ -40,7 +44,7 @@ impl Session {
             &mut self.replies,
             &CopyInResponse::new(format, columns, formats),
         );
-        self.flush_replies().await?;
+        self.flush_replies_within_query().await?;
         let mut bytes = 0;
         let copied = self.copy_rows(&mut decoder, &mut batch, &mut bytes).await;
         let rows = decoder.rows();
@@ -50,7 +54,7 @@ impl Session {
         self.rows_are_gathered(batch, StatementKind::Copy, started, tag)?;
         // Rows of another COPY are numbered from 1 again.
         self.stage_open_batch();
-        if self.transaction.is_open() {
+        if is_in_query || self.transaction.is_open() {
             return Ok(());
         }
         self.settle().await

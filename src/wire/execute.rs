@@ -137,7 +137,7 @@ impl Session {
         } else {
             self.withheld.push(Withheld {
                 statement,
-                offset: self.replies.len(),
+                offset: Some(self.replies.len()),
                 kind,
                 started,
             });

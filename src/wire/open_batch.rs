@@ -6,6 +6,7 @@
 
 use super::group::{Group, RunKind};
 use super::session::{Failure, Session};
+use super::simple_query::QueryProgress;
 use super::transaction::Transaction;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -110,7 +111,22 @@ impl Session {
         if self.transaction.is_open() {
             return self.check_staged().map_err(Failure::from);
         }
+        if self.may_gather() {
+            return Ok(());
+        }
         self.send_gathered().await
+    }
+
+    /// Whether rows of a Query wait for its later statements, which may fail. Past the bounds of
+    /// a transaction they go at once instead: nothing is lost, only what an error can undo.
+    fn may_gather(&mut self) -> bool {
+        let QueryProgress::MoreFollow(staged) = &mut self.query_progress else {
+            return false;
+        };
+        let bytes = self.implicit.staged_bytes();
+        !self.implicit.is_sent()
+            && bytes <= self.gateway.settings.transactions.staged_bytes_max
+            && staged.set(bytes)
     }
 }
 

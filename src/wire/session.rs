@@ -16,6 +16,7 @@ use super::message::FrontendMessage;
 use super::open_batch::OpenBatch;
 use super::reply::{put_diagnostic, put_parameter, put_ready};
 use super::signals::Signals;
+use super::simple_query::QueryProgress;
 use super::transaction::Transaction;
 use super::transport::Transport;
 use super::user::GatewayUser;
@@ -92,6 +93,8 @@ pub(super) struct Session {
     /// Rows written outside a transaction block, since the last Sync or in this Query.
     pub(super) implicit: Group,
     pub(super) transaction: Transaction,
+    /// How far the Query is that runs now.
+    pub(super) query_progress: QueryProgress,
     /// The builder that rows of the last run go into.
     pub(super) open_batch: Option<OpenBatch>,
     pub(super) statements: Held<Rc<Prepared>>,
@@ -151,6 +154,7 @@ impl Session {
             withheld: Vec::new(),
             implicit: Group::default(),
             transaction: Transaction::Idle,
+            query_progress: QueryProgress::None,
             open_batch: None,
             statements: Held::default(),
             portals: Held::default(),
@@ -322,13 +326,26 @@ impl Session {
 
     /// Sends the replies; those that wait for verdicts must have got them.
     pub(super) async fn flush_replies(&mut self) -> Result<(), Ending> {
+        debug_assert!(self.withheld.is_empty(), "a reply was not settled");
+        self.send_replies().await
+    }
+
+    /// Sends the replies of a Query before its end, because a COPY in it needs the client. As in
+    /// any transaction, they hold only if its end does.
+    pub(super) async fn flush_replies_within_query(&mut self) -> Result<(), Ending> {
+        for reply in &mut self.withheld {
+            reply.offset = None;
+        }
+        self.send_replies().await
+    }
+
+    async fn send_replies(&mut self) -> Result<(), Ending> {
         self.release_replies();
         self.transport.flush().await?;
         Ok(())
     }
 
     fn release_replies(&mut self) {
-        debug_assert!(self.withheld.is_empty(), "a reply was not settled");
         if self.transport.output.is_empty() {
             std::mem::swap(&mut self.transport.output, &mut self.replies);
         } else {

@@ -42,8 +42,8 @@ impl Session {
             StatementOutcome::Failed
         };
         self.count(failed, outcome);
-        if let Some(reply) = failed.first() {
-            self.replies.truncate(reply.offset);
+        if let Some(offset) = failed.iter().find_map(|reply| reply.offset) {
+            self.replies.truncate(offset);
         }
         let diagnostic = match verdicts.cause.clone() {
             _ if is_cancelled => with_counts(cancelled(), &verdicts),
@@ -72,9 +72,9 @@ impl Session {
         // In a pipeline each Execute is owed its reply, and the missing commit at Sync says that
         // they are void, as in PostgreSQL. A Query is answered by its error alone.
         if protocol == Protocol::Simple
-            && let Some(reply) = withheld.first()
+            && let Some(offset) = withheld.iter().find_map(|reply| reply.offset)
         {
-            self.replies.truncate(reply.offset);
+            self.replies.truncate(offset);
         }
         diagnostic
     }

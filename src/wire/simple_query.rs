@@ -1,18 +1,30 @@
 //! The simple query protocol: a string of statements, answered one after the other.
 //!
-//! Owns the implicit transaction of a Query: its rows are delivered at its end, or before a
-//! COPY in it, and an error before anything was sent discards all. Promises one ReadyForQuery.
-//! Never runs a statement after one that failed.
+//! Owns the implicit transaction of a Query: its rows are delivered at its end, and an error
+//! before anything was sent discards all. Promises one ReadyForQuery. Never runs a statement
+//! after one that failed.
 
 use super::execute::{kind_of, tag_of};
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
 use super::session::{Failure, Protocol, Session};
+use super::staged_bytes::StagedBytes;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
 use bytes::Bytes;
 use pgwire::messages::response::EmptyQueryResponse;
 use std::time::Instant;
+
+/// How far a Query is.
+#[derive(Debug)]
+pub(super) enum QueryProgress {
+    /// No Query runs.
+    None,
+    /// More statements follow, and may fail: rows gather, as long as these bytes can be had.
+    MoreFollow(StagedBytes),
+    /// The last statement runs: rows may go.
+    Last,
+}
 
 impl Session {
     /// Answers a Query.
@@ -26,6 +38,7 @@ impl Session {
         self.statements.remove(&b""[..]);
         self.portals.remove(&b""[..]);
         let mut result = self.query_string(&text).await;
+        self.query_progress = QueryProgress::None;
         if result.is_ok() {
             result = self.settle().await;
         }
@@ -54,7 +67,13 @@ impl Session {
         {
             return Err(error.clone().into());
         }
-        for (statement, part) in statements.into_iter().zip(&parts) {
+        let last = parts.len() - 1;
+        for (index, (statement, part)) in statements.into_iter().zip(&parts).enumerate() {
+            if index == last {
+                self.query_progress = QueryProgress::Last;
+            } else if index == 0 {
+                self.query_progress = QueryProgress::MoreFollow(self.gateway.staged.lease());
+            }
             self.statement_of_query(statement, &text, part).await?;
         }
         Ok(())

@@ -15,8 +15,9 @@ use std::time::Instant;
 pub(super) struct Withheld {
     /// Number of the statement in its group.
     pub(super) statement: usize,
-    /// Where the reply starts among the replies.
-    pub(super) offset: usize,
+    /// Where the reply starts among the replies; `None` once the client has it, before the end
+    /// of its Query.
+    pub(super) offset: Option<usize>,
     pub(super) kind: StatementKind,
     pub(super) started: Instant,
 }
