@@ -72,6 +72,24 @@ async fn points_written_in_protobuf_are_read_back_in_json_and_protobuf() -> Test
 }
 
 #[tokio::test]
+async fn a_negative_zero_keeps_its_sign() -> TestResult {
+    let cdf = Cdf::new();
+    cdf.create_series(&["n"]).await?;
+    let points = json!([{"timestamp": NOON, "value": -0.0}, {"timestamp": NOON + 1, "value": 0.0}]);
+    let body = json!({"items": [{"externalId": "n", "datapoints": points}]});
+    assert_eq!(cdf.post(DATA, body).await?.status, 200);
+    let query = json!({"items": [{"externalId": "n"}]});
+    let request = cdf
+        .request("/timeseries/data/list", &query)
+        .header("accept", "application/protobuf");
+    let answer = ListResponse::decode(cdf.send(request).await?.bytes.as_slice())?;
+    let numeric = answer.items[0].numeric.clone().unwrap_or_default();
+    let bits: Vec<u64> = numeric.points.iter().map(|point| point.value.to_bits()).collect();
+    assert_eq!(bits, [(-0.0_f64).to_bits(), 0.0_f64.to_bits()]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn gzip_is_opened_and_other_encodings_are_refused_by_name() -> TestResult {
     let cdf = Cdf::new();
     cdf.create_series(&["n"]).await?;

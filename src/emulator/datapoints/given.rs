@@ -276,7 +276,7 @@ fn read_protobuf_points(points: Option<InsertedPoints>) -> Result<GivenPoints, R
             for point in numeric.datapoints {
                 check_timestamp(point.timestamp)?;
                 let status = read_status(point.status)?;
-                let value = (!point.null_value).then_some(point.value);
+                let value = (!point.null_value).then(|| point.value.unwrap_or_default());
                 check_number(value, status)?;
                 points.push((point.timestamp, Point { value, status }));
             }

@@ -57,12 +57,14 @@ pub struct NumericDatapoints {
     pub datapoints: Vec<NumericDatapoint>,
 }
 
+/// A number. The value is optional here because prost would leave out `-0.0` as it leaves
+/// out `0.0`; on the wire, where only the latter is left out, there is no difference.
 #[derive(Clone, PartialEq, Message)]
 pub struct NumericDatapoint {
     #[prost(int64, tag = "1")]
     pub timestamp: i64,
-    #[prost(double, tag = "2")]
-    pub value: f64,
+    #[prost(double, optional, tag = "2")]
+    pub value: Option<f64>,
     #[prost(message, optional, tag = "3")]
     pub status: Option<StatusMessage>,
     #[prost(bool, tag = "4")]

@@ -99,7 +99,7 @@ impl ListedSeries {
                     .iter()
                     .map(|(timestamp, point)| NumericDatapoint {
                         timestamp: *timestamp,
-                        value: point.value.unwrap_or_default(),
+                        value: point.value.filter(|value| value.to_bits() != 0),
                         status: self.status_message(point.status),
                         null_value: point.value.is_none(),
                     })

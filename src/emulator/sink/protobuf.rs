@@ -374,7 +374,7 @@ mod tests {
             sum = sum.wrapping_add(hash);
             NumericDatapoint {
                 timestamp,
-                value,
+                value: Some(value),
                 status: status_message(code),
                 null_value: false,
             }
