@@ -26,6 +26,8 @@ mod error;
 mod execute;
 mod extended_query;
 mod frame;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod group;
 mod held;

@@ -9,7 +9,7 @@ use super::InsertStatement;
 use super::scanner::{Behind, RowSink, Scanner, SyntaxOnly, Value, no_parameter};
 use super::template::Template;
 use crate::catalog::Table;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{RowBuilder, WireFormat};
 use crate::sql::Bindings;
 
@@ -130,13 +130,13 @@ impl<'a> InsertReader<'a> {
                     result = sink.builder.finish_row(row_number);
                 }
                 if let Err(diagnostic) = result {
-                    let several = self.rows_done > 0 || another_row_follows(before);
-                    return Err(with_row(
-                        diagnostic,
-                        self.table,
-                        self.rows_done + 1,
-                        several,
-                    ));
+                    let several = self.rows_done > 0 || another_row_follows(before.clone());
+                    let (rows_ahead, diagnostic) = match before.syntax_error_ahead() {
+                        Some(ahead) if diagnostic.sqlstate != SqlState::SYNTAX_ERROR => ahead,
+                        _ => (0, diagnostic),
+                    };
+                    let row_number = self.rows_done + rows_ahead + 1;
+                    return Err(with_row(diagnostic, self.table, row_number, several));
                 }
                 self.finished = scanner.behind()? == Behind::End;
             }

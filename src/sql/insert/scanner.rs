@@ -301,7 +301,34 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Steps over a row without looking at its values.
+    /// The first error that PostgreSQL would find in the rows from here on before it looks at
+    /// any value, and how many rows lie before it.
+    #[cold]
+    pub fn syntax_error_ahead(mut self) -> Option<(u64, Box<Diagnostic>)> {
+        let mut rows = 0;
+        loop {
+            match self.step_over_row() {
+                Ok(Behind::Row) => rows += 1,
+                Ok(Behind::End) => return None,
+                Err(error) if error.sqlstate == SqlState::SYNTAX_ERROR => {
+                    return Some((rows, error));
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn step_over_row(&mut self) -> Result<Behind, Box<Diagnostic>> {
+        self.skip_blank()?;
+        self.count()?;
+        if self.peek() != Some(b')') {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        self.behind()
+    }
+
+    /// Steps over a row, up to its closing parenthesis, without looking at its values.
     fn count(&mut self) -> Result<(), Box<Diagnostic>> {
         let row_start = self.at;
         let mut cursor = Cursor::starting_at(self.text, row_start)?;

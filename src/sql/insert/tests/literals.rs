@@ -135,6 +135,14 @@ fn refusals_are_those_of_postgresql() {
             "42601 49 VALUES lists must all be the same length",
         ),
         (
+            " VALUES (1,'bad'),(1,'now'),(1)",
+            "42601 61 VALUES lists must all be the same length",
+        ),
+        (
+            " VALUES (1,'bad'),(1,,2)",
+            "42601 53 syntax error at or near \",\"",
+        ),
+        (
             "(id) VALUES (true)",
             "42804 43 column \"id\" is of type bigint but expression is of type boolean",
         ),
