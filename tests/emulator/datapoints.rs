@@ -84,7 +84,11 @@ async fn a_negative_zero_keeps_its_sign() -> TestResult {
         .header("accept", "application/protobuf");
     let answer = ListResponse::decode(cdf.send(request).await?.bytes.as_slice())?;
     let numeric = answer.items[0].numeric.clone().unwrap_or_default();
-    let bits: Vec<u64> = numeric.points.iter().map(|point| point.value.to_bits()).collect();
+    let bits: Vec<u64> = numeric
+        .points
+        .iter()
+        .map(|point| point.value.to_bits())
+        .collect();
     assert_eq!(bits, [(-0.0_f64).to_bits(), 0.0_f64.to_bits()]);
     Ok(())
 }

@@ -136,11 +136,11 @@ fn refusals_are_those_of_postgresql() {
         ),
         (
             " VALUES (1,'bad'),(1,'now'),(1)",
-            "42601 61 VALUES lists must all be the same length",
+            "42601 59 VALUES lists must all be the same length",
         ),
         (
             " VALUES (1,'bad'),(1,,2)",
-            "42601 53 syntax error at or near \",\"",
+            "42601 51 syntax error at or near \",\"",
         ),
         (
             "(id) VALUES (true)",
