@@ -10,7 +10,8 @@
 //! 6. [`cdf`] encodes the requests, signs them and reads CDF's answers.
 //!
 //! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
-//! [`admin`] (HTTP: health and metrics), [`emulator`] (a local CDF) and [`cli`].
+//! [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
+//! [`emulator`] (a local CDF) and [`cli`].
 //!
 //! Dependencies point one way: wire → sql → rows → catalog, and wire → pipeline → cdf.
 //! The emulator shares no encoder and no decoder with the rest.
@@ -21,6 +22,7 @@ pub mod catalog;
 pub mod cdf;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;

@@ -2,7 +2,7 @@
 //! differ from the code.
 
 use penstock::config::{
-    BatchTable, Configuration, CopySettings, Environment, LimitsTable, ListenSettings, LogSettings,
+    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, LimitsTable, ListenSettings, LogSettings,
     MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ fn defaults() -> Value {
         "batch": BatchTable::default(),
         "retry": RetrySettings::default(),
         "limits": LimitsTable::default(),
+        "dead_letters": DeadLetterSettings::default(),
         "logs": LogSettings::default(),
     })
 }
@@ -111,7 +112,7 @@ fn the_reference_file_shows_every_key_with_its_default() {
             assert_eq!(written, Some(&default), "{key}");
         }
     }
-    for header in ["[[users]]", "[cdf.plant]"] {
+    for header in ["[[users]]", "[cdf.plant]", "[admin]"] {
         for key in known_keys(header) {
             let shown = [format!("\n{key} = "), format!("\n# {key} = ")];
             assert!(

@@ -22,6 +22,15 @@ pub const PUBLIC: &str = "public";
 /// `pg_namespace.oid` of schema public, as in PostgreSQL.
 pub const PUBLIC_OID: u32 = 2200;
 
+/// The table of numeric datapoints.
+pub static DOUBLE_DATAPOINTS: &Table = &double_datapoints::TABLE;
+
+/// The table of string datapoints.
+pub static STRING_DATAPOINTS: &Table = &string_datapoints::TABLE;
+
+/// The table of RAW rows.
+pub static RAW_ROWS: &Table = &raw_rows::TABLE;
+
 /// Every table, ordered by name.
 pub static TABLES: [&Table; 5] = [
     &double_datapoints::TABLE,

@@ -5,7 +5,7 @@
 
 use super::answer::{Answer, ErrorBody};
 use super::{Operation, Reference};
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::{CdfAnswer, Diagnostic, SqlState};
 
 /// References named in a message; the rest is counted.
 const REFERENCES_SHOWN: usize = 3;
@@ -32,7 +32,11 @@ impl Reasons<'_> {
                     self.error.message.trim_end_matches('.'),
                     self.answer.in_words()
                 ))
-                .with_hint(hint),
+                .with_hint(hint)
+                .with_answer(CdfAnswer {
+                    code: self.answer.status,
+                    request_id: self.answer.request_id.clone(),
+                }),
         )
     }
 

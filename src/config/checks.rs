@@ -21,6 +21,9 @@ const STARTUP_BYTES_MAX: u32 = 10_000;
 /// Rows of one batch; row indexes inside a batch are 32 bits, and a batch is one unit of work.
 const BATCH_ROWS_MAX: usize = 1_000_000;
 
+/// An empty store takes some pages, and a letter may hold a row of 5 MiB.
+const DEAD_LETTERS_BYTES_MIN: u64 = 16 << 20;
+
 /// More threads than this are a mistake.
 const THREADS_MAX: usize = 1024;
 
@@ -31,6 +34,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     memory(tree, findings);
     copy(tree, findings);
     timeouts(tree, findings);
+    dead_letters(tree, findings);
     logs(tree, findings);
     request_checks::check(tree, findings);
 }
@@ -174,6 +178,16 @@ fn copy(tree: &Tree, findings: &mut Findings) {
 
 fn timeouts(tree: &Tree, findings: &mut Findings) {
     not_zero("timeouts.sign_in_s", tree.timeouts.sign_in_s, findings);
+}
+
+fn dead_letters(tree: &Tree, findings: &mut Findings) {
+    if tree.dead_letters.bytes_max < DEAD_LETTERS_BYTES_MIN {
+        findings.note(
+            "dead_letters.bytes_max",
+            format!("{} bytes are too few for a store", tree.dead_letters.bytes_max),
+            format!("Set it to {DEAD_LETTERS_BYTES_MIN} or more"),
+        );
+    }
 }
 
 fn logs(tree: &Tree, findings: &mut Findings) {

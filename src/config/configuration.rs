@@ -11,8 +11,8 @@ use super::sources::Sources;
 use super::tree::Tree;
 use super::user::{Password, User, resolve_users};
 use super::{
-    BatchTable, CopySettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
-    RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings, checks,
+    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings,
+    LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings, checks,
 };
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,9 @@ pub struct Configuration {
     pub batch: BatchTable,
     pub retry: RetrySettings,
     pub limits: LimitsTable,
+    /// The directory starts at the directory of the file.
+    pub dead_letters: DeadLetterSettings,
+    pub admin: AdminSettings,
     pub logs: LogSettings,
     /// Unique by name.
     pub users: Vec<User>,
@@ -59,6 +62,7 @@ impl Configuration {
             environment,
         };
         let users = resolve_users(&tree, &surroundings, &mut findings);
+        let admin = tree.admin.resolve(&surroundings, &mut findings);
         check_files(&tree, surroundings.directory, &mut findings);
         if !findings.found.is_empty() {
             return Err(sources.locate(findings));
@@ -79,6 +83,11 @@ impl Configuration {
             batch: tree.batch,
             retry: tree.retry,
             limits: tree.limits,
+            dead_letters: DeadLetterSettings {
+                directory: tree.dead_letters.directory.map(|name| directory.join(name)),
+                ..tree.dead_letters
+            },
+            admin,
             logs: tree.logs,
             users,
             limits_file: sources.limits_path(),
@@ -93,6 +102,12 @@ impl Configuration {
             warnings.push(format!(
                 "listen.postgres is {} and listen.require_tls is false: rows can pass the network in clear text",
                 listen.postgres
+            ));
+        }
+        if self.admin.token.is_some() && !listen.http.ip().is_loopback() {
+            warnings.push(format!(
+                "listen.http is {} and admin.token is set: the token and rows can pass the network in clear text",
+                listen.http
             ));
         }
         for user in &self.users {

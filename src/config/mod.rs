@@ -5,10 +5,12 @@
 //! combination are refused at start, with place and mend. Never reads a secret into anything
 //! printable.
 
+mod admin;
 mod batch;
 mod cdf;
 mod checks;
 mod configuration;
+mod dead_letters;
 mod document;
 mod environment;
 mod limits;
@@ -22,8 +24,10 @@ mod sources;
 mod tree;
 mod user;
 
+pub use admin::AdminSettings;
 pub use batch::{BatchSettings, BatchTable, RequestBounds};
 pub use configuration::Configuration;
+pub use dead_letters::DeadLetterSettings;
 pub use environment::Environment;
 pub use limits::{LimitsTable, OperationLimits};
 pub use logs::{LogFormat, LogSettings};

@@ -4,10 +4,11 @@
 //! Never resolves anything: secrets are read and names looked up in
 //! [`configuration`](super::configuration).
 
+use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
-    BatchTable, CopySettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
+    BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
     RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,10 @@ pub(super) struct Tree {
     pub batch: BatchTable,
     pub retry: RetrySettings,
     pub limits: LimitsTable,
+    pub dead_letters: DeadLetterSettings,
     pub logs: LogSettings,
+    #[serde(skip_serializing)]
+    pub admin: AdminKeys,
     #[serde(skip_serializing)]
     pub cdf: BTreeMap<String, CdfSettings>,
     #[serde(skip_serializing)]

@@ -51,6 +51,17 @@ pub struct Diagnostic {
     pub column: Option<String>,
     /// Character position in the statement, from 1.
     pub position: Option<u32>,
+    /// The answer of CDF's behind it; not sent to clients, who read it in the detail.
+    pub answer: Option<CdfAnswer>,
+}
+
+/// What identifies an answer of CDF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CdfAnswer {
+    /// HTTP status, which is CDF's error code.
+    pub code: u16,
+    /// `x-request-id`: what Cognite's support asks for.
+    pub request_id: Option<String>,
 }
 
 impl Diagnostic {
@@ -66,6 +77,7 @@ impl Diagnostic {
             table: None,
             column: None,
             position: None,
+            answer: None,
         }
     }
 
@@ -115,6 +127,11 @@ impl Diagnostic {
 
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into());
+        self
+    }
+
+    pub fn with_answer(mut self, answer: CdfAnswer) -> Self {
+        self.answer = Some(answer);
         self
     }
 

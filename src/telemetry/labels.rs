@@ -4,6 +4,7 @@
 //! returns is known at compile time. Never holds names from outside (users, series, tokens).
 
 use crate::catalog::Resource;
+use crate::dead_letters::LetterSource;
 
 /// A label with a closed set of values.
 pub trait LabelValue: Copy + 'static {
@@ -140,10 +141,103 @@ label_values! {
         Failed = "failed",
     }
 
+    /// Why a row became a dead letter: PostgreSQL's name of the SQLSTATE.
+    LetterCondition {
+        /// 22001.
+        StringDataRightTruncation = "string_data_right_truncation",
+        /// 22003.
+        NumericValueOutOfRange = "numeric_value_out_of_range",
+        /// 22007.
+        InvalidDatetimeFormat = "invalid_datetime_format",
+        /// 22008.
+        DatetimeFieldOverflow = "datetime_field_overflow",
+        /// 22023.
+        InvalidParameterValue = "invalid_parameter_value",
+        /// 22P02.
+        InvalidTextRepresentation = "invalid_text_representation",
+        /// 23502.
+        NotNullViolation = "not_null_violation",
+        /// 23503.
+        ForeignKeyViolation = "foreign_key_violation",
+        /// 23505.
+        UniqueViolation = "unique_violation",
+        /// 28000.
+        InvalidAuthorizationSpecification = "invalid_authorization_specification",
+        /// 40003.
+        StatementCompletionUnknown = "statement_completion_unknown",
+        /// 42501.
+        InsufficientPrivilege = "insufficient_privilege",
+        /// 42804.
+        DatatypeMismatch = "datatype_mismatch",
+        /// 54000.
+        ProgramLimitExceeded = "program_limit_exceeded",
+        /// Any other.
+        Other = "other",
+    }
+
+    /// Why dead letters were deleted.
+    PurgeCause {
+        /// They were older than keep_days.
+        Age = "age",
+        /// The store had come to bytes_max.
+        Size = "size",
+        /// Somebody said so.
+        Operator = "operator",
+    }
+
+    /// How the replay of a dead letter ended.
+    ReplayOutcome {
+        /// CDF has the row.
+        Accepted = "accepted",
+        /// CDF, or a rule of the table, refused it again.
+        Refused = "refused",
+        /// Nobody knows whether CDF has it.
+        Unknown = "unknown",
+    }
+
     /// Which actor.
     Actor {
         Batcher = "batcher",
         Writer = "writer",
+    }
+}
+
+impl LetterCondition {
+    /// The condition of a SQLSTATE.
+    pub fn of(sqlstate: &str) -> Self {
+        match sqlstate {
+            "22001" => Self::StringDataRightTruncation,
+            "22003" => Self::NumericValueOutOfRange,
+            "22007" => Self::InvalidDatetimeFormat,
+            "22008" => Self::DatetimeFieldOverflow,
+            "22023" => Self::InvalidParameterValue,
+            "22P02" => Self::InvalidTextRepresentation,
+            "23502" => Self::NotNullViolation,
+            "23503" => Self::ForeignKeyViolation,
+            "23505" => Self::UniqueViolation,
+            "28000" => Self::InvalidAuthorizationSpecification,
+            "40003" => Self::StatementCompletionUnknown,
+            "42501" => Self::InsufficientPrivilege,
+            "42804" => Self::DatatypeMismatch,
+            "54000" => Self::ProgramLimitExceeded,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl LabelValue for LetterSource {
+    const ALL: &'static [Self] = &[
+        LetterSource::Journaled,
+        LetterSource::CopyIgnored,
+        LetterSource::UnknownOutcome,
+    ];
+
+    fn label(self) -> &'static str {
+        self.name()
+    }
+
+    fn index(self) -> usize {
+        self as usize
     }
 }
 
@@ -189,6 +283,10 @@ mod tests {
         is_sound::<StatementOutcome>();
         is_sound::<TokenOutcome>();
         is_sound::<Actor>();
+        is_sound::<LetterSource>();
+        is_sound::<LetterCondition>();
+        is_sound::<PurgeCause>();
+        is_sound::<ReplayOutcome>();
         is_sound::<Resource>();
     }
 }

@@ -27,7 +27,7 @@ pub struct CountersBy<L> {
 impl<L: LabelValue> CountersBy<L> {
     /// Registers `metric` for every value of `L`, which is its last label; `before` are the
     /// values of the labels before it.
-    fn register(metric: &Metric, before: &[&'static str]) -> Self {
+    pub(super) fn register(metric: &Metric, before: &[&'static str]) -> Self {
         let counters = L::ALL
             .iter()
             .map(|value| {

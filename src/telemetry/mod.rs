@@ -6,6 +6,7 @@
 //! addition: handles are made once and kept. Never measures anything by itself, and never puts
 //! a user's data or a secret into a label.
 
+mod dead_letter_meters;
 mod labels;
 pub mod logs;
 mod meters;
@@ -13,9 +14,10 @@ mod metric;
 pub mod names;
 mod prometheus;
 
+pub use dead_letter_meters::DeadLetterMeters;
 pub use labels::{
-    Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-    StatementOutcome, TokenOutcome, Verdict,
+    Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
+    RetryCause, SignInFailure, StatementKind, StatementOutcome, TokenOutcome, Verdict,
 };
 pub use meters::{
     ActorCounters, ConnectionMeters, CountersBy, MemoryGauges, PipelineMeters, StatementMeters,

@@ -101,6 +101,18 @@ metrics_table! {
         "Requests for an access token, by how they ended";
     ACTOR_RESTARTS: "penstock_actor_restarts_total", Counter, Count("restarts"), ["actor"],
         "Actors that ended by a fault and were started again";
+    DEAD_LETTERS: "penstock_dead_letters_total", Counter, Count("letters"), ["source", "condition"],
+        "Rows that became dead letters, by how and by PostgreSQL's name of the SQLSTATE";
+    DEAD_LETTERS_OPEN: "penstock_dead_letters_open", Gauge, Count("letters"), [],
+        "Dead letters in the store that were not replayed";
+    DEAD_LETTERS_BYTES: "penstock_dead_letters_bytes", Gauge, Bytes, [],
+        "Bytes of the store of dead letters that are in use";
+    DEAD_LETTERS_PURGED: "penstock_dead_letters_purged_total", Counter, Count("letters"), ["purge"],
+        "Dead letters that were deleted, by why";
+    DEAD_LETTERS_REPLAYED: "penstock_dead_letters_replayed_total", Counter, Count("letters"), ["replay"],
+        "Replays of dead letters, by how they ended";
+    DEAD_LETTER_WRITES_FAILED: "penstock_dead_letter_writes_failed_total", Counter, Count("writes"), [],
+        "Groups of dead letters that could not be stored; whoever brought them was told";
     BUILD: "penstock_build_info", Gauge, Count("always 1"), ["version"],
         "The version that runs, as a label";
 }
@@ -109,9 +121,11 @@ metrics_table! {
 mod tests {
     use super::*;
     use crate::telemetry::{
-        Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-        StatementOutcome, TokenOutcome, Verdict,
+        Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
+        RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, TokenOutcome,
+        Verdict,
     };
+    use crate::dead_letters::LetterSource;
     use std::collections::BTreeSet;
 
     #[test]
@@ -181,6 +195,10 @@ mod tests {
             values_line::<Verdict>("verdict", &[&ROWS_SETTLED]),
             values_line::<TokenOutcome>("outcome", &[&TOKEN_REQUESTS]),
             values_line::<Actor>("actor", &[&ACTOR_RESTARTS]),
+            values_line::<LetterSource>("source", &[&DEAD_LETTERS]),
+            values_line::<LetterCondition>("condition", &[&DEAD_LETTERS]),
+            values_line::<PurgeCause>("purge", &[&DEAD_LETTERS_PURGED]),
+            values_line::<ReplayOutcome>("replay", &[&DEAD_LETTERS_REPLAYED]),
         ] {
             assert!(
                 document.contains(&line),
