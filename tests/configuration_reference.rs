@@ -2,8 +2,9 @@
 //! differ from the code.
 
 use penstock::config::{
-    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, LimitsTable, ListenSettings, LogSettings,
-    MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, LimitsTable,
+    ListenSettings, LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings,
+    TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -184,7 +184,10 @@ fn dead_letters(tree: &Tree, findings: &mut Findings) {
     if tree.dead_letters.bytes_max < DEAD_LETTERS_BYTES_MIN {
         findings.note(
             "dead_letters.bytes_max",
-            format!("{} bytes are too few for a store", tree.dead_letters.bytes_max),
+            format!(
+                "{} bytes are too few for a store",
+                tree.dead_letters.bytes_max
+            ),
             format!("Set it to {DEAD_LETTERS_BYTES_MIN} or more"),
         );
     }

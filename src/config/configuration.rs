@@ -12,7 +12,8 @@ use super::tree::Tree;
 use super::user::{Password, User, resolve_users};
 use super::{
     AdminSettings, BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings, checks,
+    LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings,
+    TransactionSettings, checks,
 };
 use std::path::{Path, PathBuf};
 

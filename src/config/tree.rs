@@ -8,8 +8,8 @@ use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
-    BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
-    RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+    BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings, LogSettings,
+    MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

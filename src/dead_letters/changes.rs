@@ -221,7 +221,11 @@ fn delete_oldest(
     replayed: bool,
     bytes: u64,
 ) -> Result<Purged, StoreError> {
-    let state = if replayed { "state = 'replayed'" } else { "state <> 'replayed'" };
+    let state = if replayed {
+        "state = 'replayed'"
+    } else {
+        "state <> 'replayed'"
+    };
     let mut statement = connection.prepare(&format!(
         "SELECT id, bytes FROM letters WHERE {state} AND id < ? ORDER BY id LIMIT {STEP_LETTERS}"
     ))?;
@@ -264,7 +268,11 @@ fn delete(
                 last_id: row.get(3)?,
                 ..Purged::default()
             };
-            Ok((purged, row.get::<_, Option<i64>>(4)?, row.get::<_, Option<i64>>(5)?))
+            Ok((
+                purged,
+                row.get::<_, Option<i64>>(4)?,
+                row.get::<_, Option<i64>>(5)?,
+            ))
         },
     )?;
     purged.oldest = oldest_ms.map(time).transpose()?;

@@ -144,7 +144,9 @@ impl Database {
 /// Bytes of the file that hold something.
 pub(super) fn used_bytes(connection: &Connection) -> Result<u64, StoreError> {
     let pragma = |name: &str| {
-        connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
+        connection.pragma_query_value(None, name, |row| {
+            row.get::<_, i64>(0).map(i64::unsigned_abs)
+        })
     };
     let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
     Ok(pages * pragma("page_size")?)
@@ -245,4 +247,78 @@ fn letter(row: &Row<'_>) -> Result<Letter, StoreError> {
 pub(super) fn time(time_ms: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(time_ms)
         .map_err(|error| StoreError::Failed(format!("the time of a letter: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog;
+    use crate::dead_letters::{LetterOrigin, LetterSource};
+    use crate::rows::RowText;
+    use std::sync::Arc;
+
+    fn letter(bytes: usize) -> NewLetter {
+        NewLetter {
+            origin: Arc::new(LetterOrigin {
+                source: LetterSource::Journaled,
+                base_url: String::new(),
+                project: String::new(),
+                user: String::new(),
+                identity: String::new(),
+                time_zone: String::new(),
+                date_order: Default::default(),
+            }),
+            table: catalog::RAW_ROWS,
+            row: RowText {
+                columns: vec!["_raw_columns"],
+                values: vec![Some("x".repeat(bytes))],
+            },
+            reason: Arc::default(),
+            line: None,
+            row_number: None,
+            acknowledged: None,
+            journal_row: None,
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_nothing_is_stored_and_letters_come_again_with_room() {
+        let directory = std::env::temp_dir().join(format!("letters-full-{}", std::process::id()));
+        let mut database = Database::open(&directory).expect("it opens");
+        let limit_pages = |database: &Database, pages: u32| {
+            database
+                .connection
+                .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+                .expect("SQLite bounds its file");
+        };
+        limit_pages(&database, 40);
+        let now = Timestamp::UNIX_EPOCH;
+        database
+            .add(&[&[letter(10)]], now, u64::MAX)
+            .expect("there is room");
+        let refused = database.add(&[&[letter(10), letter(1 << 20)]], now, u64::MAX);
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        assert_eq!(database.totals().expect("readable").letters, 1);
+        limit_pages(&database, 1_000_000);
+        database
+            .add(&[&[letter(1 << 20)]], now, u64::MAX)
+            .expect("there is room again");
+        assert_eq!(database.totals().expect("readable").letters, 2);
+        drop(database);
+        std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_left_alone() {
+        let directory = std::env::temp_dir().join(format!("letters-newer-{}", std::process::id()));
+        let database = Database::open(&directory).expect("it opens");
+        database
+            .connection
+            .pragma_update(None, "user_version", 99)
+            .expect("the version can be set");
+        drop(database);
+        let refused = Database::open(&directory).expect_err("the version is not known");
+        assert!(refused.to_string().contains("version 99"), "{refused}");
+        std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    }
 }

@@ -54,7 +54,10 @@ mod tests {
         let point = [("value", Some("1")), ("timestamp", Some("t"))];
         let by_name = [point[0], point[1], ("external_id", Some("7"))];
         let by_id = [point[0], point[1], ("id", Some("7"))];
-        assert_eq!(key(table, &by_name).as_deref(), Some(r#"["external_id","7","t"]"#));
+        assert_eq!(
+            key(table, &by_name).as_deref(),
+            Some(r#"["external_id","7","t"]"#)
+        );
         assert_eq!(key(table, &by_id).as_deref(), Some(r#"["id","7","t"]"#));
         assert_eq!(key(table, &point), None);
     }

@@ -105,18 +105,14 @@ impl LetterOrigin {
         }
     }
 
-    /// The origin of rows that are kept as the client wrote them, under these settings.
-    pub fn read_by(mut self, settings: &ValueSettings) -> Self {
-        // A zone without a name is a fixed offset: its text is one that PostgreSQL reads.
-        self.time_zone = match settings.time_zone.iana_name() {
-            Some(name) => name.to_owned(),
-            None => settings
-                .time_zone
-                .to_fixed_offset()
-                .map_or_else(|_| String::new(), |offset| offset.to_string()),
-        };
-        self.date_order = settings.date_order;
-        self
+    /// The origin of rows that are kept as the client wrote them, under its TimeZone (as SHOW
+    /// prints it) and DateStyle.
+    pub fn read_by(self, time_zone: &str, date_order: DateOrder) -> Self {
+        LetterOrigin {
+            time_zone: time_zone.to_owned(),
+            date_order,
+            ..self
+        }
     }
 }
 
@@ -148,7 +144,7 @@ impl From<&Diagnostic> for LetterReason {
 }
 
 /// A letter that is not stored yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NewLetter {
     pub origin: Arc<LetterOrigin>,
     pub table: &'static Table,
@@ -219,24 +215,16 @@ pub struct Letter {
 impl Letter {
     /// The settings that the values are to be read by: those of the session that wrote them.
     pub fn value_settings(&self) -> ValueSettings {
-        let time_zone = match self.time_zone.as_str() {
-            "" => TimeZone::UTC,
-            name => TimeZone::get(name)
-                .ok()
-                .or_else(|| fixed_zone(name))
-                .unwrap_or(TimeZone::UTC),
-        };
+        let name = self.time_zone.as_str();
         ValueSettings {
-            time_zone,
+            // Rendered rows name UTC in their text and need no zone.
+            time_zone: TimeZone::get(name)
+                .or_else(|_| TimeZone::posix(name))
+                .unwrap_or(TimeZone::UTC),
             date_order: date_order(&self.date_order),
             started: self.time,
         }
     }
-}
-
-fn fixed_zone(offset: &str) -> Option<TimeZone> {
-    let offset = offset.parse::<jiff::tz::Offset>().ok()?;
-    Some(TimeZone::fixed(offset))
 }
 
 /// The name of the order in the store: the second half of DateStyle.

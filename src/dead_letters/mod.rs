@@ -20,7 +20,5 @@ pub use changes::{Edit, Purged, ReplayEnd};
 pub use database::{Added, Database, Totals};
 pub use error::StoreError;
 pub use filter::{IDS_MAX, LetterFilter};
-pub use letter::{
-    Letter, LetterOrigin, LetterReason, LetterSource, LetterState, NewLetter,
-};
+pub use letter::{Letter, LetterOrigin, LetterReason, LetterSource, LetterState, NewLetter};
 pub use store::DeadLetterStore;

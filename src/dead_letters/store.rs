@@ -331,9 +331,8 @@ impl Keeper {
 /// Takes the directory for this process.
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK_FILE);
-    let failed = |error: &dyn std::fmt::Display| {
-        StoreError::Failed(format!("{}: {error}", path.display()))
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| StoreError::Failed(format!("{}: {error}", path.display()));
     let file = OpenOptions::new()
         .create(true)
         .append(true)

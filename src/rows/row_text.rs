@@ -115,25 +115,37 @@ mod tests {
     use crate::rows::value::ValueSettings;
     use crate::rows::{AnyBuilder, BatchBounds, RowBuilder, WireFormat};
     use crate::sql::{CopyFormat, CopyStatement, Statement, classify};
-    use crate::wire::CopyDecoder;
+    use crate::wire::copy::CopyDecoder;
     use proptest::prelude::*;
 
     /// Values that the column takes, in one of their forms.
     fn value_of(table: &'static Table, column: &str) -> BoxedStrategy<Option<String>> {
         let text = |length| {
             prop::collection::vec(
-                prop::sample::select(vec!['a', 'Z', '\\', '\t', '\n', '\r', '"', '{', ',', 'é', '€']),
+                prop::sample::select(vec![
+                    'a', 'Z', '\\', '\t', '\n', '\r', '"', '{', ',', 'é', '€',
+                ]),
                 1..length,
             )
             .prop_map(|characters| Some(String::from_iter(characters)))
         };
         match (table.name, column) {
-            ("double_datapoints", "value") => (-1e100f64..1e100).prop_map(|n| Some(format!("{n:e}"))).boxed(),
+            ("double_datapoints", "value") => (-1e100f64..1e100)
+                .prop_map(|n| Some(format!("{n:e}")))
+                .boxed(),
             (_, "timestamp") => (-2_208_988_800_000i64..4_102_444_800_000)
-                .prop_map(|ms| Some(Timestamp::from_millisecond(ms).expect("in range").to_string()))
+                .prop_map(|ms| {
+                    Some(
+                        Timestamp::from_millisecond(ms)
+                            .expect("in range")
+                            .to_string(),
+                    )
+                })
                 .boxed(),
             (_, "_raw_columns") => text(8)
-                .prop_map(|value| Some(serde_json::json!({"a b": value, "n": [1, null, 2.5e30]}).to_string()))
+                .prop_map(|value| {
+                    Some(serde_json::json!({"a b": value, "n": [1, null, 2.5e30]}).to_string())
+                })
                 .boxed(),
             (_, "metadata") => prop::option::of(text(8))
                 .prop_map(|value| value.map(|value| serde_json::json!({ "k": value }).to_string()))
@@ -144,9 +156,18 @@ mod tests {
             (_, "asset_id" | "data_set_id") => prop::option::of(1i64..9_007_199_254_740_991)
                 .prop_map(|value| value.map(|value| value.to_string()))
                 .boxed(),
-            (_, "id") => (1i64..9_007_199_254_740_991).prop_map(|id| Some(id.to_string())).boxed(),
+            (_, "id") => (1i64..9_007_199_254_740_991)
+                .prop_map(|id| Some(id.to_string()))
+                .boxed(),
             (_, "security_categories") => prop::option::of(prop::collection::vec(1i64..1000, 0..4))
-                .prop_map(|ids| ids.map(|ids| format!("{{{}}}", ids.iter().map(i64::to_string).collect::<Vec<_>>().join(","))))
+                .prop_map(|ids| {
+                    ids.map(|ids| {
+                        format!(
+                            "{{{}}}",
+                            ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+                        )
+                    })
+                })
                 .boxed(),
             _ => text(9).boxed(),
         }
@@ -158,10 +179,20 @@ mod tests {
             ("double_datapoints", &["value", "timestamp", "external_id"]),
             ("double_datapoints", &["timestamp", "id", "value"]),
             ("string_datapoints", &["external_id", "value", "timestamp"]),
-            ("raw_rows", &["_raw_key", "_raw_database", "_raw_table", "_raw_columns"]),
+            (
+                "raw_rows",
+                &["_raw_key", "_raw_database", "_raw_table", "_raw_columns"],
+            ),
             (
                 "time_series",
-                &["external_id", "name", "is_string", "metadata", "asset_id", "security_categories"],
+                &[
+                    "external_id",
+                    "name",
+                    "is_string",
+                    "metadata",
+                    "asset_id",
+                    "security_categories",
+                ],
             ),
         ];
         prop::sample::select(shapes).prop_flat_map(|(table, columns)| {
@@ -170,8 +201,15 @@ mod tests {
                 .iter()
                 .map(|column| table.column_index(column).expect("the column exists"))
                 .collect();
-            let row: Vec<_> = columns.iter().map(|column| value_of(table, column)).collect();
-            (Just(table), Just(indexes), prop::collection::vec(row, 1..12))
+            let row: Vec<_> = columns
+                .iter()
+                .map(|column| value_of(table, column))
+                .collect();
+            (
+                Just(table),
+                Just(indexes),
+                prop::collection::vec(row, 1..12),
+            )
         })
     }
 
@@ -200,7 +238,11 @@ mod tests {
     }
 
     fn copy_statement(row: &RowText, table: &Table) -> CopyStatement {
-        let text = format!("COPY {} ({}) FROM STDIN", table.name, row.columns.join(", "));
+        let text = format!(
+            "COPY {} ({}) FROM STDIN",
+            table.name,
+            row.columns.join(", ")
+        );
         match classify(&text) {
             Ok(Statement::Copy(copy)) if copy.options.format == CopyFormat::Text => copy,
             other => panic!("no COPY of text: {other:?}"),

@@ -120,12 +120,12 @@ metrics_table! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dead_letters::LetterSource;
     use crate::telemetry::{
         Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
         RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, TokenOutcome,
         Verdict,
     };
-    use crate::dead_letters::LetterSource;
     use std::collections::BTreeSet;
 
     #[test]

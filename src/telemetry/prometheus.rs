@@ -88,8 +88,9 @@ mod tests {
     use super::*;
     use crate::catalog::{Resource, TABLES};
     use crate::telemetry::{
-        ActorCounters, ConnectionMeters, MemoryGauges, PipelineMeters, RetryCause, StatementKind,
-        StatementMeters, StatementOutcome, TableCounters, TokenCounters, Verdict,
+        ActorCounters, ConnectionMeters, DeadLetterMeters, MemoryGauges, PipelineMeters,
+        RetryCause, StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters,
+        Verdict,
     };
     use std::time::Duration;
 
@@ -105,6 +106,7 @@ mod tests {
         MemoryGauges::new();
         TokenCounters::new();
         ActorCounters::new();
+        DeadLetterMeters::new();
         names::BUILD.gauge(&["0.0.0"]).set(1.0);
     }
 

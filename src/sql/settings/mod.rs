@@ -201,6 +201,11 @@ impl Settings {
         &self.time_zone
     }
 
+    /// TimeZone as SHOW prints it.
+    pub fn time_zone_name(&self) -> &str {
+        self.known("timezone")
+    }
+
     pub fn date_order(&self) -> DateOrder {
         date_style::order(self.known("datestyle"))
     }

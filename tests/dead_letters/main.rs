@@ -1,0 +1,5 @@
+//! Dead letters: the store by itself, and the way from a refused row to its replay, from
+//! outside.
+
+mod letters;
+mod store;
