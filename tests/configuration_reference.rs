@@ -186,7 +186,11 @@ fn the_documentation_lists_every_key_with_its_default() {
         );
         wanted.insert(key);
     }
-    for (header, prefix) in [("[[users]]", "users"), ("[cdf.plant]", "cdf.<name>")] {
+    for (header, prefix) in [
+        ("[[users]]", "users"),
+        ("[cdf.plant]", "cdf.<name>"),
+        ("[admin]", "admin"),
+    ] {
         wanted.extend(
             known_keys(header)
                 .iter()
