@@ -7,6 +7,7 @@ use penstock::catalog::Resource;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{BatchTable, LimitsTable, RetrySettings};
 use penstock::pipeline::attempt::{AttemptReport, CallAnswer};
+use penstock::pipeline::pacing::{Pacing, PacingTerms};
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Submission, Ticket};
 use penstock::rows::{
@@ -60,14 +61,18 @@ fn sequencer(resource: Resource) -> Sequencer {
     let settings = SequencerSettings {
         resource,
         batch: BatchTable::default().of(resource).clone(),
+        retry: RetrySettings::default(),
+        seed: 1,
+    };
+    let terms = PacingTerms {
         limits: LimitsTable {
             raw_rows: Default::default(),
             ..LimitsTable::default()
         },
-        retry: RetrySettings::default(),
-        seed: 1,
+        ..PacingTerms::default()
     };
-    Sequencer::new(settings, Arc::new(NoIds), Instant::now())
+    let pacing = Pacing::new(terms, Instant::now(), 1).client(Arc::new(|| {}));
+    Sequencer::new(settings, Arc::new(NoIds), pacing)
 }
 
 /// `rows` points of `series`, the series in turn, from a time on.

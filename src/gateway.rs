@@ -65,6 +65,7 @@ impl Gateway {
                 batch: configuration.batch.clone(),
                 limits: configuration.limits.clone(),
                 retry: configuration.retry.clone(),
+                pacing: configuration.pacing.clone(),
                 runtime: configuration.runtime.clone(),
             },
             Arc::new(TokenCache::new()),

@@ -3,8 +3,8 @@
 
 use penstock::config::{
     BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, LimitsTable,
-    ListenSettings, LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings,
+    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -33,6 +33,7 @@ fn defaults() -> Value {
         "timeouts": TimeoutSettings::default(),
         "batch": BatchTable::default(),
         "retry": RetrySettings::default(),
+        "pacing": PacingSettings::default(),
         "limits": LimitsTable::default(),
         "dead_letters": DeadLetterSettings::default(),
         "logs": LogSettings::default(),

@@ -5,7 +5,7 @@
 
 use super::answer::{Answer, Named};
 use super::reasons::Reasons;
-use super::{AttemptFailure, Operation, Reference, Repeat};
+use super::{AttemptFailure, Operation, Reference, Repeat, Throttle};
 use crate::diagnostic::Diagnostic;
 
 /// Openings of the messages for datapoints of the wrong kind, as Cognite's extractors know
@@ -74,6 +74,8 @@ fn retry(reasons: &Reasons<'_>, answered: bool) -> AttemptFailure {
         retry_after: reasons.answer.retry_after,
         answered,
         status: Some(reasons.answer.status),
+        throttle: (reasons.answer.status == 429)
+            .then(|| Throttle::of_message(&reasons.error.message)),
         reason: reasons.busy(),
     }
 }

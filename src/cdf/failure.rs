@@ -41,6 +41,32 @@ impl From<&SeriesReference> for Reference {
     }
 }
 
+/// Why CDF answered 429: each has its own cure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttle {
+    /// Requests, items or bytes came too fast; also what CDF does not say more of.
+    Rate,
+    /// Too many requests at once.
+    Concurrency,
+    /// Two requests changed one object at once.
+    Conflict,
+}
+
+impl Throttle {
+    /// By the text of the answer. Only that of concurrency is documented: "Project exceeded
+    /// maximum number='50' of concurrent requests".
+    pub fn of_message(message: &str) -> Self {
+        let message = message.to_ascii_lowercase();
+        if message.contains("concurrent requests") {
+            Throttle::Concurrency
+        } else if message.contains("conflict") {
+            Throttle::Conflict
+        } else {
+            Throttle::Rate
+        }
+    }
+}
+
 /// An attempt that did not end in "CDF has the rows".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptFailure {
@@ -53,6 +79,8 @@ pub enum AttemptFailure {
         answered: bool,
         /// HTTP status; `None` without an answer.
         status: Option<u16>,
+        /// CDF answered 429: why.
+        throttle: Option<Throttle>,
         reason: Box<Diagnostic>,
     },
     /// Some rows spoil the request. With both lists empty, nobody says which: halve it.

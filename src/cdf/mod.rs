@@ -25,7 +25,7 @@ mod unanswered;
 
 pub use client::CdfClient;
 pub use encode::encode;
-pub use failure::{AttemptFailure, Reference};
+pub use failure::{AttemptFailure, Reference, Throttle};
 pub use identity::{Credentials, Identity, Project, Secret};
 pub use read_back::{DatapointDigest, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Operation, Repeat};

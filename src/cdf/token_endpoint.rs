@@ -93,6 +93,7 @@ fn unreachable(token_url: &str, error: &reqwest::Error) -> AttemptFailure {
         // Whatever became of the token request, nothing was written to CDF.
         answered: true,
         status: None,
+        throttle: None,
         reason: Box::new(
             Diagnostic::error(
                 SqlState::CONNECTION_FAILURE,
@@ -149,6 +150,7 @@ fn read_answer(
             retry_after: answer.retry_after,
             answered: true,
             status: Some(answer.status),
+            throttle: None,
             reason: Box::new(
                 Diagnostic::error(
                     SqlState::CONNECTION_FAILURE,

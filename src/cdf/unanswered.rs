@@ -60,6 +60,7 @@ pub fn unanswered(
         retry_after: None,
         answered: never_sent,
         status: None,
+        throttle: None,
         reason: Box::new(
             Diagnostic::error(SqlState::CONNECTION_FAILURE, message)
                 .with_detail(match never_sent {

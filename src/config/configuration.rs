@@ -12,7 +12,7 @@ use super::tree::Tree;
 use super::user::{Password, User, resolve_users};
 use super::{
     AdminSettings, BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings, checks,
 };
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub struct Configuration {
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,
     pub retry: RetrySettings,
+    pub pacing: PacingSettings,
     pub limits: LimitsTable,
     /// The directory starts at the directory of the file.
     pub dead_letters: DeadLetterSettings,
@@ -74,6 +75,10 @@ impl Configuration {
             tls_private_key: tree.listen.tls_private_key.map(|file| directory.join(file)),
             ..tree.listen
         };
+        let pacing = PacingSettings {
+            state_file: tree.pacing.state_file.map(|file| directory.join(file)),
+            ..tree.pacing
+        };
         Ok(Configuration {
             listen,
             runtime: tree.runtime,
@@ -83,6 +88,7 @@ impl Configuration {
             timeouts: tree.timeouts,
             batch: tree.batch,
             retry: tree.retry,
+            pacing,
             limits: tree.limits,
             dead_letters: DeadLetterSettings {
                 directory: tree.dead_letters.directory.map(|name| directory.join(name)),

@@ -4,13 +4,14 @@
 //! not zero. Never holds batch sizes: those are in `[batch.<resource>]`.
 
 use crate::catalog::Resource;
+use crate::cdf::Operation;
 use serde::{Deserialize, Serialize};
 
-/// Budget of one resource's writes for one identity. 0 means that CDF publishes no figure
-/// and none is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+/// Budget of some operations. 0 means that CDF publishes no figure and none is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperationLimits {
+    /// Of one identity, as are the figures below it.
     pub requests_per_s: u32,
     pub items_per_s: u32,
     /// Bytes before compression per `window_s`.
@@ -18,6 +19,34 @@ pub struct OperationLimits {
     /// Length of the byte window in seconds; CDF counts RAW by 600.
     pub window_s: u64,
     /// Requests in flight.
+    pub concurrency: usize,
+    /// Requests that one call counts as: CDF counts some costly calls more than once.
+    pub request_cost: u32,
+    /// Of all identities of the project together.
+    pub project: ProjectLimits,
+}
+
+impl Default for OperationLimits {
+    fn default() -> Self {
+        OperationLimits {
+            requests_per_s: 0,
+            items_per_s: 0,
+            bytes_per_window: 0,
+            window_s: 0,
+            concurrency: 0,
+            request_cost: 1,
+            project: ProjectLimits::default(),
+        }
+    }
+}
+
+/// The same figures for a whole project; window and cost are those of the identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectLimits {
+    pub requests_per_s: u32,
+    pub items_per_s: u32,
+    pub bytes_per_window: u64,
     pub concurrency: usize,
 }
 
@@ -29,8 +58,11 @@ pub struct LimitsTable {
     /// applications write with the same identity.
     pub budget_share: f64,
     pub datapoints: OperationLimits,
+    /// All of RAW: rows and tables count against it too.
+    pub raw: OperationLimits,
     pub raw_rows: OperationLimits,
     pub raw_tables: OperationLimits,
+    /// Creating series and looking them up.
     pub time_series: OperationLimits,
 }
 
@@ -44,11 +76,24 @@ impl Default for LimitsTable {
                 concurrency: 10,
                 ..OperationLimits::default()
             },
-            // RAW: 1.3 GB in 10 minutes and 48 requests in flight per identity.
+            // RAW: 48 requests in flight per identity, 64 per project.
+            raw: OperationLimits {
+                concurrency: 48,
+                project: ProjectLimits {
+                    concurrency: 64,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // Rows: 1.3 GB in 10 minutes per identity, 1.6 GB per project.
             raw_rows: OperationLimits {
                 bytes_per_window: 1_300_000_000,
                 window_s: 600,
                 concurrency: 48,
+                project: ProjectLimits {
+                    bytes_per_window: 1_600_000_000,
+                    ..ProjectLimits::default()
+                },
                 ..OperationLimits::default()
             },
             raw_tables: OperationLimits {
@@ -63,14 +108,69 @@ impl Default for LimitsTable {
     }
 }
 
+/// A section of the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BudgetName {
+    Datapoints,
+    Raw,
+    RawRows,
+    RawTables,
+    TimeSeries,
+}
+
+impl BudgetName {
+    /// Every section, in the order of the documentation.
+    pub const ALL: [BudgetName; 5] = [
+        BudgetName::Datapoints,
+        BudgetName::Raw,
+        BudgetName::RawRows,
+        BudgetName::RawTables,
+        BudgetName::TimeSeries,
+    ];
+
+    /// The name of the section.
+    pub fn name(self) -> &'static str {
+        match self {
+            BudgetName::Datapoints => "datapoints",
+            BudgetName::Raw => "raw",
+            BudgetName::RawRows => "raw_rows",
+            BudgetName::RawTables => "raw_tables",
+            BudgetName::TimeSeries => "time_series",
+        }
+    }
+
+    /// The budgets that a call of `operation` is paid from, all of them.
+    pub fn paid_by(operation: Operation) -> &'static [BudgetName] {
+        match operation {
+            Operation::InsertDatapoints => &[BudgetName::Datapoints],
+            Operation::InsertRawRows => &[BudgetName::RawRows, BudgetName::Raw],
+            Operation::CreateRawTables => &[BudgetName::RawTables, BudgetName::Raw],
+            Operation::CreateTimeSeries | Operation::LookUpTimeSeries => &[BudgetName::TimeSeries],
+            // Reading back is a check by hand, not a part of the pipeline.
+            Operation::ReadBack => &[],
+        }
+    }
+}
+
 impl LimitsTable {
-    /// The budget of `resource`.
+    /// The section that is `resource`'s own.
     pub fn of(&self, resource: Resource) -> &OperationLimits {
-        match resource {
-            Resource::Datapoints => &self.datapoints,
-            Resource::RawRows => &self.raw_rows,
-            Resource::RawTables => &self.raw_tables,
-            Resource::TimeSeries => &self.time_series,
+        self.named(match resource {
+            Resource::Datapoints => BudgetName::Datapoints,
+            Resource::RawRows => BudgetName::RawRows,
+            Resource::RawTables => BudgetName::RawTables,
+            Resource::TimeSeries => BudgetName::TimeSeries,
+        })
+    }
+
+    /// The section of that name.
+    pub fn named(&self, name: BudgetName) -> &OperationLimits {
+        match name {
+            BudgetName::Datapoints => &self.datapoints,
+            BudgetName::Raw => &self.raw,
+            BudgetName::RawRows => &self.raw_rows,
+            BudgetName::RawTables => &self.raw_tables,
+            BudgetName::TimeSeries => &self.time_series,
         }
     }
 }

@@ -15,6 +15,7 @@ mod document;
 mod environment;
 mod limits;
 mod logs;
+mod pacing;
 mod problem;
 mod request_checks;
 mod retry;
@@ -29,8 +30,9 @@ pub use batch::{BatchSettings, BatchTable, RequestBounds};
 pub use configuration::Configuration;
 pub use dead_letters::DeadLetterSettings;
 pub use environment::Environment;
-pub use limits::{LimitsTable, OperationLimits};
+pub use limits::{BudgetName, LimitsTable, OperationLimits, ProjectLimits};
 pub use logs::{LogFormat, LogSettings};
+pub use pacing::PacingSettings;
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
 pub use server::{

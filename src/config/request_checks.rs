@@ -6,7 +6,7 @@
 use super::checks::not_zero;
 use super::problem::Findings;
 use super::tree::Tree;
-use super::{BatchSettings, OperationLimits, RequestBounds};
+use super::{BatchSettings, BudgetName, RequestBounds};
 use crate::catalog::Resource;
 
 /// A pause longer than this is a mistake in the unit.
@@ -15,10 +15,37 @@ const LINGER_MS_MAX: u64 = 60_000;
 /// Notes everything that is wrong with the settings of requests.
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     retry(tree, findings);
+    pacing(tree, findings);
     budget_share(tree, findings);
     for resource in Resource::ALL {
         batch(tree, resource, findings);
         limits(tree, resource, findings);
+    }
+    for budget in BudgetName::ALL {
+        window_and_cost(tree, budget, findings);
+    }
+}
+
+fn pacing(tree: &Tree, findings: &mut Findings) {
+    let pacing = &tree.pacing;
+    not_zero(
+        "pacing.breaker_open_initial_ms",
+        pacing.breaker_open_initial_ms,
+        findings,
+    );
+    if pacing.breaker_open_initial_ms > pacing.breaker_open_max_ms {
+        findings.note(
+            "pacing.breaker_open_max_ms",
+            "the longest time is shorter than the first one",
+            "Set it to pacing.breaker_open_initial_ms or more",
+        );
+    }
+    if pacing.breaker_open_max_ms > tree.retry.elapsed_max_s.saturating_mul(1000) {
+        findings.note(
+            "pacing.breaker_open_max_ms",
+            "an endpoint would be left alone longer than a request is repeated",
+            "Set it to less than retry.elapsed_max_s",
+        );
     }
 }
 
@@ -127,42 +154,54 @@ fn batch(tree: &Tree, resource: Resource, findings: &mut Findings) {
     }
 }
 
+/// The figures of one resource: those of an identity, or of its project.
 fn limits(tree: &Tree, resource: Resource, findings: &mut Findings) {
-    let OperationLimits {
-        requests_per_s: _,
-        items_per_s,
-        bytes_per_window,
-        window_s,
-        concurrency: _,
-    } = *tree.limits.of(resource);
-    let batch = tree.batch.of(resource);
-    let share = tree.limits.budget_share;
-    let key = |name: &str| format!("limits.{}.{name}", resource.name());
-    if bytes_per_window > 0 && window_s == 0 {
+    let limits = tree.limits.of(resource);
+    let project = &limits.project;
+    for (part, bytes_per_window, items_per_s) in [
+        ("", limits.bytes_per_window, limits.items_per_s),
+        ("project.", project.bytes_per_window, project.items_per_s),
+    ] {
+        let batch = tree.batch.of(resource);
+        let share = tree.limits.budget_share;
+        let key = |name: &str| format!("limits.{}.{part}{name}", resource.name());
+        if bytes_per_window > 0 && (bytes_per_window as f64 * share) < batch.bytes_max as f64 {
+            findings.note(
+                key("bytes_per_window"),
+                format!(
+                    "one full request of batch.{}.bytes_max would exceed the budget",
+                    resource.name()
+                ),
+                "Raise the budget or lower bytes_max",
+            );
+        }
+        if items_per_s > 0 && f64::from(items_per_s) * share < batch.items_max as f64 {
+            findings.note(
+                key("items_per_s"),
+                format!(
+                    "one full request of batch.{}.items_max would exceed the budget",
+                    resource.name()
+                ),
+                "Raise the budget or lower items_max",
+            );
+        }
+    }
+}
+
+fn window_and_cost(tree: &Tree, budget: BudgetName, findings: &mut Findings) {
+    let limits = tree.limits.named(budget);
+    let key = |name: &str| format!("limits.{}.{name}", budget.name());
+    let counts_bytes = limits.bytes_per_window > 0 || limits.project.bytes_per_window > 0;
+    if counts_bytes && limits.window_s == 0 {
         findings.note(
             key("window_s"),
             "bytes are limited per window and the window has no length",
             "Set it to the window's seconds; CDF counts RAW by 600",
         );
     }
-    if bytes_per_window > 0 && (bytes_per_window as f64 * share) < batch.bytes_max as f64 {
-        findings.note(
-            key("bytes_per_window"),
-            format!(
-                "one full request of batch.{}.bytes_max would exceed the budget",
-                resource.name()
-            ),
-            "Raise the budget or lower bytes_max",
-        );
-    }
-    if items_per_s > 0 && f64::from(items_per_s) * share < batch.items_max as f64 {
-        findings.note(
-            key("items_per_s"),
-            format!(
-                "one full request of batch.{}.items_max would exceed the budget",
-                resource.name()
-            ),
-            "Raise the budget or lower items_max",
-        );
-    }
+    not_zero(
+        &key("request_cost"),
+        u64::from(limits.request_cost),
+        findings,
+    );
 }

@@ -9,7 +9,8 @@ use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings, LogSettings,
-    MemorySettings, RetrySettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+    MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
+    TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(super) struct Tree {
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,
     pub retry: RetrySettings,
+    pub pacing: PacingSettings,
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
     pub logs: LogSettings,

@@ -1,13 +1,12 @@
 //! Batcher actors: the shell of a sequencer, one per project and resource.
 //!
-//! Owns the sequencer of its resource, and with it the limiters of every identity that writes
-//! to it. Promises that the sequencer is asked what is due with every message, so that a
+//! Owns the sequencer of its resource; budgets are shared with other batchers by pacing. Promises that the sequencer is asked what is due with every message, so that a
 //! flooded mailbox does not hold up deadlines, and by a timer when there are none. Never
 //! touches a row: messages carry batches.
 
 use super::Submission;
 use super::attempt::Attempt;
-use super::sequencer::{Sequencer, SequencerSettings, SeriesNames};
+use super::sequencer::Sequencer;
 use super::writer::{Finished, WriterPool};
 use crate::cdf::Identity;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle};
@@ -29,6 +28,11 @@ pub struct TicketWaits(pub Arc<Identity>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Cancelled;
+
+/// Another batcher has freed what this one waits for.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Nudged;
 
 /// Send everything now, and tell when nothing is left.
 #[derive(Debug, Message)]
@@ -71,18 +75,17 @@ pub struct BatcherActor {
 }
 
 impl BatcherActor {
-    /// `calls_token` is known to the registry, so that a successor can wait for the calls;
+    /// `guard` is how long writes of a predecessor may still land. `calls_token` is known to the registry, so that a successor can wait for the calls;
     /// `predecessor_calls` is that of the batcher whose place this one takes.
     pub fn new(
-        settings: SequencerSettings,
-        names: Arc<dyn SeriesNames>,
+        sequencer: Sequencer,
+        guard: Duration,
         writers: Arc<WriterPool>,
         calls_token: Arc<()>,
         predecessor_calls: Option<Weak<()>>,
     ) -> Self {
-        let guard = Duration::from_millis(settings.retry.stale_write_guard_ms);
         BatcherActor {
-            sequencer: Sequencer::new(settings, names, Instant::now()),
+            sequencer,
             writers,
             calls_token,
             quarantine: predecessor_calls.map(|predecessor_calls| Quarantine {
@@ -185,6 +188,14 @@ impl Handler<Cancelled> for BatcherActor {
 
     fn handle(&mut self, _cancelled: Cancelled, context: &mut Self::Context) {
         self.sequencer.drop_cancelled();
+        self.work(Instant::now(), context);
+    }
+}
+
+impl Handler<Nudged> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, _nudged: Nudged, context: &mut Self::Context) {
         self.work(Instant::now(), context);
     }
 }

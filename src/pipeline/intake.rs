@@ -5,20 +5,21 @@
 //! Callable from any thread. Never waits for delivery: tickets do.
 
 use super::Submission;
-use super::batcher::{BatcherActor, Cancelled, Drain, Submit, TicketWaits};
+use super::batcher::{BatcherActor, Cancelled, Drain, Nudged, Submit, TicketWaits};
+use super::pacing::{Pacing, PacingTerms, StateFile};
 use super::sender::{CdfSender, RequestSender, SeriesDirectories};
-use super::sequencer::{SequencerSettings, SeriesNames};
+use super::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use super::writer::WriterPool;
 use crate::catalog::Resource;
 use crate::cdf::{CdfClient, Identity, Project, TokenCache};
-use crate::config::{BatchTable, LimitsTable, RetrySettings, RuntimeSettings};
+use crate::config::{BatchTable, LimitsTable, PacingSettings, RetrySettings, RuntimeSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{Actor as ActorKind, ActorCounters};
-use actix::{Actor, Addr, Arbiter, ArbiterHandle};
+use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What the pipeline goes by.
@@ -27,6 +28,7 @@ pub struct PipelineSettings {
     pub batch: BatchTable,
     pub limits: LimitsTable,
     pub retry: RetrySettings,
+    pub pacing: PacingSettings,
     pub runtime: RuntimeSettings,
 }
 
@@ -59,6 +61,8 @@ struct Shared {
     settings: PipelineSettings,
     names: Arc<dyn SeriesNames>,
     writers: Arc<WriterPool>,
+    pacing: Arc<Pacing>,
+    state_file: Option<StateFile>,
     batcher_arbiter: ArbiterHandle,
     batchers: RwLock<HashMap<Project, [Option<Batcher>; Resource::ALL.len()]>>,
     counters: ActorCounters,
@@ -108,11 +112,26 @@ impl Intake {
             writer_arbiters.push(new_arbiter()?);
         }
         let writers = WriterPool::start(writer_arbiters, make_sender)?;
+        let terms = PacingTerms {
+            limits: settings.limits.clone(),
+            batch: settings.batch.clone(),
+            retry: settings.retry.clone(),
+            pacing: settings.pacing.clone(),
+        };
+        let (pacing, state_file) = match settings.pacing.state_file.clone() {
+            Some(path) => {
+                let (pacing, file) = StateFile::open(path, terms, rand::random())?;
+                (pacing, Some(file))
+            }
+            None => (Pacing::new(terms, Instant::now(), rand::random()), None),
+        };
         Ok(Intake {
             shared: Arc::new(Shared {
                 settings,
                 names,
                 writers: Arc::new(writers),
+                pacing,
+                state_file,
                 batcher_arbiter: new_arbiter()?,
                 batchers: RwLock::default(),
                 counters: ActorCounters::new(),
@@ -167,7 +186,13 @@ impl Intake {
         });
         let drained = futures::future::join_all(drains).await;
         match drained.iter().filter(|in_time| !**in_time).count() {
-            0 => Ok(()),
+            0 => {
+                // Nothing is sent any more, so what is spent is known.
+                if let Some(file) = &self.shared.state_file {
+                    file.close();
+                }
+                Ok(())
+            }
             batchers => Err(DrainTimedOut { batchers }),
         }
     }
@@ -222,15 +247,20 @@ impl Intake {
         let settings = SequencerSettings {
             resource,
             batch: shared.settings.batch.of(resource).clone(),
-            limits: shared.settings.limits.clone(),
             retry: shared.settings.retry.clone(),
             seed: rand::random(),
         };
         let (names, writers) = (shared.names.clone(), shared.writers.clone());
+        let pacing = shared.pacing.clone();
+        let guard = Duration::from_millis(settings.retry.stale_write_guard_ms);
         let calls_token = Arc::new(());
         let calls = Arc::downgrade(&calls_token);
-        let address = BatcherActor::start_in_arbiter(&shared.batcher_arbiter, move |_| {
-            BatcherActor::new(settings, names, writers, calls_token, predecessor_calls)
+        let address = BatcherActor::start_in_arbiter(&shared.batcher_arbiter, move |context| {
+            let itself = context.address();
+            // Dropped when the batcher has died: its successor has a client of its own.
+            let pacing = pacing.client(Arc::new(move || itself.do_send(Nudged)));
+            let sequencer = Sequencer::new(settings, names, pacing);
+            BatcherActor::new(sequencer, guard, writers, calls_token, predecessor_calls)
         });
         Batcher { address, calls }
     }

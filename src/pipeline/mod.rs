@@ -7,11 +7,9 @@
 
 pub mod attempt;
 mod batcher;
-mod byte_window;
 mod intake;
-pub mod limiter;
 mod memory;
-mod rate;
+pub mod pacing;
 mod rejected_rows;
 mod retry;
 pub mod segment;

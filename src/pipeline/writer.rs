@@ -75,6 +75,7 @@ impl Drop for Reply {
                 retry_after: None,
                 answered: true,
                 status: None,
+                throttle: None,
                 reason: Box::new(Diagnostic::error(
                     SqlState::SYSTEM_ERROR,
                     "the writer stopped before it sent the request",

@@ -67,6 +67,16 @@ label_values! {
         AutoRetryable = "auto_retryable",
     }
 
+    /// What a 429 was for.
+    ThrottleKind {
+        /// Too fast, or CDF did not say.
+        Rate = "rate",
+        /// Too many requests at once.
+        Concurrency = "concurrency",
+        /// Two requests changed one object at once.
+        Conflict = "conflict",
+    }
+
     /// How CDF answered one attempt of a request.
     RequestAnswer {
         /// 2xx.
@@ -276,6 +286,7 @@ mod tests {
     fn every_label_value_has_its_own_text_and_its_position() {
         is_sound::<Verdict>();
         is_sound::<RetryCause>();
+        is_sound::<ThrottleKind>();
         is_sound::<RequestAnswer>();
         is_sound::<ConnectionEnd>();
         is_sound::<SignInFailure>();

@@ -8,11 +8,12 @@
 
 use super::labels::{
     Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-    StatementOutcome, TokenOutcome, Verdict,
+    StatementOutcome, ThrottleKind, TokenOutcome, Verdict,
 };
 use super::metric::Metric;
 use super::names;
 use crate::catalog::{Resource, Table};
+use crate::cdf::Operation;
 use metrics::{Counter, Gauge, Histogram};
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -100,6 +101,28 @@ impl PipelineMeters {
             request_body_bytes: names::REQUEST_BODY.histogram(&labels),
             retries: CountersBy::register(&names::RETRIES, &labels),
             rows_settled: CountersBy::register(&names::ROWS_SETTLED, &labels),
+        }
+    }
+}
+
+/// One operation of CDF, over all identities.
+#[derive(Clone, Debug)]
+pub struct EndpointMeters {
+    /// Answers 429.
+    pub throttled: CountersBy<ThrottleKind>,
+    pub concurrency_limit: Gauge,
+    pub breakers_open: Gauge,
+    pub breaker_openings: Counter,
+}
+
+impl EndpointMeters {
+    pub fn of(operation: Operation) -> Self {
+        let labels = [operation.name()];
+        EndpointMeters {
+            throttled: CountersBy::register(&names::THROTTLED, &labels),
+            concurrency_limit: names::CONCURRENCY_LIMIT.gauge(&labels),
+            breakers_open: names::BREAKERS_OPEN.gauge(&labels),
+            breaker_openings: names::BREAKER_OPENINGS.counter(&labels),
         }
     }
 }

@@ -17,11 +17,12 @@ mod prometheus;
 pub use dead_letter_meters::DeadLetterMeters;
 pub use labels::{
     Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
-    RetryCause, SignInFailure, StatementKind, StatementOutcome, TokenOutcome, Verdict,
+    RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind, TokenOutcome,
+    Verdict,
 };
 pub use meters::{
-    ActorCounters, ConnectionMeters, CountersBy, MemoryGauges, PipelineMeters, StatementMeters,
-    TableCounters, TokenCounters,
+    ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, MemoryGauges, PipelineMeters,
+    StatementMeters, TableCounters, TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

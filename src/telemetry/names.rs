@@ -95,6 +95,14 @@ metrics_table! {
         "Bytes of the body of one write request, as sent";
     RETRIES: "penstock_retries_total", Counter, Count("requests"), ["resource", "cause"],
         "Write requests sent again, by cause";
+    THROTTLED: "penstock_throttled_total", Counter, Count("answers"), ["operation", "kind"],
+        "Answers 429 of CDF, by what they were for";
+    CONCURRENCY_LIMIT: "penstock_concurrency_limit", Gauge, Count("requests"), ["operation"],
+        "Requests that may be in flight as learned from CDF's answers, summed over the identities";
+    BREAKERS_OPEN: "penstock_breakers_open", Gauge, Count("breakers"), ["operation"],
+        "Identities whose calls of an operation are left alone because they only fail";
+    BREAKER_OPENINGS: "penstock_breaker_openings_total", Counter, Count("openings"), ["operation"],
+        "Times that a circuit breaker opened";
     ROWS_SETTLED: "penstock_rows_settled_total", Counter, Count("rows"), ["resource", "verdict"],
         "Rows with a verdict, by verdict";
     TOKEN_REQUESTS: "penstock_token_requests_total", Counter, Count("requests"), ["outcome"],
@@ -123,8 +131,8 @@ mod tests {
     use crate::dead_letters::LetterSource;
     use crate::telemetry::{
         Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
-        RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, TokenOutcome,
-        Verdict,
+        RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind,
+        TokenOutcome, Verdict,
     };
     use std::collections::BTreeSet;
 
@@ -192,6 +200,7 @@ mod tests {
             values_line::<SignInFailure>("cause", &[&SIGN_INS_FAILED]),
             values_line::<RequestAnswer>("answer", &[&REQUESTS]),
             values_line::<RetryCause>("cause", &[&RETRIES]),
+            values_line::<ThrottleKind>("kind", &[&THROTTLED]),
             values_line::<Verdict>("verdict", &[&ROWS_SETTLED]),
             values_line::<TokenOutcome>("outcome", &[&TOKEN_REQUESTS]),
             values_line::<Actor>("actor", &[&ACTOR_RESTARTS]),

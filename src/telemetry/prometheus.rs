@@ -87,10 +87,11 @@ impl Scrape {
 mod tests {
     use super::*;
     use crate::catalog::{Resource, TABLES};
+    use crate::cdf::Operation;
     use crate::telemetry::{
-        ActorCounters, ConnectionMeters, DeadLetterMeters, MemoryGauges, PipelineMeters,
-        RetryCause, StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters,
-        Verdict,
+        ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, MemoryGauges,
+        PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
+        TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -100,6 +101,7 @@ mod tests {
         }
         for resource in Resource::ALL {
             PipelineMeters::of(resource);
+            EndpointMeters::of(Operation::writing(resource));
         }
         ConnectionMeters::new();
         StatementMeters::new();

@@ -52,6 +52,7 @@ impl RequestSender for Scripted {
             retry_after: None,
             answered: true,
             status: Some(503),
+            throttle: None,
             reason: Box::new(penstock::diagnostic::Diagnostic::error(
                 SqlState::CONNECTION_FAILURE,
                 "busy",

@@ -1,17 +1,16 @@
 //! When requests are cut, what may pass what, and how each failure ends, one case each.
 
 use crate::cdf::Fate;
-use crate::rows::{datapoints, raw_rows, time_series};
-use crate::world::{World, settings};
+use crate::rows::{datapoints, raw_rows, raw_tables, time_series};
+use crate::world::{Settings, World, settings};
 use penstock::catalog::Resource;
 use penstock::diagnostic::SqlState;
 use penstock::pipeline::attempt::Call;
-use penstock::pipeline::sequencer::SequencerSettings;
-use penstock::rows::{RowBatch, SeriesReference};
+use penstock::rows::SeriesReference;
 use std::time::Duration;
 
 /// Bounds that no test here meets by accident.
-fn roomy(resource: Resource) -> SequencerSettings {
+fn roomy(resource: Resource) -> Settings {
     let mut settings = settings(resource);
     settings.batch.items_max = 1000;
     settings.batch.points_max = 1000;
@@ -364,31 +363,8 @@ fn cancelled_rows_that_wait_are_given_up_at_once_and_nobody_overtakes_through_th
 
 #[test]
 fn tables_of_several_raw_databases_are_made_in_a_request_each() {
-    use penstock::catalog;
-    use penstock::rows::{ObjectBatch, ObjectColumn, ObjectValues, RowNumbers, TextColumn};
     let mut world = World::new(roomy(Resource::RawTables));
-    let text = |values: &[&str]| {
-        let mut column = TextColumn::default();
-        values
-            .iter()
-            .for_each(|value| column.push(value.as_bytes()));
-        ObjectValues::Text(column)
-    };
-    let column = |column, values| ObjectColumn {
-        column,
-        values,
-        present: vec![true; 3],
-    };
-    let batch = RowBatch::Objects(ObjectBatch {
-        table: catalog::table(None, "raw_tables").expect("the table exists"),
-        rows: 3,
-        columns: vec![
-            column(0, text(&["db1", "db2", "db1"])),
-            column(1, text(&["t1", "t2", "t3"])),
-        ],
-        key_hashes: vec![1, 2, 3],
-        row_numbers: RowNumbers::From(1),
-    });
+    let batch = raw_tables(&["db1", "db2", "db1"], &["t1", "t2", "t3"]);
     world.submit_unread(batch);
     assert_eq!(world.rows_under_way(), [2]);
     world.finish_unread();

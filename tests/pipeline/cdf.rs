@@ -181,6 +181,7 @@ pub fn busy(retry_after_s: Option<u64>, answered: bool) -> AttemptFailure {
         retry_after: retry_after_s.map(Duration::from_secs),
         answered,
         status: answered.then_some(503),
+        throttle: None,
         reason: reason(),
     }
 }

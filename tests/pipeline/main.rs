@@ -3,8 +3,11 @@
 
 mod actors;
 mod behaviour;
+mod breaker;
 mod cdf;
 mod emulated;
 mod model;
+mod pacing;
 mod rows;
+mod saturation;
 mod world;

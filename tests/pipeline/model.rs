@@ -285,6 +285,7 @@ proptest! {
             bytes_per_window: 6000,
             window_s: 60,
             concurrency: 2,
+            ..OperationLimits::default()
         };
         let mut world = World::new(settings);
         run(&mut world, &steps, by_external_id);

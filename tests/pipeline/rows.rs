@@ -106,6 +106,29 @@ pub fn time_series(names: &[String], first_place: u64) -> RowBatch {
     })
 }
 
+/// RAW tables to make, each with its database.
+pub fn raw_tables(databases: &[&str], tables: &[&str]) -> RowBatch {
+    let column = |column, values: &[&str]| {
+        let mut texts = TextColumn::default();
+        values.iter().for_each(|value| texts.push(value.as_bytes()));
+        ObjectColumn {
+            column,
+            values: ObjectValues::Text(texts),
+            present: vec![true; values.len()],
+        }
+    };
+    let keys = databases.iter().zip(tables);
+    RowBatch::Objects(ObjectBatch {
+        table: catalog::table(None, "raw_tables").expect("the table exists"),
+        rows: tables.len(),
+        columns: vec![column(0, databases), column(1, tables)],
+        key_hashes: keys
+            .map(|(database, table)| hash_key(&*format!("{database}/{table}")))
+            .collect(),
+        row_numbers: RowNumbers::From(1),
+    })
+}
+
 /// What a batch holds at `row`. `same_series` maps a series id to its external id.
 pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<String>) -> Row {
     match batch {

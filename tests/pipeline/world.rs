@@ -7,8 +7,11 @@ use penstock::catalog::Resource;
 use penstock::cdf::{
     AttemptFailure, Credentials, Identity, Project, Reference, Secret, SettledCreates,
 };
-use penstock::config::{BatchSettings, LimitsTable, OperationLimits, RetrySettings};
+use penstock::config::{
+    BatchSettings, BatchTable, LimitsTable, OperationLimits, PacingSettings, RetrySettings,
+};
 use penstock::pipeline::attempt::{Attempt, AttemptReport, Call, CallAnswer};
+use penstock::pipeline::pacing::{Clocks, Nudge, Pacing, PacingTerms, Spent};
 use penstock::pipeline::segment::Piece;
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
@@ -85,14 +88,67 @@ pub struct World {
     directory: Arc<Directory>,
     identities: Vec<Arc<Identity>>,
     connection: ConnectionBudget,
-    settings: SequencerSettings,
+    settings: Settings,
     /// When calls were sent, for whom, with how many items and bytes.
     pub sent: Vec<(Instant, String, usize, u64)>,
     next_place: u64,
 }
 
-pub fn settings(resource: Resource) -> SequencerSettings {
-    SequencerSettings {
+/// What a world goes by.
+#[derive(Clone)]
+pub struct Settings {
+    pub resource: Resource,
+    pub batch: BatchSettings,
+    pub limits: LimitsTable,
+    pub retry: RetrySettings,
+    pub pacing: PacingSettings,
+}
+
+impl Settings {
+    /// Budgets that nothing has been spent of.
+    pub fn pacing(&self, now: Instant) -> Arc<Pacing> {
+        Pacing::new(self.terms(), now, 1)
+    }
+
+    /// Budgets that go on from what was spent before.
+    pub fn restored(&self, clocks: Clocks, spent: &Spent) -> Arc<Pacing> {
+        Pacing::restore(self.terms(), clocks, spent, 1)
+    }
+
+    fn terms(&self) -> PacingTerms {
+        let batch = || self.batch.clone();
+        PacingTerms {
+            limits: self.limits.clone(),
+            batch: BatchTable {
+                datapoints: batch(),
+                raw_rows: batch(),
+                raw_tables: batch(),
+                time_series: batch(),
+            },
+            retry: self.retry.clone(),
+            pacing: self.pacing.clone(),
+        }
+    }
+
+    /// A sequencer that shares budgets with others.
+    pub fn sequencer(
+        &self,
+        names: Arc<dyn SeriesNames>,
+        pacing: &Arc<Pacing>,
+        nudge: Nudge,
+    ) -> Sequencer {
+        let settings = SequencerSettings {
+            resource: self.resource,
+            batch: self.batch.clone(),
+            retry: self.retry.clone(),
+            seed: 1,
+        };
+        Sequencer::new(settings, names, pacing.client(nudge))
+    }
+}
+
+pub fn settings(resource: Resource) -> Settings {
+    Settings {
         resource,
         batch: BatchSettings {
             items_max: 6,
@@ -114,12 +170,12 @@ pub fn settings(resource: Resource) -> SequencerSettings {
             stale_write_guard_ms: 5000,
             ..RetrySettings::default()
         },
-        seed: 1,
+        pacing: PacingSettings::default(),
     }
 }
 
 impl World {
-    pub fn new(settings: SequencerSettings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         let now = Instant::now();
         let directory = Arc::new(Directory::default());
         let identities = (0..3)
@@ -137,7 +193,11 @@ impl World {
             })
             .collect();
         World {
-            sequencer: Some(Sequencer::new(settings.clone(), directory.clone(), now)),
+            sequencer: Some(settings.sequencer(
+                directory.clone(),
+                &settings.pacing(now),
+                Arc::new(|| {}),
+            )),
             now,
             calls: Vec::new(),
             submitted: Vec::new(),

@@ -7,8 +7,9 @@
 
 use super::claims::SeriesClaim;
 use super::entries::{Entry, EntryId};
+use super::queues::UnderWay;
 use super::{Claims, Sequencer, Target};
-use crate::cdf::{AttemptFailure, Identity};
+use crate::cdf::{AttemptFailure, Identity, Operation};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::Submission;
 use crate::pipeline::attempt::{AttemptReport, CallId};
@@ -31,9 +32,12 @@ pub struct Lookup {
     /// The series that the first of `waiting` names by ids that are not known.
     pub keys: Arc<[Arc<SeriesKey>]>,
     pub waiting: VecDeque<Submission>,
+    /// Since when it waits.
+    pub since: Instant,
     pub began: Option<Instant>,
+    pub under_way: Option<UnderWay>,
     retry: Option<Retry>,
-    budget: usize,
+    queue: usize,
 }
 
 impl Sequencer {
@@ -50,7 +54,7 @@ impl Sequencer {
         }
         match self.canonical_keys(now, &submission) {
             Ok(keys) => self.enter(now, submission, &keys),
-            Err(unknown) => self.look_up(submission, unknown),
+            Err(unknown) => self.look_up(now, submission, unknown),
         }
     }
 
@@ -90,9 +94,13 @@ impl Sequencer {
         }
     }
 
-    fn look_up(&mut self, submission: Submission, unknown: Vec<Arc<SeriesKey>>) {
+    fn look_up(&mut self, now: Instant, submission: Submission, unknown: Vec<Arc<SeriesKey>>) {
         let id = self.new_call_id();
-        let budget = self.series_budgets.find_or_make(&submission.identity.name);
+        let queue = self.queues.find_or_make(
+            &self.pacing,
+            &submission.identity,
+            Operation::LookUpTimeSeries,
+        );
         self.lookup_of.insert(submission.connection, id);
         self.lookups.insert(
             id,
@@ -101,9 +109,11 @@ impl Sequencer {
                 connection: submission.connection,
                 keys: unknown.into(),
                 waiting: VecDeque::from([submission]),
+                since: now,
                 began: None,
+                under_way: None,
                 retry: None,
-                budget,
+                queue,
             },
         );
         self.enqueue_lookup(id);
@@ -111,16 +121,19 @@ impl Sequencer {
 
     pub(super) fn enqueue_lookup(&mut self, id: CallId) {
         if let Some(lookup) = self.lookups.get(&id) {
-            self.series_budgets.of(lookup.budget).waiting.push_back(id);
+            self.queues.of(lookup.queue).waiting.push_back(id);
         }
     }
 
     pub(super) fn lookup_finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
-        self.meters.requests_in_flight.decrement(1.0);
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
         };
-        self.series_budgets.of(lookup.budget).limiter.free_slot();
+        let under_way = lookup.under_way.take();
+        self.note_ended(now, under_way, &report);
+        let Some(lookup) = self.lookups.get_mut(&id) else {
+            return;
+        };
         let verdict = match report.result {
             Ok(_) => None,
             Err(AttemptFailure::Retry {
@@ -133,7 +146,12 @@ impl Sequencer {
                     .retry
                     .get_or_insert_with(|| Retry::new(&self.retry, began));
                 if let Some(at) = retry.next_attempt(now, retry_after, &mut self.random) {
-                    self.timers.push(Reverse((at, id)));
+                    let endpoint = self.queues.of(lookup.queue).endpoint;
+                    if self.pacing.is_broken(now, endpoint) {
+                        self.enqueue_lookup(id);
+                    } else {
+                        self.timers.push(Reverse((at, id)));
+                    }
                     return;
                 }
                 Some(RowVerdict::Failed(reason))
@@ -145,19 +163,36 @@ impl Sequencer {
                 | AttemptFailure::Stop { reason },
             ) => Some(RowVerdict::Failed(reason)),
         };
+        match verdict {
+            Some(verdict) => self.lookup_failed(now, id, &verdict),
+            None => self.lookup_ended(now, id, |sequencer, first| {
+                sequencer.enter_after_lookup(now, first);
+            }),
+        }
+    }
+
+    /// The names of the first submission's series cannot be had.
+    pub(super) fn lookup_failed(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
+        self.lookup_ended(now, id, |sequencer, first| {
+            let rows = 0..first.batch.rows();
+            let submission = Arc::new(first);
+            sequencer.settle_segment(&Segment { submission, rows }, verdict);
+        });
+    }
+
+    /// Those behind the first come in again, in their order.
+    fn lookup_ended(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        take_first: impl FnOnce(&mut Self, Submission),
+    ) {
         let Some(mut lookup) = self.lookups.remove(&id) else {
             return;
         };
         self.lookup_of.remove(&lookup.connection);
         if let Some(first) = lookup.waiting.pop_front() {
-            match verdict {
-                Some(verdict) => {
-                    let rows = 0..first.batch.rows();
-                    let submission = Arc::new(first);
-                    self.settle_segment(&Segment { submission, rows }, &verdict);
-                }
-                None => self.enter_after_lookup(now, first),
-            }
+            take_first(self, first);
         }
         for submission in lookup.waiting {
             self.admit(now, submission);
@@ -193,11 +228,11 @@ impl Sequencer {
             );
             return;
         }
-        let budgets = &mut self.budgets;
-        let identity = &submission.identity;
-        let lane = self
-            .lanes
-            .find_or_make(identity, target, || budgets.find_or_make(&identity.name));
+        let (queues, pacing) = (&mut self.queues, &self.pacing);
+        let (identity, operation) = (&submission.identity, Operation::writing(self.resource));
+        let lane = self.lanes.find_or_make(identity, target, || {
+            queues.find_or_make(pacing, identity, operation)
+        });
         let mut parts = slices(&submission.batch, &self.bounds);
         if let RowBatch::Datapoints(batch) = &submission.batch
             && has_two_names_of_a_series(batch, canonical)

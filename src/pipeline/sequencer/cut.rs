@@ -12,7 +12,7 @@ use super::request::Request;
 use super::{Sequencer, Stage};
 use crate::catalog::Resource;
 use crate::pipeline::attempt::{Attempt, CallId};
-use crate::pipeline::limiter::Permission;
+use crate::pipeline::pacing::{Slot, SlotKind};
 use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::split::by_database;
 use crate::pipeline::weight::{RequestBounds, Weight};
@@ -50,27 +50,28 @@ impl Sequencer {
                 *ends = lingers_until.min(*ends);
                 continue;
             }
-            let budget = lane.budget;
-            let state = self.budgets.of(budget);
-            if !state.limiter.has_slot() || !state.waiting.is_empty() {
+            let queue = lane.queue;
+            let state = self.queues.of(queue);
+            if !state.waiting.is_empty() {
                 continue;
             }
-            if let Permission::WaitUntil(until) = state.limiter.prepare(now) {
-                state.wait_until = Some(until);
-                continue;
-            }
-            if let Some(id) = self.cut(now, place) {
-                let state = self.budgets.of(budget);
-                state.limiter.take_slot();
-                state.waiting.push_back(id);
-                self.grant_writes(now, budget, calls);
+            let slot = match self.pacing.take_slot(now, state.endpoint, SlotKind::Bulk) {
+                Ok(slot) => slot,
+                Err(wait) => {
+                    state.note(wait);
+                    continue;
+                }
+            };
+            if let Some(id) = self.cut(now, place, slot) {
+                self.queues.of(queue).waiting.push_back(id);
+                self.grant(now, queue, calls);
             }
             passed_over = 0;
         }
     }
 
     /// Makes a request of the first rows of a lane; `None` when nobody wants them any more.
-    fn cut(&mut self, now: Instant, place: usize) -> Option<CallId> {
+    fn cut(&mut self, now: Instant, place: usize, slot: Slot) -> Option<CallId> {
         let number = self.next_cut;
         self.next_cut += 1;
         let mut fill = Fill::default();
@@ -135,7 +136,8 @@ impl Sequencer {
         let request = Request::new(
             lane.identity.clone(),
             lane.target.clone(),
-            lane.budget,
+            lane.queue,
+            slot,
             members,
             pieces.into_iter(),
             now,

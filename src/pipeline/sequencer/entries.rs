@@ -201,11 +201,25 @@ impl Entries {
 
     /// Takes the rows out of those waiting entries that `is_unwanted` picks. The entries stay,
     /// as links in the chains of their keys.
-    pub fn take_segments(&mut self, is_unwanted: impl Fn(&Segment) -> bool) -> Vec<Segment> {
-        self.places
+    /// Each comes with its lane.
+    pub fn take_segments(
+        &mut self,
+        mut is_unwanted: impl FnMut(&Entry, &Segment) -> bool,
+    ) -> Vec<(usize, Segment)> {
+        let mut taken = Vec::new();
+        for entry in self
+            .places
             .iter_mut()
             .filter_map(|place| place.entry.as_mut())
-            .filter_map(|entry| entry.segment.take_if(|segment| is_unwanted(segment)))
-            .collect()
+        {
+            let unwanted = entry
+                .segment
+                .as_ref()
+                .is_some_and(|segment| is_unwanted(entry, segment));
+            if unwanted && let Some(segment) = entry.segment.take() {
+                taken.push((entry.lane, segment));
+            }
+        }
+        taken
     }
 }

@@ -51,8 +51,8 @@ impl Target {
 pub struct Lane {
     pub identity: Arc<Identity>,
     pub target: Target,
-    /// The identity's budget.
-    pub budget: usize,
+    /// Where its requests wait for their turn.
+    pub queue: usize,
     pub free: VecDeque<EntryId>,
     /// Entries in `free` and entries that wait for others.
     pub waiting: usize,
@@ -107,12 +107,12 @@ pub struct Lanes {
 const LANES_KEPT: usize = 64;
 
 impl Lanes {
-    /// The lane of these rows; made, with the budget that `budget` tells, if it is new.
+    /// The lane of these rows; made, with the queue that `queue` tells, if it is new.
     pub fn find_or_make(
         &mut self,
         identity: &Arc<Identity>,
         target: Target,
-        budget: impl FnOnce() -> usize,
+        queue: impl FnOnce() -> usize,
     ) -> usize {
         if let Some(Some(lane)) = self.lanes.get(self.last)
             && Arc::ptr_eq(&lane.identity, identity)
@@ -131,7 +131,7 @@ impl Lanes {
         let lane = Lane {
             identity: key.0.clone(),
             target: key.1.clone(),
-            budget: budget(),
+            queue: queue(),
             free: VecDeque::new(),
             waiting: 0,
             free_rows: 0,
@@ -158,6 +158,11 @@ impl Lanes {
 
     pub fn get_mut(&mut self, place: usize) -> Option<&mut Lane> {
         self.lanes.get_mut(place)?.as_mut()
+    }
+
+    /// All places, the vacant ones too.
+    pub fn places(&self) -> impl Iterator<Item = Option<&Lane>> {
+        self.lanes.iter().map(Option::as_ref)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Lane> {

@@ -13,13 +13,14 @@
 //! the time at which to ask again. That is what lets the tests run it on virtual time.
 
 mod admission;
-mod budget;
 mod claims;
 mod cut;
 mod entries;
 mod errands;
+mod expiry;
 mod lane;
 mod outcome;
+mod queues;
 mod reasons;
 mod request;
 
@@ -28,23 +29,23 @@ pub use lane::Target;
 
 use super::Submission;
 use super::attempt::{Attempt, AttemptReport, Call, CallId};
-use super::limiter::{Limiter, Permission};
+use super::pacing::{Ended, PacingClient, Permission, SlotKind};
 use super::segment::{Piece, RowVerdict, Segment};
 use super::weight::RequestBounds;
 use crate::catalog::Resource;
-use crate::cdf::Identity;
-use crate::config::{BatchSettings, LimitsTable, RetrySettings};
+use crate::cdf::{Identity, Operation};
+use crate::config::{BatchSettings, RetrySettings};
 use crate::rows::SeriesKey;
 use crate::telemetry::{PipelineMeters, Verdict};
 use admission::Lookup;
-use budget::{Budgets, Terms};
 use claims::{KeyClaims, SeriesClaims};
 use entries::Entries;
 use foldhash::{HashMap, HashMapExt};
 use lane::Lanes;
+use queues::{Queues, UnderWay};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use request::{Request, Stage};
+use request::{Errand, Request, Stage};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -75,7 +76,6 @@ pub trait SeriesNames: Send + Sync {
 pub struct SequencerSettings {
     pub resource: Resource,
     pub batch: BatchSettings,
-    pub limits: LimitsTable,
     pub retry: RetrySettings,
     /// Seeds the jitter, so that a test can be repeated.
     pub seed: u64,
@@ -101,10 +101,10 @@ pub struct Sequencer {
     lanes: Lanes,
     /// Lanes with free entries, the next to be looked at first.
     listed: VecDeque<usize>,
-    /// Budgets of writes.
-    budgets: Budgets,
-    /// Budgets of calls that find or make series: those of resource `time_series`.
-    series_budgets: Budgets,
+    /// Calls that wait for their turn.
+    queues: Queues,
+    /// Budgets and endpoints, shared with other sequencers.
+    pacing: PacingClient,
     requests: HashMap<CallId, Request>,
     lookups: HashMap<CallId, Lookup>,
     /// By connection, the look-up behind which its later submissions queue.
@@ -112,6 +112,8 @@ pub struct Sequencer {
     timers: BinaryHeap<Reverse<(Instant, CallId)>>,
     /// When a lane's rows have waited long enough, as of the last poll.
     linger_ends: Option<Instant>,
+    /// When the next of what waits for a held endpoint is given up.
+    expiry_at: Option<Instant>,
     next_call: u64,
     next_sequence: u64,
     next_cut: u64,
@@ -122,17 +124,20 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    pub fn new(settings: SequencerSettings, names: Arc<dyn SeriesNames>, now: Instant) -> Self {
+    /// A sequencer whose calls are paid through `pacing`. Ask it again ([`Sequencer::poll`])
+    /// when pacing nudges.
+    pub fn new(
+        settings: SequencerSettings,
+        names: Arc<dyn SeriesNames>,
+        pacing: PacingClient,
+    ) -> Self {
         let SequencerSettings {
             resource,
             batch,
-            limits,
             retry,
             seed,
         } = settings;
-        let terms =
-            |resource: Resource| Terms::new(limits.of(resource), &limits, batch.in_flight_max);
-        let rate_items_max = Limiter::request_items_max(limits.of(resource), limits.budget_share);
+        let rate_items_max = pacing.request_items_max(Operation::writing(resource));
         Sequencer {
             resource,
             bounds: RequestBounds::new(&batch, rate_items_max),
@@ -147,13 +152,14 @@ impl Sequencer {
             },
             lanes: Lanes::default(),
             listed: VecDeque::new(),
-            budgets: Budgets::new(terms(resource), now),
-            series_budgets: Budgets::new(terms(Resource::TimeSeries), now),
+            queues: Queues::default(),
+            pacing,
             requests: HashMap::new(),
             lookups: HashMap::new(),
             lookup_of: HashMap::new(),
             timers: BinaryHeap::new(),
             linger_ends: None,
+            expiry_at: None,
             next_call: 0,
             next_sequence: 1,
             next_cut: 1,
@@ -195,8 +201,8 @@ impl Sequencer {
     pub fn drop_cancelled(&mut self) {
         let dropped = self
             .entries
-            .take_segments(|segment| segment.submission.part.is_aborted());
-        for segment in dropped {
+            .take_segments(|_, segment| segment.submission.part.is_aborted());
+        for (_, segment) in dropped {
             self.settle_segment(&segment, &RowVerdict::Failed(admission::cancelled()));
         }
         let backing_off: Vec<CallId> = self
@@ -228,13 +234,11 @@ impl Sequencer {
             self.timers.pop();
             self.timer_fired(now, id);
         }
-        for budget in 0..self.series_budgets.len() {
-            self.grant_series_calls(now, budget, calls);
-        }
-        for budget in 0..self.budgets.len() {
-            self.grant_writes(now, budget, calls);
+        for queue in 0..self.queues.len() {
+            self.grant(now, queue, calls);
         }
         self.cut_due_lanes(now, calls);
+        self.expire(now);
     }
 
     /// When to poll next if nothing comes in before.
@@ -243,8 +247,8 @@ impl Sequencer {
         [
             timer,
             self.linger_ends,
-            self.budgets.wake_at(),
-            self.series_budgets.wake_at(),
+            self.expiry_at,
+            self.queues.wake_at(),
         ]
         .into_iter()
         .flatten()
@@ -292,70 +296,90 @@ impl Sequencer {
         }
     }
 
-    /// Lets waiting writes of a budget go, in their order, as far as it allows.
-    fn grant_writes(&mut self, now: Instant, budget: usize, calls: &mut Vec<Attempt>) {
+    /// Lets calls that wait in a queue go, in their order, as far as pacing allows.
+    fn grant(&mut self, now: Instant, queue: usize, calls: &mut Vec<Attempt>) {
         loop {
-            let state = self.budgets.of(budget);
-            state.wait_until = None;
+            let state = self.queues.of(queue);
+            state.note(Permission::Granted);
             let Some(id) = state.waiting.front().copied() else {
                 return;
             };
-            let Some(request) = self.requests.get_mut(&id) else {
-                state.waiting.pop_front();
-                continue;
-            };
-            let Some(Call::Write(piece)) = request.call() else {
-                state.waiting.pop_front();
-                continue;
-            };
-            let (items, bytes) = (piece.weight.items, piece.weight.bytes as u64);
-            if let Permission::WaitUntil(until) = state.limiter.pay(now, items, bytes) {
-                state.wait_until = Some(until);
-                return;
-            }
-            state.waiting.pop_front();
-            request.charged_bytes = bytes;
-            self.start(now, id, Call::Write(piece), calls);
-        }
-    }
-
-    /// The same for calls that find or make series; each holds a slot of its own.
-    fn grant_series_calls(&mut self, now: Instant, budget: usize, calls: &mut Vec<Attempt>) {
-        loop {
-            let state = self.series_budgets.of(budget);
-            state.wait_until = None;
-            let Some(id) = state.waiting.front().copied() else {
-                return;
-            };
-            if !state.limiter.has_slot() {
-                return;
-            }
+            let endpoint = state.endpoint;
             let call = match (self.lookups.get(&id), self.requests.get(&id)) {
                 (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
                 (None, Some(request)) => request.call(),
                 (None, None) => None,
             };
-            let items = match &call {
-                Some(Call::FindSeries(keys)) => keys.len(),
-                Some(Call::MakeSeries { external_ids, .. }) => external_ids.len(),
-                Some(Call::SettleCreates { duplicated, .. }) => duplicated.len(),
-                Some(Call::Write(_)) | None => 0,
-            };
+            let (items, bytes) = call.as_ref().map_or((0, 0), cost);
             let Some(call) = call.filter(|_| items > 0) else {
-                state.waiting.pop_front();
+                self.queues.of(queue).waiting.pop_front();
                 continue;
             };
-            if let Permission::WaitUntil(until) = state.limiter.pay(now, items, 0) {
-                state.wait_until = Some(until);
-                return;
+            let slot = match self.needs_slot(&call) {
+                false => Ok(None),
+                true => self
+                    .pacing
+                    .take_slot(now, endpoint, SlotKind::Bulk)
+                    .map(Some),
+            };
+            let paid = slot.and_then(|slot| match self.pacing.pay(now, endpoint, items, bytes) {
+                Permission::Granted => Ok(slot),
+                wait => Err(wait),
+            });
+            match paid {
+                Ok(slot) => {
+                    self.queues.of(queue).waiting.pop_front();
+                    let under_way = UnderWay {
+                        queue,
+                        began: now,
+                        paid_bytes: bytes,
+                        slot,
+                    };
+                    self.start(now, id, call, under_way, calls);
+                }
+                Err(wait) => {
+                    self.queues.of(queue).note(wait);
+                    return;
+                }
             }
-            state.waiting.pop_front();
-            state.limiter.take_slot();
-            self.start(now, id, call, calls);
         }
     }
 
-    fn start(&mut self, now: Instant, id: CallId, call: Call, calls: &mut Vec<Attempt>) {
+    /// Whether a call needs a slot of its own. A write has its request's, and where a request
+    /// writes to the API that is asked, the question goes on that slot too: a request that
+    /// waited for a second slot could wait for itself.
+    fn needs_slot(&self, call: &Call) -> bool {
+        match call {
+            Call::Write(_) => false,
+            Call::FindSeries(_) | Call::MakeSeries { .. } => true,
+            Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
+        }
+    }
+
+    /// The queue of a request's next call.
+    fn queue_of(&mut self, id: CallId) -> Option<usize> {
+        let request = self.requests.get(&id)?;
+        let operation = match &request.errand {
+            None => return Some(request.queue),
+            Some(Errand::MakeSeries { .. }) => Operation::CreateTimeSeries,
+            Some(Errand::FindTypes { .. }) => Operation::LookUpTimeSeries,
+            Some(Errand::SettleCreates { .. }) => match self.resource {
+                Resource::Datapoints | Resource::TimeSeries => Operation::LookUpTimeSeries,
+                Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
+            },
+        };
+        let identity = &request.identity;
+        Some(self.queues.find_or_make(&self.pacing, identity, operation))
+    }
+
+    fn start(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        call: Call,
+        under_way: UnderWay,
+        calls: &mut Vec<Attempt>,
+    ) {
         let identity = if let Some(request) = self.requests.get_mut(&id) {
             request.stage = Stage::Called;
             request.piece_began.get_or_insert(now);
@@ -363,9 +387,11 @@ impl Sequencer {
             self.meters
                 .throttle_wait_seconds
                 .record(now.saturating_duration_since(request.queued_at));
+            request.under_way = Some(under_way);
             request.identity.clone()
         } else if let Some(lookup) = self.lookups.get_mut(&id) {
             lookup.began.get_or_insert(now);
+            lookup.under_way = Some(under_way);
             lookup.identity.clone()
         } else {
             return;
@@ -380,6 +406,29 @@ impl Sequencer {
             resource: self.resource,
             call,
         });
+    }
+
+    /// Tells pacing how a call ended; its own slot comes back.
+    fn note_ended(&mut self, now: Instant, under_way: Option<UnderWay>, report: &AttemptReport) {
+        self.meters.requests_in_flight.decrement(1.0);
+        let Some(UnderWay {
+            queue,
+            began,
+            paid_bytes,
+            slot,
+        }) = under_way
+        else {
+            return;
+        };
+        let ended = Ended {
+            began,
+            paid_bytes,
+            body_bytes: report.body_bytes,
+            failure: report.result.as_ref().err(),
+        };
+        let endpoint = self.queues.of(queue).endpoint;
+        self.pacing.ended(now, endpoint, &ended);
+        drop(slot);
     }
 
     fn new_call_id(&mut self) -> CallId {
@@ -405,5 +454,15 @@ impl Sequencer {
             RowVerdict::Unknown(_) => Verdict::Unknown,
         };
         self.meters.rows_settled.add(verdict, rows);
+    }
+}
+
+/// Items and bytes that a call is paid for.
+fn cost(call: &Call) -> (usize, u64) {
+    match call {
+        Call::Write(piece) => (piece.weight.items, piece.weight.bytes as u64),
+        Call::FindSeries(keys) => (keys.len(), 0),
+        Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
+        Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),
     }
 }

@@ -29,15 +29,12 @@ impl Sequencer {
             debug_assert!(false, "a call was reported twice");
             return;
         }
-        self.meters.requests_in_flight.decrement(1.0);
         request.stage = Stage::Queued;
-        if request.errand.is_some() {
-            let budget = self.series_budgets.find_or_make(&request.identity.name);
-            self.series_budgets.of(budget).limiter.free_slot();
-        } else if let Some(actual) = report.body_bytes {
-            let limiter = &mut self.budgets.of(request.budget).limiter;
-            limiter.correct_bytes(now, request.charged_bytes, actual);
-        }
+        let under_way = request.under_way.take();
+        self.note_ended(now, under_way, &report);
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
         match (report.result, request.errand.take()) {
             (Ok(_), None) => self.settle_piece(now, id, &RowVerdict::Accepted),
             (Ok(answer), Some(errand)) => self.errand_done(now, id, errand, answer),
@@ -80,11 +77,8 @@ impl Sequencer {
         };
         request.stage = Stage::Queued;
         request.queued_at = now;
-        if request.errand.is_some() {
-            let budget = self.series_budgets.find_or_make(&request.identity.name);
-            self.series_budgets.of(budget).waiting.push_back(id);
-        } else {
-            self.budgets.of(request.budget).waiting.push_back(id);
+        if let Some(queue) = self.queue_of(id) {
+            self.queues.of(queue).waiting.push_back(id);
         }
     }
 
@@ -94,7 +88,7 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        self.budgets.of(request.budget).limiter.free_slot();
+        request.slot = None;
         request.stage = Stage::Guarding;
         match request.guard_until {
             Some(until) if until > now => self.timers.push(Reverse((until, id))),
@@ -130,6 +124,7 @@ impl Sequencer {
                 status,
                 reason,
                 answered,
+                throttle: _,
             } => {
                 let cause = retry_cause(status, answered);
                 request.errand = errand;
@@ -166,14 +161,28 @@ impl Sequencer {
         match retry.next_attempt(now, retry_after, &mut self.random) {
             Some(at) => {
                 self.meters.retries.add(cause, 1);
-                request.stage = Stage::BackingOff;
-                self.timers.push(Reverse((at, id)));
+                if self.is_broken(now, id) {
+                    // The breaker tells when to try again, for all requests together.
+                    self.enqueue(now, id);
+                    return;
+                }
+                if let Some(request) = self.requests.get_mut(&id) {
+                    request.stage = Stage::BackingOff;
+                    self.timers.push(Reverse((at, id)));
+                }
             }
             None => {
                 let verdict = request.given_up(reason);
                 self.settle_all(now, id, &verdict);
             }
         }
+    }
+
+    fn is_broken(&mut self, now: Instant, id: CallId) -> bool {
+        self.queue_of(id).is_some_and(|queue| {
+            let endpoint = self.queues.of(queue).endpoint;
+            self.pacing.is_broken(now, endpoint)
+        })
     }
 
     /// Rows whose statement was cancelled are not sent again. Of a piece that may be in CDF
@@ -234,7 +243,7 @@ impl Sequencer {
         }
     }
 
-    fn settle_all(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
+    pub(super) fn settle_all(&mut self, now: Instant, id: CallId, verdict: &RowVerdict) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };

@@ -5,9 +5,11 @@
 
 use super::entries::EntryId;
 use super::lane::Target;
+use super::queues::UnderWay;
 use crate::cdf::{AttemptFailure, Identity, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::Call;
+use crate::pipeline::pacing::Slot;
 use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict};
 use crate::pipeline::split::series_of;
@@ -58,8 +60,10 @@ pub enum Stage {
 pub struct Request {
     pub identity: Arc<Identity>,
     pub target: Target,
-    /// Budget of writes that holds the request's slot.
-    pub budget: usize,
+    /// Where its writes wait for their turn.
+    pub queue: usize,
+    /// Its right to be under way; given back with the last verdict.
+    pub slot: Option<Slot>,
     pub entries: Vec<EntryId>,
     /// The first is the one at hand.
     pub pieces: VecDeque<Arc<Piece>>,
@@ -67,8 +71,8 @@ pub struct Request {
     pub errand: Option<Errand>,
     /// Since when it waits for its turn.
     pub queued_at: Instant,
-    /// Weight as charged for the attempt under way.
-    pub charged_bytes: u64,
+    /// The call that has not been reported.
+    pub under_way: Option<UnderWay>,
     /// Until when an unanswered attempt may still land.
     pub guard_until: Option<Instant>,
     /// Repeats of the piece at hand.
@@ -89,7 +93,8 @@ impl Request {
     pub fn new(
         identity: Arc<Identity>,
         target: Target,
-        budget: usize,
+        queue: usize,
+        slot: Slot,
         entries: Vec<EntryId>,
         pieces: impl Iterator<Item = Piece>,
         now: Instant,
@@ -97,13 +102,14 @@ impl Request {
         Request {
             identity,
             target,
-            budget,
+            queue,
+            slot: Some(slot),
             entries,
             pieces: pieces.map(Arc::new).collect(),
             stage: Stage::Queued,
             errand: None,
             queued_at: now,
-            charged_bytes: 0,
+            under_way: None,
             guard_until: None,
             retry: None,
             piece_began: None,

@@ -40,9 +40,9 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// `per_s` cells per second.
-    pub fn new(per_s: NonZeroU32, epoch: Instant) -> Self {
-        let burst = Self::burst_of(per_s);
+    /// `per_s` cells per second, of which `at_once` (up to `per_s`) can be taken together.
+    pub fn new(per_s: NonZeroU32, at_once: NonZeroU32, epoch: Instant) -> Self {
+        let burst = Self::burst_of(per_s).max(at_once.min(per_s));
         // The burst passes at once, and then a cell per interval: within a half-open second
         // that makes burst - 1 + steady cells, which is the rate.
         let steady = per_s.get() - (burst.get() - 1);
@@ -92,6 +92,36 @@ impl Rate {
         Ok(())
     }
 
+    /// When all cells taken so far are paid off.
+    pub fn paid_off(&self) -> Instant {
+        self.epoch + Duration::from_nanos(self.paid_off_ns)
+    }
+
+    /// Takes what was taken before this rate was made: `paid_off` is when the last of it is
+    /// paid off.
+    pub fn restore(&mut self, now: Instant, paid_off: Instant) {
+        let burst_ns = u64::from(self.burst.get()) * self.interval_ns;
+        // A clock that was set back must not stop everything: nothing that was taken within
+        // its rate is paid off later than a burst after a second from now.
+        let latest_ns = self.elapsed_ns(now) + 1_000_000_000 + burst_ns;
+        let paid_off_ns = self.elapsed_ns(paid_off).min(latest_ns);
+        if paid_off_ns <= self.elapsed_ns(now) {
+            return;
+        }
+        // governor has no other way in than to take: a whole burst, at the time from which
+        // on it is paid off when it should be.
+        let took_at_ns = paid_off_ns.saturating_sub(burst_ns);
+        self.clock.0.store(took_at_ns, Ordering::Relaxed);
+        let _ = self.limiter.check_n(self.burst);
+        self.paid_off_ns = took_at_ns + burst_ns;
+    }
+
+    /// Nothing can be taken before `at`: what was taken before this rate was made is not known.
+    pub fn hold_until(&mut self, now: Instant, at: Instant) {
+        let burst_ns = u64::from(self.burst.get()) * self.interval_ns;
+        self.restore(now, at + Duration::from_nanos(burst_ns));
+    }
+
     fn counted(&self, cells: usize) -> u32 {
         u32::try_from(cells)
             .unwrap_or(u32::MAX)
@@ -114,10 +144,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn rate(per_s: u32, epoch: Instant) -> Rate {
-        Rate::new(
-            NonZeroU32::new(per_s).expect("tests use rates above zero"),
-            epoch,
-        )
+        let per_s = NonZeroU32::new(per_s).expect("tests use rates above zero");
+        Rate::new(per_s, NonZeroU32::MIN, epoch)
     }
 
     #[test]
@@ -127,6 +155,31 @@ mod tests {
         assert_eq!(rate.take(epoch, 1), Ok(()));
         assert_eq!(rate.take(epoch, 1), Err(epoch + Duration::from_secs(1)));
         assert_eq!(rate.take(epoch + Duration::from_secs(1), 1), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_goes_on_where_the_one_before_it_ended() {
+        let start = Instant::now();
+        let mut before = rate(100, start);
+        assert_eq!(before.take(start, 5), Ok(()));
+        let restarted = start + Duration::from_millis(10);
+        let mut after = rate(100, start);
+        after.restore(restarted, before.paid_off());
+        assert_eq!(after.available_at(5), before.available_at(5));
+        let wait = after.take(restarted, 5).expect_err("the burst is taken");
+        assert_eq!(wait, before.available_at(5));
+        assert_eq!(after.take(wait, 5), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_that_is_held_gives_nothing_before() {
+        let now = Instant::now();
+        let mut rate = rate(100, now);
+        let at = now + Duration::from_secs(1);
+        rate.hold_until(now, at);
+        assert!(rate.available_at(1) > at);
+        assert!(rate.take(at, 1).is_err());
+        assert_eq!(rate.take(rate.available_at(1), 1), Ok(()));
     }
 
     proptest! {

@@ -40,7 +40,7 @@ impl ByteWindow {
         self.forget_old(now);
         let wanted = bytes.min(self.bytes_max);
         let mut used = self.bytes;
-        if used + wanted <= self.bytes_max {
+        if used.saturating_add(wanted) <= self.bytes_max {
             return now;
         }
         for (bucket, bytes) in &self.buckets {
@@ -57,7 +57,8 @@ impl ByteWindow {
         self.forget_old(now);
         let bucket = self.bucket_of(now);
         match self.buckets.back_mut() {
-            Some((last, held)) if *last == bucket => *held += bytes,
+            // A restored bucket may lie ahead: later is on the safe side.
+            Some((last, held)) if *last >= bucket => *held += bytes,
             _ => self.buckets.push_back((bucket, bytes)),
         }
         self.bytes += bytes;
@@ -78,6 +79,36 @@ impl ByteWindow {
                 self.buckets.pop_back();
             }
         }
+    }
+
+    /// What is spent now, as (when it can be spent again, bytes), earliest first.
+    pub fn spent(&mut self, now: Instant) -> Vec<(Instant, u64)> {
+        self.forget_old(now);
+        self.buckets
+            .iter()
+            .map(|(bucket, bytes)| (self.expiry(*bucket), *bytes))
+            .collect()
+    }
+
+    /// Counts bytes that were spent before this window was made and can be spent again at
+    /// `free_at`. To be called earliest first, before anything is added.
+    pub fn restore(&mut self, now: Instant, free_at: Instant, bytes: u64) {
+        let latest = self.expiry(self.bucket_of(now));
+        let after_epoch = free_at.min(latest).saturating_duration_since(self.epoch);
+        let after_ns = u64::try_from(after_epoch.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = after_ns
+            .div_ceil(self.bucket_ns)
+            .saturating_sub(BUCKETS + 1);
+        match self.buckets.back_mut() {
+            Some((last, held)) if *last >= bucket => *held += bytes,
+            _ => self.buckets.push_back((bucket, bytes)),
+        }
+        self.bytes += bytes;
+    }
+
+    /// The budget of one window.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
     }
 
     fn bucket_of(&self, now: Instant) -> u64 {
@@ -134,6 +165,29 @@ mod tests {
         window.give_back(40);
         assert_eq!(window.available_at(epoch, 40), epoch);
         assert!(window.available_at(epoch, 41) > epoch);
+    }
+
+    #[test]
+    fn what_a_window_held_is_held_by_one_that_takes_its_place() {
+        let window = Duration::from_secs(600);
+        let epoch = Instant::now();
+        let start = epoch + Duration::from_secs(700);
+        let mut before = ByteWindow::new(1000, window, start);
+        before.add(start, 600);
+        before.add(start + Duration::from_secs(100), 300);
+        let stopped = start + Duration::from_secs(200);
+        let spent = before.spent(stopped);
+        let restarted = start + Duration::from_secs(203);
+        let mut after = ByteWindow::new(1000, window, epoch);
+        for (free_at, bytes) in spent {
+            after.restore(restarted, free_at, bytes);
+        }
+        assert_eq!(after.available_at(restarted, 100), restarted);
+        let opens = after.available_at(restarted, 101);
+        let earliest = before.available_at(stopped, 101);
+        let bucket = Duration::from_secs(10);
+        assert!(opens >= earliest && opens <= earliest + bucket, "{opens:?}");
+        assert!(after.available_at(restarted, 1000) >= before.available_at(stopped, 1000));
     }
 
     proptest! {
