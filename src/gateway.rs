@@ -8,8 +8,12 @@ use crate::admin::{self, AdminHandle, Readiness, ReadinessState};
 use crate::cdf::TokenCache;
 use crate::config::{Configuration, Password};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings};
-use crate::telemetry::{self, MemoryGauges, Scrape};
-use crate::wire::{self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings};
+use crate::supervision::{Heartbeat, Watchdog};
+use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
+use crate::wire::{
+    self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings, WireStop,
+};
+use actix::ArbiterHandle;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,12 +30,15 @@ pub enum GatewayError {
         address: SocketAddr,
         cause: io::Error,
     },
+    #[error("the thread that watches the others cannot be started: {0}")]
+    Watchdog(io::Error),
     #[error("requests to CDF cannot be made: {0}")]
     Pipeline(#[from] Box<crate::diagnostic::Diagnostic>),
 }
 
 /// A running gateway.
 pub struct Gateway {
+    watchdog: Option<Watchdog>,
     wire: WireHandle,
     intake: Intake,
     admin: AdminHandle,
@@ -93,8 +100,11 @@ impl Gateway {
             budget,
             tls,
         )?;
+        let threads = wire.threads().chain(intake.threads());
+        let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
         Ok(Gateway {
+            watchdog,
             wire,
             intake,
             admin,
@@ -117,12 +127,43 @@ impl Gateway {
     /// rows in flight get their verdicts, then the metrics go.
     pub async fn drain(self) {
         self.readiness.advance(ReadinessState::Draining);
+        // Threads that end are no hang; and every wait from here on is bounded.
+        drop(self.watchdog);
         self.wire.drain(self.drain).await;
         if let Err(late) = self.intake.drain(self.drain).await {
             tracing::error!("{late}");
         }
         self.admin.stop();
     }
+}
+
+/// Exit code of a process that ended itself because a thread hung (EX_SOFTWARE).
+const EXIT_HANG: i32 = 70;
+
+/// Watches `threads`, unless the configuration says not to.
+fn watchdog(
+    configuration: &Configuration,
+    threads: impl Iterator<Item = (WatchedThread, ArbiterHandle)>,
+    stop: WireStop,
+) -> Result<Option<Watchdog>, GatewayError> {
+    let hang = Duration::from_secs(configuration.timeouts.hang_s);
+    if hang.is_zero() {
+        return Ok(None);
+    }
+    let interval = Watchdog::beat_interval(hang);
+    let heartbeats = threads
+        .map(|(thread, arbiter)| Heartbeat::start(thread, &arbiter, interval))
+        .collect();
+    let watchdog = Watchdog::start(heartbeats, hang, move |thread| {
+        tracing::error!(
+            thread = thread.label(),
+            "a thread hangs: no more connections are accepted, those that are open are told, and \
+             the process ends itself with exit code {EXIT_HANG}"
+        );
+        stop.stop_at_once();
+        std::process::exit(EXIT_HANG);
+    });
+    watchdog.map(Some).map_err(GatewayError::Watchdog)
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {

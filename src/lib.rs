@@ -10,7 +10,7 @@
 //! 6. [`cdf`] encodes the requests, signs them and reads CDF's answers.
 //!
 //! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
-//! [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
+//! [`supervision`] (threads that hang), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
 //! [`emulator`] (a local CDF) and [`cli`].
 //!
 //! Dependencies point one way: wire → sql → rows → catalog, and wire → pipeline → cdf.
@@ -29,5 +29,6 @@ pub mod gateway;
 pub mod pipeline;
 pub mod rows;
 pub mod sql;
+pub mod supervision;
 pub mod telemetry;
 pub mod wire;

@@ -120,6 +120,8 @@ pub struct TimeoutSettings {
     pub idle_s: u64,
     /// After SIGTERM, for statements in flight.
     pub drain_s: u64,
+    /// Without a turn of an event loop, before the process ends itself; 0: never.
+    pub hang_s: u64,
 }
 
 impl Default for TimeoutSettings {
@@ -128,6 +130,7 @@ impl Default for TimeoutSettings {
             sign_in_s: 60,
             idle_s: 0,
             drain_s: 30,
+            hang_s: 60,
         }
     }
 }

@@ -6,12 +6,13 @@
 
 use super::Submission;
 use super::attempt::Attempt;
+use super::quarantine::Quarantine;
 use super::sequencer::Sequencer;
 use super::writer::{Finished, WriterPool};
 use crate::cdf::Identity;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Rows for the batcher.
@@ -39,28 +40,6 @@ pub struct Nudged;
 #[rtype(result = "()")]
 pub struct Drain(pub oneshot::Sender<()>);
 
-/// How often a new batcher looks whether its predecessor's calls have ended.
-const QUARANTINE_CHECK: Duration = Duration::from_millis(20);
-
-/// After a panic, calls of the dead batcher may still be under way, and nobody knows their
-/// keys any more. Its successor sends nothing until they have ended and cannot land late.
-struct Quarantine {
-    predecessor_calls: Weak<()>,
-    guard: Duration,
-    ends: Option<Instant>,
-}
-
-impl Quarantine {
-    /// When to look again; `None`: it is over.
-    fn check(&mut self, now: Instant) -> Option<Instant> {
-        if self.predecessor_calls.strong_count() > 0 {
-            return Some(now + QUARANTINE_CHECK);
-        }
-        let ends = *self.ends.get_or_insert(now + self.guard);
-        (ends > now).then_some(ends)
-    }
-}
-
 /// The actor.
 pub struct BatcherActor {
     sequencer: Sequencer,
@@ -75,24 +54,19 @@ pub struct BatcherActor {
 }
 
 impl BatcherActor {
-    /// `guard` is how long writes of a predecessor may still land. `calls_token` is known to the registry, so that a successor can wait for the calls;
-    /// `predecessor_calls` is that of the batcher whose place this one takes.
+    /// `calls_token` is known to the registry, so that a successor can wait for the calls.
+    /// `quarantine`: what may still be under way of those before.
     pub fn new(
         sequencer: Sequencer,
-        guard: Duration,
         writers: Arc<WriterPool>,
         calls_token: Arc<()>,
-        predecessor_calls: Option<Weak<()>>,
+        quarantine: Option<Quarantine>,
     ) -> Self {
         BatcherActor {
             sequencer,
             writers,
             calls_token,
-            quarantine: predecessor_calls.map(|predecessor_calls| Quarantine {
-                predecessor_calls,
-                guard,
-                ends: None,
-            }),
+            quarantine,
             reports_to: None,
             timer: None,
             calls: Vec::new(),

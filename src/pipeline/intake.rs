@@ -7,6 +7,7 @@
 use super::Submission;
 use super::batcher::{BatcherActor, Cancelled, Drain, Nudged, Submit, TicketWaits};
 use super::pacing::{Pacing, PacingTerms, StateFile};
+use super::quarantine::Quarantine;
 use super::sender::{CdfSender, RequestSender, SeriesDirectories};
 use super::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use super::writer::WriterPool;
@@ -14,7 +15,7 @@ use crate::catalog::Resource;
 use crate::cdf::{CdfClient, Identity, Project, TokenCache};
 use crate::config::{BatchTable, LimitsTable, PacingSettings, RetrySettings, RuntimeSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::telemetry::{Actor as ActorKind, ActorCounters};
+use crate::telemetry::{Actor as ActorKind, ActorCounters, WatchedThread};
 use actix::{Actor, Addr, Arbiter, ArbiterHandle, AsyncContext};
 use std::collections::HashMap;
 use std::fmt;
@@ -63,7 +64,10 @@ struct Shared {
     writers: Arc<WriterPool>,
     pacing: Arc<Pacing>,
     state_file: Option<StateFile>,
+    /// Until then writes of a process that crashed may still land.
+    crash_guard_ends: Option<Instant>,
     batcher_arbiter: ArbiterHandle,
+    writer_arbiters: Vec<ArbiterHandle>,
     batchers: RwLock<HashMap<Project, [Option<Batcher>; Resource::ALL.len()]>>,
     counters: ActorCounters,
 }
@@ -73,6 +77,13 @@ struct Batcher {
     address: Addr<BatcherActor>,
     /// Alive while calls of this batcher are under way.
     calls: Weak<()>,
+}
+
+impl Shared {
+    /// How long a write without an answer may still land.
+    fn guard(&self) -> Duration {
+        Duration::from_millis(self.settings.retry.stale_write_guard_ms)
+    }
 }
 
 impl Intake {
@@ -111,7 +122,7 @@ impl Intake {
         for _ in 0..writer_threads {
             writer_arbiters.push(new_arbiter()?);
         }
-        let writers = WriterPool::start(writer_arbiters, make_sender)?;
+        let writers = WriterPool::start(writer_arbiters.clone(), make_sender)?;
         let terms = PacingTerms {
             limits: settings.limits.clone(),
             batch: settings.batch.clone(),
@@ -125,14 +136,20 @@ impl Intake {
             }
             None => (Pacing::new(terms, Instant::now(), rand::random()), None),
         };
+        let crash_guard_ends = state_file
+            .as_ref()
+            .filter(|file| file.follows_a_crash())
+            .map(|_| Instant::now() + Duration::from_millis(settings.retry.stale_write_guard_ms));
         Ok(Intake {
             shared: Arc::new(Shared {
+                crash_guard_ends,
                 settings,
                 names,
                 writers: Arc::new(writers),
                 pacing,
                 state_file,
                 batcher_arbiter: new_arbiter()?,
+                writer_arbiters,
                 batchers: RwLock::default(),
                 counters: ActorCounters::new(),
             }),
@@ -197,6 +214,14 @@ impl Intake {
         }
     }
 
+    /// The threads of batchers and writers, to be watched.
+    pub fn threads(&self) -> impl Iterator<Item = (WatchedThread, ArbiterHandle)> {
+        let shared = &self.shared;
+        let batchers = (WatchedThread::Batchers, shared.batcher_arbiter.clone());
+        let writers = shared.writer_arbiters.iter().cloned();
+        std::iter::once(batchers).chain(writers.map(|writer| (WatchedThread::Writers, writer)))
+    }
+
     fn running(&self, project: &Project, resource: Resource) -> Option<Batcher> {
         let batchers = self
             .shared
@@ -236,13 +261,17 @@ impl Intake {
             );
             self.shared.counters.restarts.add(ActorKind::Batcher, 1);
         }
-        let batcher = self.start_batcher(resource, predecessor.map(|dead| dead.calls));
+        let quarantine = match predecessor {
+            Some(dead) => Some(Quarantine::after_fault(dead.calls, self.shared.guard())),
+            None => self.shared.crash_guard_ends.map(Quarantine::after_crash),
+        };
+        let batcher = self.start_batcher(resource, quarantine);
         let address = batcher.address.clone();
         *slot = Some(batcher);
         address
     }
 
-    fn start_batcher(&self, resource: Resource, predecessor_calls: Option<Weak<()>>) -> Batcher {
+    fn start_batcher(&self, resource: Resource, quarantine: Option<Quarantine>) -> Batcher {
         let shared = &self.shared;
         let settings = SequencerSettings {
             resource,
@@ -252,7 +281,6 @@ impl Intake {
         };
         let (names, writers) = (shared.names.clone(), shared.writers.clone());
         let pacing = shared.pacing.clone();
-        let guard = Duration::from_millis(settings.retry.stale_write_guard_ms);
         let calls_token = Arc::new(());
         let calls = Arc::downgrade(&calls_token);
         let address = BatcherActor::start_in_arbiter(&shared.batcher_arbiter, move |context| {
@@ -260,7 +288,7 @@ impl Intake {
             // Dropped when the batcher has died: its successor has a client of its own.
             let pacing = pacing.client(Arc::new(move || itself.do_send(Nudged)));
             let sequencer = Sequencer::new(settings, names, pacing);
-            BatcherActor::new(sequencer, guard, writers, calls_token, predecessor_calls)
+            BatcherActor::new(sequencer, writers, calls_token, quarantine)
         });
         Batcher { address, calls }
     }

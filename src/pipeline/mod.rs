@@ -10,6 +10,7 @@ mod batcher;
 mod intake;
 mod memory;
 pub mod pacing;
+mod quarantine;
 mod rejected_rows;
 mod retry;
 pub mod segment;

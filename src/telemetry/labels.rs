@@ -185,6 +185,18 @@ label_values! {
         Other = "other",
     }
 
+    /// A kind of threads that is watched.
+    WatchedThread {
+        /// Accepts connections.
+        Listener = "listener",
+        /// Serves connections.
+        Connections = "connections",
+        /// Runs the batchers.
+        Batchers = "batchers",
+        /// Runs writers.
+        Writers = "writers",
+    }
+
     /// Why dead letters were deleted.
     PurgeCause {
         /// They were older than keep_days.

@@ -8,7 +8,7 @@
 
 use super::labels::{
     Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-    StatementOutcome, ThrottleKind, TokenOutcome, Verdict,
+    StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
 };
 use super::metric::Metric;
 use super::names;
@@ -225,6 +225,26 @@ impl TokenCounters {
 }
 
 impl Default for TokenCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Beats of the threads that are watched.
+#[derive(Clone, Debug)]
+pub struct HeartbeatCounters {
+    pub beats: CountersBy<WatchedThread>,
+}
+
+impl HeartbeatCounters {
+    pub fn new() -> Self {
+        HeartbeatCounters {
+            beats: CountersBy::register(&names::HEARTBEATS, &[]),
+        }
+    }
+}
+
+impl Default for HeartbeatCounters {
     fn default() -> Self {
         Self::new()
     }

@@ -18,11 +18,11 @@ pub use dead_letter_meters::DeadLetterMeters;
 pub use labels::{
     Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
     RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind, TokenOutcome,
-    Verdict,
+    Verdict, WatchedThread,
 };
 pub use meters::{
-    ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, MemoryGauges, PipelineMeters,
-    StatementMeters, TableCounters, TokenCounters,
+    ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
+    PipelineMeters, StatementMeters, TableCounters, TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

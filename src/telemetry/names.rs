@@ -109,6 +109,8 @@ metrics_table! {
         "Requests for an access token, by how they ended";
     ACTOR_RESTARTS: "penstock_actor_restarts_total", Counter, Count("restarts"), ["actor"],
         "Actors that ended by a fault and were started again";
+    HEARTBEATS: "penstock_heartbeats_total", Counter, Count("beats"), ["thread"],
+        "Turns of the event loops that are watched for hangs, by what their threads do";
     DEAD_LETTERS: "penstock_dead_letters_total", Counter, Count("letters"), ["source", "condition"],
         "Rows that became dead letters, by how and by PostgreSQL's name of the SQLSTATE";
     DEAD_LETTERS_OPEN: "penstock_dead_letters_open", Gauge, Count("letters"), [],

@@ -16,10 +16,11 @@ use crate::config::{
     CopySettings, ListenSettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
 use crate::pipeline::MemoryBudget;
-use actix::{Actor, Arbiter};
+use crate::telemetry::WatchedThread;
+use actix::{Actor, Arbiter, ArbiterHandle};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long connections that were told to end at once may take.
 const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a thread that may not await looks whether they have.
+const STOP_GLANCE: Duration = Duration::from_millis(10);
 
 /// The settings that concern clients.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +57,27 @@ pub struct WireHandle {
     accepting: CancellationToken,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
+}
+
+/// Ends every connection from outside of the event loops. Clones reach the same listener.
+#[derive(Clone, Debug)]
+pub struct WireStop {
+    accepting: CancellationToken,
+    registry: Arc<Registry>,
+}
+
+impl WireStop {
+    /// Stops accepting, and ends every connection whose thread still turns with FATAL 57P01,
+    /// which tells what became of its rows. Blocks until they have ended, for some seconds at
+    /// most: the thread of the others hangs.
+    pub fn stop_at_once(&self) {
+        self.accepting.cancel();
+        self.registry.stop();
+        let until = Instant::now() + STOP_WAIT;
+        while self.registry.open() > 0 && Instant::now() < until {
+            std::thread::sleep(STOP_GLANCE);
+        }
+    }
 }
 
 /// Listens on `settings.listen.postgres` and serves clients until the handle drains. Needs a
@@ -180,6 +205,30 @@ impl WireHandle {
     /// Where clients connect; the port is the real one if the settings had 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What ends it though its threads may hang.
+    pub fn stopper(&self) -> WireStop {
+        WireStop {
+            accepting: self.accepting.clone(),
+            registry: self.registry.clone(),
+        }
+    }
+
+    /// Its threads, to be watched.
+    pub fn threads(&self) -> impl Iterator<Item = (WatchedThread, ArbiterHandle)> {
+        // The acceptor is the last.
+        let listener = self.arbiters.len() - 1;
+        self.arbiters
+            .iter()
+            .enumerate()
+            .map(move |(index, arbiter)| {
+                let thread = match index == listener {
+                    true => WatchedThread::Listener,
+                    false => WatchedThread::Connections,
+                };
+                (thread, arbiter.handle())
+            })
     }
 
     /// Connections that live now.

@@ -57,7 +57,7 @@ mod withheld;
 
 pub use destination::Destination;
 pub use error::WireError;
-pub use listener::{WireHandle, WireSettings, start};
+pub use listener::{WireHandle, WireSettings, WireStop, start};
 pub use scram::ScramVerifier;
 pub use tls::TlsIdentity;
 pub use user::{GatewayUser, Users};

@@ -22,6 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// Writes the file of a [`Pacing`] until it is closed.
 #[derive(Debug)]
 pub struct StateFile {
+    follows_a_crash: bool,
     thread: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
 }
 
@@ -51,9 +52,15 @@ impl StateFile {
                 ))
             })?;
         let file = StateFile {
+            follows_a_crash: !spent.clean,
             thread: Mutex::new(Some((closed, thread))),
         };
         Ok((pacing, file))
+    }
+
+    /// Whether the process before did not end in order: its last writes may still land.
+    pub fn follows_a_crash(&self) -> bool {
+        self.follows_a_crash
     }
 
     /// Writes the file for the last time: nothing is spent any more.
