@@ -134,7 +134,7 @@ mod tests {
     use crate::telemetry::{
         Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
         RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind,
-        TokenOutcome, Verdict,
+        TokenOutcome, Verdict, WatchedThread,
     };
     use std::collections::BTreeSet;
 
@@ -206,6 +206,7 @@ mod tests {
             values_line::<Verdict>("verdict", &[&ROWS_SETTLED]),
             values_line::<TokenOutcome>("outcome", &[&TOKEN_REQUESTS]),
             values_line::<Actor>("actor", &[&ACTOR_RESTARTS]),
+            values_line::<WatchedThread>("thread", &[&HEARTBEATS]),
             values_line::<LetterSource>("source", &[&DEAD_LETTERS]),
             values_line::<LetterCondition>("condition", &[&DEAD_LETTERS]),
             values_line::<PurgeCause>("purge", &[&DEAD_LETTERS_PURGED]),

@@ -89,8 +89,8 @@ mod tests {
     use crate::catalog::{Resource, TABLES};
     use crate::cdf::Operation;
     use crate::telemetry::{
-        ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, MemoryGauges,
-        PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
+        ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, HeartbeatCounters,
+        MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
         TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
@@ -107,6 +107,7 @@ mod tests {
         StatementMeters::new();
         MemoryGauges::new();
         TokenCounters::new();
+        HeartbeatCounters::new();
         ActorCounters::new();
         DeadLetterMeters::new();
         names::BUILD.gauge(&["0.0.0"]).set(1.0);
