@@ -1,18 +1,34 @@
 //! The memory budget: bytes of rows that may be under way, in all and per connection.
 //!
-//! Owns the two semaphores. Promises that permits come back when they drop, whatever
-//! happened to the rows. Never grants more than the budget: a batch larger than a whole
-//! budget waits until it is empty and takes all of it.
+//! Owns the semaphores. Promises that permits come back when they drop, whatever happened to
+//! the rows, and that a small statement finds memory where bulk loads hold all the rest.
+//! Never grants more than the budget: a batch larger than a whole budget waits until it is
+//! empty and takes all of it.
 
 use crate::telemetry::MemoryGauges;
 use metrics::Gauge;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// What a submission weighs beside its rows: its own fields, those of its batch and of its
+/// place in the queues. A statement of one row weighs hardly anything else.
+const SUBMISSION_BYTES: usize = 1024;
+
+/// The most bytes of a submission that may use the reserve.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// The part of the budget that is kept for small submissions, and its bound.
+const RESERVE_PART: usize = 16;
+const RESERVE_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes that all connections share.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
+    /// For everybody.
     bytes: Arc<Semaphore>,
+    /// For small submissions that find the rest taken.
+    reserve: Arc<Semaphore>,
+    small_bytes_max: usize,
     gauges: MemoryGauges,
     bytes_max: usize,
     connection_bytes_max: usize,
@@ -40,11 +56,15 @@ impl MemoryBudget {
         let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
         let gauges = MemoryGauges::new();
         gauges.budget_bytes.set(bytes_max as f64);
+        let reserve = (bytes_max / RESERVE_PART).min(RESERVE_BYTES_MAX);
+        let common = bytes_max - reserve;
         MemoryBudget {
-            bytes: Arc::new(Semaphore::new(bytes_max)),
+            bytes: Arc::new(Semaphore::new(common)),
+            reserve: Arc::new(Semaphore::new(reserve)),
+            small_bytes_max: SMALL_BYTES.min(reserve / 4),
             gauges,
             bytes_max,
-            connection_bytes_max: connection_bytes_max.min(bytes_max),
+            connection_bytes_max: connection_bytes_max.min(common),
         }
     }
 
@@ -58,16 +78,19 @@ impl MemoryBudget {
 
     /// Bytes granted and not yet given back.
     pub fn used_bytes(&self) -> usize {
-        self.bytes_max - self.bytes.available_permits()
+        self.bytes_max - self.bytes.available_permits() - self.reserve.available_permits()
     }
 }
 
 impl ConnectionBudget {
-    /// Waits for `bytes` of both budgets. First come, first served, so that large batches are
-    /// not starved by small ones.
+    /// Waits for `bytes` of rows, and what a submission weighs beside them, of both budgets.
+    /// First come, first served, so that large batches are not starved by small ones; small
+    /// ones that find the common budget taken have the reserve.
     pub async fn acquire(&self, bytes: usize) -> MemoryPermit {
         const NEVER_CLOSED: &str = "the semaphores of the memory budget are never closed";
-        let own = bytes.clamp(1, self.shared.connection_bytes_max);
+        let own = bytes
+            .saturating_add(SUBMISSION_BYTES)
+            .min(self.shared.connection_bytes_max.max(1));
         let own = u32::try_from(own).unwrap_or(u32::MAX);
         let connection = self
             .bytes
@@ -75,13 +98,15 @@ impl ConnectionBudget {
             .acquire_many_owned(own)
             .await
             .expect(NEVER_CLOSED);
-        let shared = self
-            .shared
-            .bytes
-            .clone()
-            .acquire_many_owned(own)
-            .await
-            .expect(NEVER_CLOSED);
+        let common = self.shared.bytes.clone();
+        let shared = match common.clone().try_acquire_many_owned(own) {
+            Ok(shared) => shared,
+            Err(_) if own as usize <= self.shared.small_bytes_max => {
+                let reserve = self.shared.reserve.clone();
+                reserve.acquire_many_owned(own).await.expect(NEVER_CLOSED)
+            }
+            Err(_) => common.acquire_many_owned(own).await.expect(NEVER_CLOSED),
+        };
         let used_bytes = self.shared.gauges.used_bytes.clone();
         used_bytes.increment(f64::from(own));
         MemoryPermit {

@@ -6,6 +6,7 @@ mod behaviour;
 mod breaker;
 mod cdf;
 mod emulated;
+mod fairness;
 mod model;
 mod pacing;
 mod rows;

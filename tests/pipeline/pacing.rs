@@ -23,6 +23,7 @@ fn roomy() -> Settings {
 fn server(latency: Duration) -> Server {
     Server {
         latency,
+        latency_per_row: Duration::ZERO,
         budgets: Vec::new(),
         concurrency: usize::MAX,
     }

@@ -71,6 +71,7 @@ impl Counted {
 #[derive(Clone, Debug)]
 pub struct Server {
     pub latency: Duration,
+    pub latency_per_row: Duration,
     pub budgets: Vec<Counted>,
     /// Requests at once, of all identities.
     pub concurrency: usize,
@@ -106,7 +107,24 @@ pub struct Saturation {
     open: Vec<usize>,
     connection: ConnectionBudget,
     ticket: Ticket,
+    /// When the next one-row statement comes, and how far apart they are.
+    next_probe: Option<(Instant, Duration)>,
+    open_probes: Vec<(Instant, Ticket)>,
+    /// How long one-row statements took.
+    pub probes: Vec<Duration>,
     wall_offset: Instant,
+}
+
+fn identity(number: usize) -> Arc<Identity> {
+    Arc::new(Identity {
+        project: Project {
+            base_url: "https://cdf.test".to_owned(),
+            name: "plant".to_owned(),
+        },
+        name: format!("client-{number}"),
+        credentials: Credentials::FixedToken(Secret::new("token")),
+        create_missing_time_series: false,
+    })
 }
 
 /// Requests' worth of rows that wait in each sequencer.
@@ -135,22 +153,16 @@ impl Saturation {
             open: vec![0; resources.len()],
             connection: MemoryBudget::new(1 << 40, 1 << 40).connection(),
             ticket: Ticket::new(),
+            next_probe: None,
+            open_probes: Vec::new(),
+            probes: Vec::new(),
             wall_offset: now,
         };
         world.start(resources);
         for sequencer in 0..resources.len() {
             for number in 0..identities {
-                let identity = Arc::new(Identity {
-                    project: Project {
-                        base_url: "https://cdf.test".to_owned(),
-                        name: "plant".to_owned(),
-                    },
-                    name: format!("client-{number}"),
-                    credentials: Credentials::FixedToken(Secret::new("token")),
-                    create_missing_time_series: false,
-                });
                 world.loads.push(Load {
-                    identity,
+                    identity: identity(number),
                     sequencer,
                     next_key: number as i64 * 1_000_000_000,
                 });
@@ -232,6 +244,45 @@ impl Saturation {
         self.sequencers[sequencer].0.submit(self.now, submission);
     }
 
+    /// From now on a statement of one row comes every `interval`, on a connection of its own.
+    pub fn probe(&mut self, interval: Duration) {
+        self.next_probe = Some((self.now, interval));
+    }
+
+    fn submit_probe(&mut self) {
+        let Some((at, interval)) = self.next_probe.filter(|(at, _)| *at <= self.now) else {
+            return;
+        };
+        self.next_probe = Some((at + interval, interval));
+        let ticket = Ticket::new();
+        let batch = raw_rows("t", &[-1 - self.probes.len() as i64], 1);
+        let submission = Submission {
+            identity: identity(0),
+            part: ticket.part(1, 1),
+            permit: self
+                .connection
+                .acquire(batch.bytes())
+                .now_or_never()
+                .expect("the budget of the test is large"),
+            batch,
+            connection: u64::MAX,
+            ticket_waits: true,
+        };
+        self.open_probes.push((self.now, ticket));
+        self.sequencers[0].0.submit(self.now, submission);
+    }
+
+    fn settle_probes(&mut self) {
+        let (now, probes) = (self.now, &mut self.probes);
+        self.open_probes.retain(|(began, ticket)| {
+            let settled = ticket.so_far().accepted == 1;
+            if settled {
+                probes.push(now - *began);
+            }
+            !settled
+        });
+    }
+
     fn fill(&mut self) {
         for load in 0..self.loads.len() {
             while self.open[self.loads[load].sequencer] < WAITING {
@@ -281,7 +332,11 @@ impl Saturation {
                 })
             }
         };
-        let answered = self.now + self.server.latency;
+        let rows = match &attempt.call {
+            Call::Write(piece) => piece.rows() as u32,
+            _ => 0,
+        };
+        let answered = self.now + self.server.latency + rows * self.server.latency_per_row;
         self.under_way
             .push((answered, sequencer, attempt.id, AttemptReport::of(result)));
     }
@@ -292,6 +347,8 @@ impl Saturation {
         let end = self.now + time;
         loop {
             self.fill();
+            self.submit_probe();
+            self.settle_probes();
             for sequencer in 0..self.sequencers.len() {
                 self.poll(sequencer);
             }
@@ -304,7 +361,8 @@ impl Saturation {
             }
             let answered = self.under_way.iter().map(|(at, ..)| *at).min();
             let wakes = self.sequencers.iter().filter_map(|(of, ..)| of.wake_at());
-            let next = wakes.chain(answered).min();
+            let probe = self.next_probe.map(|(at, _)| at);
+            let next = wakes.chain(answered).chain(probe).min();
             let next = next.expect("rows wait, and nobody will ever look at them again");
             if next > end {
                 self.now = end;

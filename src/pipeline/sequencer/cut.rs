@@ -1,13 +1,14 @@
 //! When and how rows become a request.
 //!
 //! Owns the cut: at a bound of a request, when rows have waited `linger_ms`, or at once when
-//! somebody waits and a slot is free. Promises that no request breaks a bound, and that an
+//! somebody waits and a slot is free. Small statements go in requests of their own while bulk
+//! loads fill others, and take along what does not delay them. Promises that no request breaks a bound, and that an
 //! entry goes into a request only when all that must come before it is done or in front of it
 //! in the same request. Never cuts before the budget has room: rows gather instead.
 
 use super::admission::cancelled;
 use super::entries::{Entry, EntryId};
-use super::lane::Lane;
+use super::lane::{Lane, Part};
 use super::request::Request;
 use super::{Sequencer, Stage};
 use crate::catalog::Resource;
@@ -34,44 +35,62 @@ impl Sequencer {
             let Some(lane) = self.lanes.get_mut(place) else {
                 continue;
             };
-            let Some(oldest) = lane.oldest else {
+            if !lane.has_free() {
                 lane.listed = false;
                 continue;
-            };
+            }
             self.listed.push_back(place);
             passed_over += 1;
-            let lingers_until = oldest + linger;
-            let is_due = self.flushing
-                || lane.urgent
-                || lingers_until <= now
-                || is_full(lane, self.resource, &self.bounds);
-            if !is_due {
+            let lingers_until = lane.oldest.unwrap_or(now) + linger;
+            let bulk_is_due = !lane.bulk.turns.is_empty()
+                && (self.flushing
+                    || lane.urgent
+                    || lingers_until <= now
+                    || is_full(lane, self.resource, &self.bounds));
+            let wanted = lane.wanted(bulk_is_due);
+            if wanted.is_empty() {
                 let ends = self.linger_ends.get_or_insert(lingers_until);
                 *ends = lingers_until.min(*ends);
                 continue;
             }
-            let queue = lane.queue;
-            let state = self.queues.of(queue);
-            if !state.waiting.is_empty() {
-                continue;
+            if self.cut_one_of(now, place, wanted, calls) {
+                passed_over = 0;
             }
-            let slot = match self.pacing.take_slot(now, state.endpoint, SlotKind::Bulk) {
-                Ok(slot) => slot,
-                Err(wait) => {
-                    state.note(wait);
-                    continue;
-                }
-            };
-            if let Some(id) = self.cut(now, place, slot) {
-                self.queues.of(queue).waiting.push_back(id);
-                self.grant(now, queue, calls);
-            }
-            passed_over = 0;
         }
     }
 
+    /// Cuts the first of `wanted` for which there is a slot.
+    fn cut_one_of(
+        &mut self,
+        now: Instant,
+        place: usize,
+        wanted: &[(Part, SlotKind)],
+        calls: &mut Vec<Attempt>,
+    ) -> bool {
+        for (part, kind) in wanted {
+            let Some(queue) = self.lanes.get_mut(place).map(|lane| lane.queue) else {
+                return false;
+            };
+            let state = self.queues.of(queue);
+            if !state.waiting.is_empty() {
+                return false;
+            }
+            match self.pacing.take_slot(now, state.endpoint, *kind) {
+                Err(wait) => state.note(wait),
+                Ok(slot) => {
+                    if let Some(id) = self.cut(now, place, *part, slot) {
+                        self.queues.of(queue).waiting.push_back(id);
+                        self.grant(now, queue, calls);
+                    }
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     /// Makes a request of the first rows of a lane; `None` when nobody wants them any more.
-    fn cut(&mut self, now: Instant, place: usize, slot: Slot) -> Option<CallId> {
+    fn cut(&mut self, now: Instant, place: usize, part: Part, slot: Slot) -> Option<CallId> {
         let number = self.next_cut;
         self.next_cut += 1;
         let mut fill = Fill::default();
@@ -80,8 +99,15 @@ impl Sequencer {
         let mut followers: VecDeque<EntryId> = VecDeque::new();
         loop {
             let lane = self.lanes.get_mut(place)?;
-            let from_lane = lane.free.front().copied();
-            let Some(id) = from_lane.or_else(|| followers.front().copied()) else {
+            let small = match part {
+                Part::Small | Part::All => lane.small.turns.front(),
+                Part::Bulk => None,
+            };
+            let bulk = match part {
+                Part::Bulk | Part::All => lane.bulk.turns.front(),
+                Part::Small => None,
+            };
+            let Some(id) = small.or(bulk).or_else(|| followers.front().copied()) else {
                 break;
             };
             let entry = self
@@ -91,8 +117,10 @@ impl Sequencer {
             if !fill.takes(entry, &segments, self.resource, &self.bounds) {
                 break;
             }
-            if from_lane.is_some() {
-                lane.pop(entry);
+            if small.is_some() {
+                lane.pop_small(entry);
+            } else if bulk.is_some() {
+                lane.pop_bulk(entry);
             } else {
                 followers.pop_front();
             }
@@ -133,6 +161,7 @@ impl Sequencer {
         };
         let id = self.new_call_id();
         let lane = self.lanes.get_mut(place)?;
+        lane.small_went_last = part != Part::Bulk;
         let request = Request::new(
             lane.identity.clone(),
             lane.target.clone(),
@@ -164,7 +193,7 @@ fn is_full(lane: &Lane, resource: Resource, bounds: &RequestBounds) -> bool {
         Resource::Datapoints => bounds.points_max,
         Resource::RawRows | Resource::RawTables | Resource::TimeSeries => bounds.items_max,
     };
-    lane.free_rows >= rows_max || lane.free_bytes >= bounds.bytes_max
+    lane.bulk.rows >= rows_max || lane.bulk.bytes >= bounds.bytes_max
 }
 
 /// How full the request at hand is.

@@ -15,6 +15,17 @@ pub struct EntryId {
     generation: u32,
 }
 
+#[cfg(test)]
+impl EntryId {
+    /// Entries that nobody has made, told apart by their place.
+    pub fn at(place: u32) -> Self {
+        EntryId {
+            place,
+            generation: 0,
+        }
+    }
+}
+
 /// One that waits for another.
 #[derive(Clone, Copy, Debug)]
 struct Successor {
@@ -29,6 +40,7 @@ pub struct Entry {
     /// Taken when the rows become part of a request.
     pub segment: Option<Segment>,
     pub lane: usize,
+    pub connection: u64,
     pub weight: Weight,
     pub arrived: Instant,
     /// Position in the order of arrival.
@@ -47,6 +59,7 @@ pub struct Entry {
 impl Entry {
     pub fn new(segment: Segment, weight: Weight, lane: usize, arrived: Instant) -> Self {
         Entry {
+            connection: segment.submission.connection,
             segment: Some(segment),
             lane,
             weight,

@@ -1,14 +1,16 @@
 //! Rows that may share a request: those of one identity with one target.
 //!
-//! Owns the queue of free entries of a lane. Promises that entries leave in the order in
-//! which they became free. Never holds an entry that must wait for another.
+//! Owns the free entries of a lane: small statements that somebody waits for, and everything
+//! else, each shared fairly by connections. Promises that entries of one connection leave in
+//! the order in which they became free. Never holds an entry that must wait for another.
 
 use super::entries::{Entry, EntryId};
+use super::turns::Turns;
 use crate::catalog::Resource;
 use crate::cdf::Identity;
+use crate::pipeline::pacing::SlotKind;
 use crate::rows::{DatapointValues, RawDestination, RowBatch};
 use foldhash::HashMap;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +48,41 @@ impl Target {
     }
 }
 
+/// The most bytes of an entry that counts as small: a request of it takes CDF no longer than
+/// an empty one.
+const SMALL_BYTES: usize = 64 << 10;
+
+/// What of a lane goes into a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Small,
+    Bulk,
+    /// Small entries first, then the others.
+    All,
+}
+
+/// Free entries of one kind, and what they weigh.
+#[derive(Debug, Default)]
+pub struct Heap {
+    pub turns: Turns,
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl Heap {
+    fn push(&mut self, id: EntryId, entry: &Entry) {
+        self.turns.push(entry.connection, id, entry.weight.bytes);
+        self.rows += entry.weight.rows;
+        self.bytes += entry.weight.bytes;
+    }
+
+    fn pop(&mut self, entry: &Entry) {
+        self.turns.pop();
+        self.rows -= entry.weight.rows;
+        self.bytes -= entry.weight.bytes;
+    }
+}
+
 /// The queue of one identity and target.
 #[derive(Debug)]
 pub struct Lane {
@@ -53,17 +90,20 @@ pub struct Lane {
     pub target: Target,
     /// Where its requests wait for their turn.
     pub queue: usize,
-    pub free: VecDeque<EntryId>,
-    /// Entries in `free` and entries that wait for others.
+    /// A few rows each, that somebody waits for.
+    pub small: Heap,
+    /// All other free entries.
+    pub bulk: Heap,
+    /// Free entries and entries that wait for others.
     pub waiting: usize,
-    pub free_rows: usize,
-    pub free_bytes: usize,
-    /// When the oldest of `free` came.
+    /// When the oldest of `bulk` came.
     pub oldest: Option<Instant>,
-    /// Somebody waits for rows in `free`.
+    /// Somebody waits for rows in `bulk`.
     pub urgent: bool,
     /// Entries up to this place in the order of arrival are waited for.
     pub urgent_sequence: u64,
+    /// The request before was one of small entries: bulk is next.
+    pub small_went_last: bool,
     /// Stands in the sequencer's list of lanes with free entries.
     pub listed: bool,
 }
@@ -71,24 +111,53 @@ pub struct Lane {
 impl Lane {
     /// An entry of this lane has nothing to wait for any more.
     pub fn push(&mut self, id: EntryId, entry: &Entry) {
-        self.free.push_back(id);
-        self.free_rows += entry.weight.rows;
-        self.free_bytes += entry.weight.bytes;
+        let urgent = entry.urgent || entry.sequence <= self.urgent_sequence;
+        // The end of a bulk load is not small: who waits for it waits for all of it.
+        if urgent && entry.weight.bytes <= SMALL_BYTES && !self.bulk.turns.has(entry.connection) {
+            self.small.push(id, entry);
+            return;
+        }
+        self.bulk.push(id, entry);
         self.oldest = Some(
             self.oldest
                 .map_or(entry.arrived, |at| at.min(entry.arrived)),
         );
-        self.urgent |= entry.urgent || entry.sequence <= self.urgent_sequence;
+        self.urgent |= urgent;
     }
 
-    /// The first free entry leaves.
-    pub fn pop(&mut self, entry: &Entry) {
-        self.free.pop_front();
-        self.free_rows -= entry.weight.rows;
-        self.free_bytes -= entry.weight.bytes;
-        if self.free.is_empty() {
+    /// The small entry whose turn it is leaves.
+    pub fn pop_small(&mut self, entry: &Entry) {
+        self.small.pop(entry);
+    }
+
+    /// The bulk entry whose turn it is leaves.
+    pub fn pop_bulk(&mut self, entry: &Entry) {
+        self.bulk.pop(entry);
+        if self.bulk.turns.is_empty() {
             self.oldest = None;
             self.urgent = false;
+        }
+    }
+
+    pub fn has_free(&self) -> bool {
+        !self.small.turns.is_empty() || !self.bulk.turns.is_empty()
+    }
+
+    /// What of the lane should go into requests now, the most wanted first.
+    pub fn wanted(&self, bulk_is_due: bool) -> &'static [(Part, SlotKind)] {
+        const SMALL: (Part, SlotKind) = (Part::Small, SlotKind::Small);
+        const BULK: (Part, SlotKind) = (Part::Bulk, SlotKind::Bulk);
+        let has_small = !self.small.turns.is_empty();
+        // As few bytes as one small entry may have: nobody loses time.
+        if has_small && self.small.bytes + self.bulk.bytes <= SMALL_BYTES {
+            return &[(Part::All, SlotKind::Small)];
+        }
+        match (has_small, bulk_is_due) {
+            (false, false) => &[],
+            (false, true) => &[BULK],
+            (true, false) => &[SMALL],
+            (true, true) if self.small_went_last => &[BULK, SMALL],
+            (true, true) => &[SMALL, BULK],
         }
     }
 }
@@ -132,13 +201,13 @@ impl Lanes {
             identity: key.0.clone(),
             target: key.1.clone(),
             queue: queue(),
-            free: VecDeque::new(),
+            small: Heap::default(),
+            bulk: Heap::default(),
             waiting: 0,
-            free_rows: 0,
-            free_bytes: 0,
             oldest: None,
             urgent: false,
             urgent_sequence: 0,
+            small_went_last: false,
             listed: false,
         };
         let place = match self.vacant.pop() {

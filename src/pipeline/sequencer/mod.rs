@@ -23,6 +23,7 @@ mod outcome;
 mod queues;
 mod reasons;
 mod request;
+mod turns;
 
 pub use claims::Unhashed;
 pub use lane::Target;
@@ -183,7 +184,7 @@ impl Sequencer {
         for lane in self.lanes.iter_mut() {
             if lane.identity == *identity {
                 lane.urgent_sequence = sequence;
-                lane.urgent |= !lane.free.is_empty();
+                lane.urgent |= !lane.bulk.turns.is_empty();
             }
         }
         for lookup in self.lookups.values_mut() {
