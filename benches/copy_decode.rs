@@ -7,7 +7,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use penstock::catalog;
 use penstock::rows::value::ValueSettings;
 use penstock::rows::{AnyBuilder, BatchBounds, RowBuilder};
-use penstock::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement};
+use penstock::sql::{
+    CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement, LogVerbosity, OnError,
+};
 use penstock::wire::copy::CopyDecoder;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -37,6 +39,8 @@ fn statement(table: &str, columns: &[&str], format: CopyFormat) -> CopyStatement
             force_null: Vec::new(),
             force_not_null: Vec::new(),
             encoding: CopyEncoding::Utf8,
+            on_error: OnError::Stop,
+            log_verbosity: LogVerbosity::Default,
         },
         names_encoding: false,
     }

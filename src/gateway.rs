@@ -4,9 +4,10 @@
 //! behind it works, and that at the end rows in flight get their verdicts before the process
 //! goes. Never touches a row.
 
-use crate::admin::{self, AdminHandle, Readiness, ReadinessState};
-use crate::cdf::TokenCache;
+use crate::admin::{self, AdminHandle, Guarded, Letters, Readiness, ReadinessState};
+use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
+use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
@@ -32,6 +33,8 @@ pub enum GatewayError {
     },
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
+    #[error(transparent)]
+    DeadLetters(#[from] StoreError),
     #[error("requests to CDF cannot be made: {0}")]
     Pipeline(#[from] Box<crate::diagnostic::Diagnostic>),
 }
@@ -66,6 +69,8 @@ impl Gateway {
         let scrape = Scrape::new(metrics)
             .sampling(move || gauges.used_bytes.set(sampled.used_bytes() as f64));
 
+        let tokens = Arc::new(TokenCache::new());
+
         // 2. The way out: batchers and writers, before anybody can hand them rows.
         let intake = Intake::start(
             PipelineSettings {
@@ -75,16 +80,49 @@ impl Gateway {
                 pacing: configuration.pacing.clone(),
                 runtime: configuration.runtime.clone(),
             },
-            Arc::new(TokenCache::new()),
+            tokens.clone(),
         )?;
 
-        // 3. What operators see.
+        // 3. Where refused rows go. Opened before anybody can bring some.
+        let dead_letters = match &configuration.dead_letters.directory {
+            Some(directory) => Some(DeadLetterStore::open(
+                directory,
+                &configuration.dead_letters,
+            )?),
+            None => None,
+        };
+
+        // 4. What operators see.
         let readiness = Readiness::new();
         let address = configuration.listen.http;
-        let admin = admin::start(address, scrape, readiness.clone())
+        let letters = match &dead_letters {
+            Some(store) => {
+                let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+                let client = CdfClient::new(timeout, tokens)?;
+                let users = configuration.users.iter();
+                let identities = users.map(|user| (user.name.clone(), user.identity.clone()));
+                let replayer = Replayer::new(
+                    store.clone(),
+                    intake.clone(),
+                    &budget,
+                    client,
+                    identities.collect(),
+                );
+                Some(Letters {
+                    store: store.clone(),
+                    replayer: Arc::new(replayer),
+                })
+            }
+            None => None,
+        };
+        let guarded = Guarded {
+            token: configuration.admin.token.clone(),
+            letters,
+        };
+        let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 4. The way in, last.
+        // 5. The way in, last.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -92,6 +130,7 @@ impl Gateway {
             copy: configuration.copy.clone(),
             transactions: configuration.transactions.clone(),
             runtime: configuration.runtime.clone(),
+            dead_letters: dead_letters.clone(),
         };
         let wire = wire::start(
             settings,

@@ -1,14 +1,19 @@
 //! The admin server, over HTTP as operators and their tools see it.
 
-use penstock::admin::{self, AdminHandle, Readiness, ReadinessState};
+use penstock::admin::{self, AdminHandle, Guarded, Readiness, ReadinessState};
 use penstock::telemetry::{self, ConnectionMeters, MemoryGauges, Scrape};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 fn start(scrape: Scrape, readiness: Readiness) -> AdminHandle {
-    admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), scrape, readiness)
-        .expect("a free port can be bound")
+    admin::start(
+        SocketAddr::from(([127, 0, 0, 1], 0)),
+        scrape,
+        readiness,
+        Guarded::default(),
+    )
+    .expect("a free port can be bound")
 }
 
 /// Status and body of `GET path`.
@@ -62,6 +67,17 @@ fn a_scrape_shows_what_was_counted_and_what_is_sampled() {
         "{body}"
     );
     assert!(body.contains("penstock_build_info{version="), "{body}");
+    admin.stop();
+}
+
+#[test]
+fn paths_that_show_rows_are_closed_without_a_token() {
+    let admin = start(Scrape::new(telemetry::install()), Readiness::new());
+    for path in ["/dead-letters", "/dead-letters/1", "/dead-letters/export"] {
+        let (status, body) = get(admin.address(), path);
+        assert_eq!(status, 403, "{path}");
+        assert!(body.contains("admin.token"), "{body}");
+    }
     admin.stop();
 }
 

@@ -1,12 +1,16 @@
 //! What Penstock promises, checked from outside: a real PostgreSQL client on one side, CDF's
 //! API on the other, `penstock dev` between them.
 
+#[path = "promises/dead_letters.rs"]
+mod dead_letters;
 #[path = "promises/delivery.rs"]
 mod delivery;
 #[path = "promises/dev_process.rs"]
 mod dev_process;
 #[path = "promises/faults.rs"]
 mod faults;
+#[path = "promises/letters_api.rs"]
+mod letters_api;
 #[path = "promises/order.rs"]
 mod order;
 #[path = "promises/tables.rs"]

@@ -7,7 +7,7 @@ use penstock::catalog;
 use penstock::diagnostic::Diagnostic;
 use penstock::rows::value::ValueSettings;
 use penstock::rows::{AnyBuilder, BatchBounds, RowBuilder};
-use penstock::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement};
+use penstock::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError, CopyStatement};
 use penstock::wire::copy::CopyDecoder;
 
 /// Longest row: small, so that the fuzzer reaches the bound.
@@ -80,6 +80,8 @@ fn statement(table: &str, columns: &[&str], format: CopyFormat, choices: u8) -> 
             force_null: vec![bit(5); columns.len()],
             force_not_null: vec![bit(6); columns.len()],
             encoding: if bit(7) {
+            on_error: OnError::Stop,
+            log_verbosity: LogVerbosity::Default,
                 CopyEncoding::Latin1
             } else {
                 CopyEncoding::Utf8

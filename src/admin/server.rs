@@ -4,8 +4,10 @@
 //! [`start`] returns, and that [`AdminHandle::stop`] returns within a second or so even if a
 //! client keeps a connection open. Never shares a runtime with the data path.
 
+use super::letters::Letters;
 use super::readiness::Readiness;
 use super::routes::{AdminState, router};
+use crate::cdf::Secret;
 use crate::telemetry::Scrape;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -18,6 +20,15 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long open connections may delay the end.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// What only callers with the bearer token may use.
+#[derive(Default)]
+pub struct Guarded {
+    /// `None`: nobody may.
+    pub token: Option<Secret>,
+    /// `None`: no dead letters are kept.
+    pub letters: Option<Letters>,
+}
 
 /// A running admin server. Dropping it stops the server without waiting.
 #[derive(Debug)]
@@ -47,7 +58,12 @@ impl AdminHandle {
 ///
 /// # Errors
 /// The address cannot be bound, or the thread or its runtime cannot be made.
-pub fn start(address: SocketAddr, scrape: Scrape, readiness: Readiness) -> io::Result<AdminHandle> {
+pub fn start(
+    address: SocketAddr,
+    scrape: Scrape,
+    readiness: Readiness,
+    guarded: Guarded,
+) -> io::Result<AdminHandle> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -58,7 +74,7 @@ pub fn start(address: SocketAddr, scrape: Scrape, readiness: Readiness) -> io::R
     let thread = std::thread::Builder::new()
         .name("admin".to_owned())
         .spawn(move || {
-            let served = runtime.block_on(serve(listener, scrape, readiness, stopped));
+            let served = runtime.block_on(serve(listener, scrape, readiness, guarded, stopped));
             if let Err(error) = served {
                 tracing::error!(%error, "the admin server cannot listen");
             }
@@ -74,6 +90,7 @@ async fn serve(
     listener: TcpListener,
     scrape: Scrape,
     readiness: Readiness,
+    guarded: Guarded,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -86,10 +103,11 @@ async fn serve(
         }
     });
     let (drain, drained) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router(AdminState { scrape, readiness }))
-        .with_graceful_shutdown(async move {
-            let _ = drained.await;
-        });
+    let letters = super::letters::router(guarded.token, guarded.letters);
+    let routes = router(AdminState { scrape, readiness }).merge(letters);
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        let _ = drained.await;
+    });
     let end = async move {
         // A dropped handle means stop, too.
         let _ = stopped.await;

@@ -27,7 +27,7 @@ pub use client::CdfClient;
 pub use encode::encode;
 pub use failure::{AttemptFailure, Reference, Throttle};
 pub use identity::{Credentials, Identity, Project, Secret};
-pub use read_back::{DatapointDigest, RawDigest};
+pub use read_back::{DatapointDigest, POINTS_MAX, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Operation, Repeat};
 pub use series::SettledCreates;
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};

@@ -12,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::telemetry;
 use clap::Args;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,6 +43,12 @@ pub struct DevArguments {
     /// Make time series that a datapoint names and that do not exist
     #[arg(long)]
     pub create_missing_time_series: bool,
+    /// Directory for rows that CDF refuses for good; without it none are kept
+    #[arg(long)]
+    pub dead_letters: Option<PathBuf>,
+    /// Bearer token of the HTTP paths that show or change rows; without it they are closed
+    #[arg(long, env = "PENSTOCK_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
 }
 
 /// Why the pair did not start.
@@ -113,6 +120,11 @@ fn configuration(arguments: &DevArguments, cdf_url: &str) -> Configuration {
     let mut configuration = Configuration::default();
     configuration.listen.postgres = arguments.listen;
     configuration.listen.http = arguments.http_listen;
+    configuration
+        .dead_letters
+        .directory
+        .clone_from(&arguments.dead_letters);
+    configuration.admin.token = arguments.admin_token.clone().map(Secret::new);
     configuration.users = vec![User {
         name: arguments.user.clone(),
         password: Password::Plain(Secret::new(arguments.password.clone())),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod check;
+mod dead_letters;
 mod dev;
 mod emulator;
 mod quickstart;
@@ -23,6 +24,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Tell whether a configuration file can be used
     Check(check::CheckArguments),
+    /// See, mend and replay rows that CDF refused for good
+    DeadLetters(dead_letters::DeadLettersArguments),
     /// Serve clients as a configuration file says
     Serve(serve::ServeArguments),
     /// Run a gateway and a local CDF together, for trying and for tests
@@ -38,6 +41,7 @@ pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::DeadLetters(arguments) => dead_letters::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Quickstart(arguments) => quickstart::run(&arguments),

@@ -7,18 +7,29 @@
 
 mod changes;
 mod clock;
+mod csv;
 mod database;
 mod error;
+mod export;
 mod filter;
 mod key;
 mod letter;
+mod rebuild;
+mod rejected;
+mod replay;
 mod schema;
 mod store;
+mod written_since;
 
 pub use crate::config::DeadLetterSettings;
 pub use changes::{Edit, Purged, ReplayEnd};
 pub use database::{Added, Database, Totals};
 pub use error::StoreError;
+pub use export::{
+    ExportFormat, ImportError, csv_header, csv_record, json_line, read_csv, read_json_lines,
+};
 pub use filter::{IDS_MAX, LetterFilter};
 pub use letter::{Letter, LetterOrigin, LetterReason, LetterSource, LetterState, NewLetter};
+pub use rebuild::rebuild;
+pub use replay::{LetterReplay, ReplayReport, ReplayedLetter, Replayer};
 pub use store::DeadLetterStore;

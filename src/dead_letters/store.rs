@@ -13,6 +13,7 @@ use super::letter::{Letter, NewLetter};
 use super::{DeadLetterSettings, StoreError};
 use crate::telemetry::{DeadLetterMeters, PurgeCause};
 use jiff::Timestamp;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -44,6 +45,12 @@ enum Call {
 #[derive(Clone)]
 pub struct DeadLetterStore {
     calls: mpsc::Sender<Call>,
+}
+
+impl fmt::Debug for DeadLetterStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("DeadLetterStore")
+    }
 }
 
 impl DeadLetterStore {

@@ -11,6 +11,7 @@ mod intake;
 mod memory;
 pub mod pacing;
 mod quarantine;
+mod refused_row;
 mod rejected_rows;
 mod retry;
 pub mod segment;
@@ -24,6 +25,7 @@ mod writer;
 
 pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
+pub use refused_row::RefusedRow;
 pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
 pub use submission::Submission;
 pub use ticket::{Outcome, Ticket, TicketPart};

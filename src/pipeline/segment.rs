@@ -40,7 +40,9 @@ impl Segment {
         let first = self.submission.batch.row_number(self.rows.start);
         match verdict {
             RowVerdict::Accepted => part.accept(rows),
-            RowVerdict::Rejected(reason) => part.reject(rows, first, reason),
+            RowVerdict::Rejected(reason) => {
+                part.reject_rows(&self.submission.batch, self.rows.clone(), reason);
+            }
             RowVerdict::Failed(reason) => part.fail(rows, first, reason),
             RowVerdict::Unknown(reason) => part.unknown(rows, first, reason),
         }

@@ -4,7 +4,10 @@
 //! is dropped, by a panic, a killed actor or a shutdown, counts its open rows as failed if no
 //! request with them was sent and as unknown (40003) after. Never counts a row twice.
 
+use super::refused_row::{RefusedRow, is_of_the_row};
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::RowBatch;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -20,6 +23,8 @@ pub struct Outcome {
     pub failed: u64,
     /// Sent without an answer: CDF may have them.
     pub unknown: u64,
+    /// Refused, and the statement goes on without them.
+    pub ignored: u64,
     /// The error of the lowest row number, with that number (from 1).
     pub first_error: Option<(u64, Diagnostic)>,
 }
@@ -28,6 +33,8 @@ pub struct Outcome {
 struct State {
     outcome: Outcome,
     open_parts: usize,
+    /// Rows that the statement goes on without, until the connection takes them.
+    refused: Vec<RefusedRow>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +42,8 @@ struct Shared {
     state: Mutex<State>,
     settled: Notify,
     aborted: AtomicBool,
+    /// The statement goes on without rows that CDF refuses.
+    ignores_refusals: bool,
 }
 
 impl Shared {
@@ -62,6 +71,21 @@ pub struct TicketPart {
 impl Ticket {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For a statement that goes on without the rows that CDF refuses.
+    pub fn ignoring_refusals() -> Self {
+        Ticket {
+            shared: Arc::new(Shared {
+                ignores_refusals: true,
+                ..Shared::default()
+            }),
+        }
+    }
+
+    /// Takes the refused rows that the statement goes on without, since the last call.
+    pub fn take_refused(&self) -> Vec<RefusedRow> {
+        std::mem::take(&mut self.shared.state().refused)
     }
 
     /// A part for a batch of `rows` rows whose first is row `first_row_number` of the statement.
@@ -135,6 +159,25 @@ impl TicketPart {
         let mut state = self.shared.state();
         state.outcome.rejected += rows;
         note_error(&mut state.outcome, row_number, reason);
+    }
+
+    /// Rows `rows` of `batch`, which this part stands for, can never succeed. They are kept where
+    /// the statement goes on without them.
+    pub fn reject_rows(&self, batch: &RowBatch, rows: Range<usize>, reason: &Diagnostic) {
+        let count = rows.len() as u64;
+        if count == 0 {
+            return;
+        }
+        if !(self.shared.ignores_refusals && is_of_the_row(reason)) {
+            let first = batch.row_number(rows.start);
+            self.reject(count, first, reason);
+            return;
+        }
+        let refused: Vec<RefusedRow> = RefusedRow::of(batch, rows, reason).collect();
+        let closed = self.close(count);
+        let mut state = self.shared.state();
+        state.outcome.ignored += closed;
+        state.refused.extend(refused);
     }
 
     /// `rows` rows were not sent, or were surely not accepted, and will not be sent again.

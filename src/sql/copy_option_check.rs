@@ -4,11 +4,14 @@
 //! PostgreSQL's order of checks. Promises options that the decoders can follow without
 //! checking again. Never parses SQL.
 
-use super::copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions};
+use super::copy_options::{
+    CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError,
+};
 use super::settings::client_encoding;
 use super::syntax::error_at;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
+use std::num::IntErrorKind;
 
 /// The value of an option, as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,13 +65,15 @@ struct Given {
     force_null: Option<Vec<bool>>,
     force_not_null: Option<Vec<bool>>,
     encoding: Option<CopyEncoding>,
+    ignores_errors: bool,
+    reject_limit: Option<u64>,
+    log_verbosity: LogVerbosity,
 }
 
 /// Checks the options of a COPY FROM STDIN into `columns` of `table`.
 ///
 /// # Errors
-/// 42601, 22023, 0A000, 42703, 42701, 42P10 as PostgreSQL; 0A000 with a hint for ON_ERROR ignore,
-/// REJECT_LIMIT, LOG_VERBOSITY and DEFAULT.
+/// 42601, 22023, 0A000, 42703, 42701, 42P10 as PostgreSQL; 0A000 with a hint for DEFAULT.
 pub(crate) fn check(
     text: &str,
     table: &'static Table,
@@ -147,22 +152,19 @@ fn read(
                 return Err(diagnostic);
             }
         }
-        "on_error" => match &option.value {
-            OptionValue::Text(value) if value.eq_ignore_ascii_case("stop") => {}
-            OptionValue::Text(value) if value.eq_ignore_ascii_case("ignore") => {
-                return Err(later(option, text));
-            }
-            OptionValue::Text(value) => {
-                return Err(at(
-                    SqlState::INVALID_PARAMETER_VALUE,
-                    format!("COPY ON_ERROR \"{value}\" not recognized"),
-                ));
-            }
-            _ => {
-                option.required_text()?;
-            }
-        },
-        "reject_limit" | "log_verbosity" | "default" => return Err(later(option, text)),
+        "on_error" => {
+            given.ignores_errors = option.choice(text, &[("stop", false), ("ignore", true)])?;
+        }
+        "log_verbosity" => {
+            let choices = [
+                ("silent", LogVerbosity::Silent),
+                ("default", LogVerbosity::Default),
+                ("verbose", LogVerbosity::Verbose),
+            ];
+            given.log_verbosity = option.choice(text, &choices)?;
+        }
+        "reject_limit" => given.reject_limit = Some(reject_limit(option)?),
+        "default" => return Err(later(option, text)),
         other => {
             return Err(at(
                 SqlState::SYNTAX_ERROR,
@@ -202,6 +204,23 @@ impl RawOption {
         }
     }
 
+    /// The choice of that name, in whatever case.
+    fn choice<T: Copy>(&self, text: &str, choices: &[(&str, T)]) -> Result<T, Box<Diagnostic>> {
+        let value = self.required_text()?;
+        let chosen = choices
+            .iter()
+            .find(|(name, _)| value.eq_ignore_ascii_case(name));
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+            let name = self.name.to_ascii_uppercase();
+            error_at(
+                text,
+                self.offset,
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("COPY {name} \"{value}\" not recognized"),
+            )
+        })
+    }
+
     fn boolean(&self) -> Result<bool, Box<Diagnostic>> {
         match &self.value {
             OptionValue::None => Some(true),
@@ -223,6 +242,40 @@ fn switch(value: &str) -> Option<bool> {
         "true" | "on" | "1" => Some(true),
         "false" | "off" | "0" => Some(false),
         _ => None,
+    }
+}
+
+/// Rows that may be left out: a whole number above 0.
+fn reject_limit(option: &RawOption) -> Result<u64, Box<Diagnostic>> {
+    let text = match &option.value {
+        OptionValue::None => {
+            return Err(plain(
+                SqlState::SYNTAX_ERROR,
+                "reject_limit requires a numeric value",
+            ));
+        }
+        _ => option.required_text()?.trim(),
+    };
+    let limit = text.parse::<i64>().map_err(|error| {
+        let sqlstate = match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                return plain(
+                    SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                    format!("value \"{text}\" is out of range for type bigint"),
+                );
+            }
+            _ => SqlState::INVALID_TEXT_REPRESENTATION,
+        };
+        plain(
+            sqlstate,
+            format!("invalid input syntax for type bigint: \"{text}\""),
+        )
+    })?;
+    match u64::try_from(limit) {
+        Ok(limit) if limit > 0 => Ok(limit),
+        _ => Err(invalid(format!(
+            "REJECT_LIMIT ({limit}) must be greater than zero"
+        ))),
     }
 }
 
@@ -385,6 +438,23 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
             "CSV quote character must not appear in the NULL specification",
         ));
     }
+    if format == CopyFormat::Binary && given.ignores_errors {
+        return Err(plain(
+            SqlState::SYNTAX_ERROR,
+            "only ON_ERROR STOP is allowed in BINARY mode",
+        ));
+    }
+    if given.reject_limit.is_some() && !given.ignores_errors {
+        return Err(invalid(
+            "COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE",
+        ));
+    }
+    let on_error = match given.ignores_errors {
+        false => OnError::Stop,
+        true => OnError::Ignore {
+            reject_limit: given.reject_limit,
+        },
+    };
     Ok(CopyOptions {
         format,
         delimiter,
@@ -395,6 +465,8 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
         force_null: given.force_null.unwrap_or_else(|| vec![false; width]),
         force_not_null: given.force_not_null.unwrap_or_else(|| vec![false; width]),
         encoding: given.encoding.unwrap_or(CopyEncoding::Utf8),
+        on_error,
+        log_verbosity: given.log_verbosity,
     })
 }
 

@@ -29,6 +29,30 @@ pub enum CopyEncoding {
     Latin1,
 }
 
+/// What happens at a value that a column does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// The COPY fails.
+    #[default]
+    Stop,
+    /// The COPY goes on without the row.
+    Ignore {
+        /// The COPY fails at one more than so many rows.
+        reject_limit: Option<u64>,
+    },
+}
+
+/// What the client is told of rows that were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogVerbosity {
+    Silent,
+    /// How many there were.
+    #[default]
+    Default,
+    /// Each of them, too.
+    Verbose,
+}
+
 /// Options of one COPY.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions {
@@ -46,4 +70,7 @@ pub struct CopyOptions {
     /// Per column of the column list: the NULL spelling is an ordinary value. CSV only.
     pub force_not_null: Vec<bool>,
     pub encoding: CopyEncoding,
+    /// Text and CSV only.
+    pub on_error: OnError,
+    pub log_verbosity: LogVerbosity,
 }

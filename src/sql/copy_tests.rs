@@ -1,5 +1,6 @@
 //! COPY as clients spell it. Errors are what PostgreSQL 15 says to the same statements.
 
+use super::copy_options::{LogVerbosity, OnError};
 use super::{
     CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement, Statement, classify,
 };
@@ -22,6 +23,8 @@ fn text_options() -> CopyOptions {
         force_null: vec![false; 4],
         force_not_null: vec![false; 4],
         encoding: CopyEncoding::Utf8,
+        on_error: OnError::Stop,
+        log_verbosity: LogVerbosity::Default,
     }
 }
 
@@ -97,6 +100,8 @@ fn options_are_read_as_they_are_meant() {
             force_null: vec![false, true],
             force_not_null: vec![true, false],
             encoding: CopyEncoding::Latin1,
+            on_error: OnError::Stop,
+            log_verbosity: LogVerbosity::Default,
         }
     );
     assert_eq!(old.options, new.options);
@@ -307,13 +312,81 @@ fn refusals_are_those_of_postgresql() {
 }
 
 #[test]
-fn what_comes_later_is_refused_with_a_hint() {
-    for rest in [
-        "(ON_ERROR ignore)",
-        "(ON_ERROR ignore, REJECT_LIMIT 5)",
-        "(LOG_VERBOSITY verbose)",
-        "(FORMAT csv, DEFAULT 'x')",
+fn rows_may_be_left_out_and_counted() {
+    for (rest, on_error, log_verbosity) in [
+        ("ON_ERROR stop", OnError::Stop, LogVerbosity::Default),
+        (
+            "ON_ERROR ignore",
+            OnError::Ignore { reject_limit: None },
+            LogVerbosity::Default,
+        ),
+        (
+            "FORMAT csv, ON_ERROR IGNORE, REJECT_LIMIT '5', LOG_VERBOSITY Verbose",
+            OnError::Ignore {
+                reject_limit: Some(5),
+            },
+            LogVerbosity::Verbose,
+        ),
+        ("LOG_VERBOSITY silent", OnError::Stop, LogVerbosity::Silent),
     ] {
+        let text = format!("COPY double_datapoints FROM STDIN ({rest})");
+        match classify(&text) {
+            Ok(Statement::Copy(copy)) => {
+                assert_eq!(copy.options.on_error, on_error, "{text}");
+                assert_eq!(copy.options.log_verbosity, log_verbosity, "{text}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+/// The messages are those of PostgreSQL 18.
+#[test]
+fn options_for_rows_to_leave_out_are_refused_as_in_postgresql() {
+    for (rest, expected) in [
+        (
+            "FORMAT binary, ON_ERROR ignore",
+            "42601 only ON_ERROR STOP is allowed in BINARY mode",
+        ),
+        (
+            "REJECT_LIMIT 5",
+            "22023 COPY REJECT_LIMIT requires ON_ERROR to be set to IGNORE",
+        ),
+        (
+            "ON_ERROR ignore, REJECT_LIMIT 0",
+            "22023 REJECT_LIMIT (0) must be greater than zero",
+        ),
+        (
+            "ON_ERROR ignore, REJECT_LIMIT -1",
+            "22023 REJECT_LIMIT (-1) must be greater than zero",
+        ),
+        (
+            "ON_ERROR ignore, REJECT_LIMIT",
+            "42601 reject_limit requires a numeric value",
+        ),
+        (
+            "ON_ERROR ignore, REJECT_LIMIT 'many'",
+            "22P02 invalid input syntax for type bigint: \"many\"",
+        ),
+        (
+            "LOG_VERBOSITY loud",
+            "22023 COPY LOG_VERBOSITY \"loud\" not recognized",
+        ),
+        (
+            "ON_ERROR warn",
+            "22023 COPY ON_ERROR \"warn\" not recognized",
+        ),
+    ] {
+        let text = format!("COPY double_datapoints FROM STDIN ({rest})");
+        let error = classify(&text).expect_err(&text);
+        let said = format!("{} {}", error.sqlstate.code(), error.message);
+        assert_eq!(said, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_comes_later_is_refused_with_a_hint() {
+    for rest in ["(FORMAT csv, DEFAULT 'x')"] {
         let text = format!("COPY double_datapoints FROM STDIN {rest}");
         let error = classify(&text).expect_err(&text);
         assert_eq!(error.sqlstate.code(), "0A000", "{text}");

@@ -31,7 +31,7 @@ mod type_name;
 pub use answer::{Answer, Cell, ResultColumn};
 pub use bindings::Bindings;
 pub use classify::classify;
-pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions};
+pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use insert::{InsertProgress, InsertReader, InsertStatement};
 pub use query::{Query, QueryContext};
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};

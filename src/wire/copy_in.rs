@@ -10,12 +10,12 @@ use super::frame::{FrameHeader, HEADER_BYTES};
 use super::group::RunKind;
 use super::message::{FrontendMessage, unfit};
 use super::open_batch::OpenBatch;
-use super::reply::put;
+use super::reply::{put, put_complete};
 use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
 use super::withheld::cancelled;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::sql::{CopyFormat, CopyStatement};
+use crate::sql::{CopyFormat, CopyStatement, OnError};
 use crate::telemetry::{ConnectionEnd, StatementKind};
 use crate::wire::copy::CopyDecoder;
 use bytes::Buf;
@@ -37,6 +37,7 @@ impl Session {
         let line_bytes_max = self.gateway.settings.copy.line_bytes_max;
         let mut decoder = CopyDecoder::new(&statement, line_bytes_max);
         let mut batch = self.begin_rows(RunKind::Copy, copy.table, &copy.columns);
+        self.begin_ignoring(copy)?;
         let format = i8::from(copy.options.format == CopyFormat::Binary);
         let columns = i16::try_from(copy.columns.len()).unwrap_or(i16::MAX);
         let formats = vec![i16::from(format); copy.columns.len()];
@@ -50,14 +51,31 @@ impl Session {
         let rows = decoder.rows();
         self.gateway.count_received(copy.table, rows, bytes);
         copied?;
+        self.put_skipped_summary();
         let tag = format!("COPY {rows}");
+        let reply = self.replies.len();
         self.rows_are_gathered(batch, StatementKind::Copy, started, tag)?;
         // Rows of another COPY are numbered from 1 again.
         self.stage_open_batch();
-        if is_in_query || self.transaction.is_open() {
+        if self.transaction.is_open() || matches!(self.query_progress, QueryProgress::MoreFollow(_))
+        {
             return Ok(());
         }
-        self.settle().await
+        if copy.options.on_error == OnError::Stop {
+            return if is_in_query {
+                Ok(())
+            } else {
+                self.settle().await
+            };
+        }
+        // The tag counts the rows that are in CDF.
+        let end = self.replies.len();
+        let refused = self.settle_ignoring().await?;
+        let notices = self.replies.split_off(end);
+        self.replies.truncate(reply);
+        self.replies.extend_from_slice(&notices);
+        put_complete(&mut self.replies, format!("COPY {}", rows - refused));
+        Ok(())
     }
 
     /// Reads messages until the data ends.
@@ -118,6 +136,7 @@ impl Session {
             let fed = decoder.feed(&self.transport.input[..here], &mut batch.builder);
             self.group().set_last_rows(decoder.rows());
             let mut fed = fed?;
+            self.keep_skipped(decoder).await?;
             self.transport.input.advance(fed.consumed);
             self.unread_bytes -= fed.consumed;
             while fed.builder_full {
@@ -125,6 +144,7 @@ impl Session {
                 // The decoder may hold rows of data that it has taken already.
                 fed = decoder.feed(&[], &mut batch.builder)?;
                 self.group().set_last_rows(decoder.rows());
+                self.keep_skipped(decoder).await?;
             }
         }
         Ok(())
@@ -139,7 +159,9 @@ impl Session {
         loop {
             let finished = decoder.finish(&mut batch.builder);
             self.group().set_last_rows(decoder.rows());
-            if !finished?.builder_full {
+            let finished = finished?;
+            self.keep_skipped(decoder).await?;
+            if !finished.builder_full {
                 return Ok(());
             }
             self.batch_is_full(batch).await?;

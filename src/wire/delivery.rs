@@ -38,6 +38,8 @@ pub(super) struct Verdicts {
     pub(super) unsent: u64,
     /// Sent, without an answer.
     pub(super) unknown: u64,
+    /// Refused, and their statements go on without them.
+    pub(super) ignored: u64,
     /// The first row without success, in the order of the statements.
     pub(super) first_error: Option<FirstError>,
     /// The error that made the others fail; usually the same.
@@ -189,13 +191,15 @@ pub(super) fn verdicts(group: &Group) -> Verdicts {
             rejected,
             failed,
             unknown,
+            ignored,
             first_error,
         } = numbering.ticket.so_far();
         verdicts.accepted += accepted;
         verdicts.rejected += rejected;
         verdicts.unsent += failed + numbering.rows.saturating_sub(numbering.rows_sent);
         // Rows that were sent and have no verdict: the wait for it was broken off.
-        let told = accepted + rejected + failed + unknown;
+        verdicts.ignored += ignored;
+        let told = accepted + rejected + failed + unknown + ignored;
         verdicts.unknown += unknown + numbering.rows_sent.saturating_sub(told);
         if verdicts.first_error.is_none()
             && let Some((row_number, diagnostic)) = first_error

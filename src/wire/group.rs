@@ -39,6 +39,7 @@ pub(super) struct Mark {
     runs: usize,
     statements: usize,
     bytes: usize,
+    letter_bytes: usize,
     numberings: usize,
     rows_of_last: u64,
 }
@@ -53,6 +54,8 @@ pub(super) struct Group {
     is_sealed: bool,
     /// What the batches that are not sent weigh.
     bytes: usize,
+    /// What the letters of its COPYs weigh that are not stored.
+    pub(super) letter_bytes: usize,
     /// The run whose batches go next.
     next_run: usize,
     /// Whose rows are under way: those of another resource wait for them.
@@ -194,6 +197,7 @@ impl Group {
             runs: self.runs.len(),
             statements: self.statements,
             bytes: self.bytes,
+            letter_bytes: self.letter_bytes,
             numberings: self.numberings.len(),
             rows_of_last: self.last_rows(),
         }
@@ -204,6 +208,7 @@ impl Group {
         self.runs.truncate(mark.runs);
         self.statements = mark.statements;
         self.bytes = mark.bytes;
+        self.letter_bytes = mark.letter_bytes;
         self.numberings.truncate(mark.numberings);
         if let Some(numbering) = self.numberings.last_mut() {
             numbering.truncate(mark.rows_of_last, mark.statements);

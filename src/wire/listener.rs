@@ -15,6 +15,7 @@ use super::user::Users;
 use crate::config::{
     CopySettings, ListenSettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
+use crate::dead_letters::DeadLetterStore;
 use crate::pipeline::MemoryBudget;
 use crate::telemetry::WatchedThread;
 use actix::{Actor, Arbiter, ArbiterHandle};
@@ -48,6 +49,8 @@ pub struct WireSettings {
     pub copy: CopySettings,
     pub transactions: TransactionSettings,
     pub runtime: RuntimeSettings,
+    /// Where rows go that a COPY goes on without; `None`: no COPY may.
+    pub dead_letters: Option<DeadLetterStore>,
 }
 
 /// A running listener.

@@ -31,6 +31,8 @@ pub mod fuzzing;
 mod gateway;
 mod group;
 mod held;
+mod ignored_rows;
+mod ignoring;
 mod listener;
 mod message;
 mod numbering;

@@ -3,6 +3,7 @@
 //! Owns a ticket with the numbers of its rows. Promises that a number leads back to one
 //! statement and to the row's place in it. Never counts verdicts: the ticket does.
 
+use super::ignoring::Ignoring;
 use crate::pipeline::Ticket;
 
 /// Rows numbered from 1, of consecutive INSERTs or of one COPY.
@@ -13,6 +14,8 @@ pub(super) struct Numbering {
     pub(super) rows: u64,
     /// Of these, rows that were handed to the pipeline.
     pub(super) rows_sent: u64,
+    /// Present where a COPY goes on without bad rows.
+    pub(super) ignoring: Option<Box<Ignoring>>,
     statements: Vec<Start>,
 }
 

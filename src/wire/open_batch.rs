@@ -119,11 +119,11 @@ impl Session {
 
     /// Whether rows of a Query wait for its later statements, which may fail. Past the bounds of
     /// a transaction they go at once instead: nothing is lost, only what an error can undo.
-    fn may_gather(&mut self) -> bool {
+    pub(super) fn may_gather(&mut self) -> bool {
         let QueryProgress::MoreFollow(staged) = &mut self.query_progress else {
             return false;
         };
-        let bytes = self.implicit.staged_bytes();
+        let bytes = self.implicit.staged_bytes() + self.implicit.letter_bytes;
         !self.implicit.is_sent()
             && bytes <= self.gateway.settings.transactions.staged_bytes_max
             && staged.set(bytes)

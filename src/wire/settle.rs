@@ -17,17 +17,38 @@ impl Session {
     /// The first error. The reply of its statement and those after it are gone then: the
     /// caller puts the error in their place.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        self.settle_ignoring().await.map(drop)
+    }
+
+    /// The same, and tells how many rows CDF refused that their COPY goes on without.
+    pub(super) async fn settle_ignoring(&mut self) -> Result<u64, Failure> {
         if self.implicit.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         self.stage_open_batch();
         let halt = self.delivery.send(&mut self.implicit, true).await.err();
         let (verdicts, is_cancelled) = self.delivery.settle(&mut self.implicit, halt).await;
-        let group = std::mem::take(&mut self.implicit);
+        let mut group = std::mem::take(&mut self.implicit);
         let withheld = std::mem::take(&mut self.withheld);
-        if verdicts.accepted == group.rows() {
-            self.count(&withheld, StatementOutcome::Succeeded);
-            return Ok(());
+        if verdicts.accepted + verdicts.ignored == group.rows() {
+            return match self.end_ignoring(&mut group).await {
+                Ok(ignored) => {
+                    self.count(&withheld, StatementOutcome::Succeeded);
+                    Ok(ignored)
+                }
+                Err(failure) => {
+                    self.count(&withheld, StatementOutcome::Failed);
+                    if let Some(offset) = withheld.iter().find_map(|reply| reply.offset) {
+                        self.replies.truncate(offset);
+                    }
+                    Err(match failure {
+                        Failure::Statement(diagnostic) => {
+                            Failure::Statement(with_counts(diagnostic, &verdicts))
+                        }
+                        failure => failure,
+                    })
+                }
+            };
         }
         let first_failed = verdicts
             .first_error
@@ -85,7 +106,7 @@ impl Session {
     /// As [`Session::settle`], when rows that were sent before have failed.
     pub(super) async fn send_gathered(&mut self) -> Result<(), Failure> {
         match self.delivery.send(&mut self.implicit, false).await {
-            Ok(()) => Ok(()),
+            Ok(()) => self.keep_refused().await,
             Err(Halt::Cancelled) => Err(cancelled().into()),
             Err(Halt::Failed) => self.settle().await,
         }

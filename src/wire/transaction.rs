@@ -33,7 +33,7 @@ const SAVEPOINT_BYTES: usize = 128;
 impl Block {
     /// What the block holds: rows, and savepoints, of which there may be many.
     pub(super) fn staged_bytes(&self) -> usize {
-        self.group.staged_bytes() + self.savepoints_bytes
+        self.group.staged_bytes() + self.group.letter_bytes + self.savepoints_bytes
     }
 
     fn keep(&mut self, savepoint: Savepoint) {

@@ -66,12 +66,14 @@ fn counts(verdicts: &Verdicts) -> String {
         rejected,
         unsent,
         unknown,
+        ignored,
         ..
     } = verdicts;
-    let rows = accepted + rejected + unsent + unknown;
+    let rows = accepted + rejected + unsent + unknown + ignored;
     let mut parts = vec![format!("{accepted} of {rows} rows are in CDF")];
     for (count, what) in [
         (rejected, "refused"),
+        (ignored, "refused and left out"),
         (unsent, "not sent"),
         (
             unknown,

@@ -3,16 +3,21 @@
 //! Owns the process of one test: started on free ports, ended with the test. Reads back through
 //! plain HTTP and JSON, so that nothing of the gateway's own encoders judges itself.
 
+use futures::future::poll_fn;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use tokio_postgres::{Client, NoTls};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
 
 /// A gateway with its emulator, alone for one test.
 pub struct DevProcess {
     child: Child,
     postgres: String,
     cdf: String,
+    /// Where the gateway's own HTTP server listens.
+    pub admin: String,
     http: reqwest::Client,
 }
 
@@ -58,15 +63,38 @@ impl DevProcess {
         DevProcess {
             postgres: field("postgres"),
             cdf: field("cdf"),
+            admin: field("http"),
             child,
             http,
         }
     }
 
+    /// A client of its own, signed in, and the messages of the notices that it gets.
+    pub async fn connect_with_notices(&self) -> (Client, UnboundedReceiver<String>) {
+        let (client, mut connection) = self.sign_in().await;
+        let (told, notices) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notice(notice) = message {
+                    // A test that does not look at its notices has dropped the other side.
+                    let _ = told.send(notice.message().to_owned());
+                }
+            }
+        });
+        (client, notices)
+    }
+
     /// A client of its own, signed in.
     pub async fn connect(&self) -> Client {
+        let (client, connection) = self.sign_in().await;
+        tokio::spawn(connection);
+        client
+    }
+
+    async fn sign_in(&self) -> (Client, Connection<Socket, NoTlsStream>) {
         let (host, port) = self.postgres.rsplit_once(':').expect("host:port");
-        let (client, connection) = tokio_postgres::Config::new()
+        tokio_postgres::Config::new()
             .host(host)
             .port(port.parse().expect("a port"))
             .user("tester")
@@ -74,9 +102,7 @@ impl DevProcess {
             .dbname("tester")
             .connect(NoTls)
             .await
-            .expect("the gateway accepts its user");
-        tokio::spawn(connection);
-        client
+            .expect("the gateway accepts its user")
     }
 
     /// Makes time series in CDF.
@@ -196,6 +222,12 @@ impl DevProcess {
 
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1/projects/test/{path}", self.cdf)
+    }
+
+    /// Kills the process without a word to it.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the process runs");
+        self.child.wait().expect("the process ends");
     }
 
     /// Asks the process to end and waits for its exit code.

@@ -4,9 +4,11 @@
 //! to visit each point or row once. Never part of the write path: it has a protobuf reader
 //! of its own, so that a fault of the encoder shows.
 
+mod current;
 mod digest;
 mod point_list;
 
+pub use current::POINTS_MAX;
 pub use digest::{DatapointDigest, RawDigest};
 
 use super::client::{Call, JSON, PROTOBUF};

@@ -79,6 +79,8 @@ async fn quickstart(arguments: &QuickstartArguments) -> Result<ExitCode, Quickst
         password: USER.to_owned(),
         sink: false,
         create_missing_time_series: false,
+        dead_letters: None,
+        admin_token: None,
     })?;
     let signals = Signals::listen()?;
     let address = dev.postgres_address();

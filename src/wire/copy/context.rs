@@ -50,7 +50,7 @@ pub fn at(
 }
 
 /// A value as a context shows it.
-fn shown(value: &[u8]) -> String {
+pub fn shown(value: &[u8]) -> String {
     if value.len() <= SHOWN_BYTES_MAX {
         return String::from_utf8_lossy(value).into_owned();
     }

@@ -8,10 +8,11 @@
 use super::context::{Place, at};
 use super::find::find2;
 use super::header;
+use super::line_fault::{RowFault, extra_data, missing_data};
 use super::newline::{Newline, Scan};
+use super::skipped::{SkippedRow, SkippedRows};
 use super::{Fed, Target};
-use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::value::check_text;
+use crate::diagnostic::Diagnostic;
 use crate::rows::{RowBuilder, WireFormat};
 use crate::sql::{CopyHeader, CopyOptions};
 use memchr::{memchr, memchr2, memrchr};
@@ -67,18 +68,22 @@ pub trait Dialect {
 /// Decodes the rows of one statement.
 #[derive(Debug)]
 pub struct LineDecoder<D> {
-    dialect: D,
-    target: Target,
+    pub(super) dialect: D,
+    pub(super) target: Target,
     newline: Newline,
     header: CopyHeader,
     /// The beginning of a line whose end has not come.
     tail: Vec<u8>,
     /// Lines that have ended, with those inside values.
-    lines: u64,
+    pub(super) lines: u64,
     rows: u64,
     /// The end-of-copy marker has come: the rest is passed over.
     ended: bool,
-    unescaped: Vec<u8>,
+    pub(super) unescaped: Vec<u8>,
+    /// Present under ON_ERROR ignore.
+    pub(super) skipped: Option<SkippedRows>,
+    /// The number of the next row: rows that were left out are numbered, too.
+    pub(super) next_row_number: u64,
 }
 
 impl<D: Dialect> LineDecoder<D> {
@@ -93,7 +98,17 @@ impl<D: Dialect> LineDecoder<D> {
             rows: 0,
             ended: false,
             unescaped: Vec::new(),
+            skipped: SkippedRows::new(options.on_error),
+            next_row_number: 1,
         }
+    }
+
+    /// Takes the rows that were left out since the last call.
+    pub fn take_skipped(&mut self) -> Vec<SkippedRow> {
+        self.skipped
+            .as_mut()
+            .map(SkippedRows::take)
+            .unwrap_or_default()
     }
 
     pub fn rows(&self) -> u64 {
@@ -190,6 +205,7 @@ impl<D: Dialect> LineDecoder<D> {
             rest = after;
             self.lines += 1;
             self.rows += 1;
+            self.next_row_number += 1;
         }
         lines - rest.len()
     }
@@ -223,7 +239,7 @@ impl<D: Dialect> LineDecoder<D> {
             }
             rest = &rest[end + 1..];
         }
-        builder.finish_row(self.rows + 1).ok()?;
+        builder.finish_row(self.next_row_number).ok()?;
         Some(rest)
     }
 
@@ -342,31 +358,27 @@ impl<D: Dialect> LineDecoder<D> {
                     .map_err(|refusal| at(table, self.lines, Place::LineText(line), refusal));
             }
         }
-        match self.row(line, builder) {
-            Ok(()) => {
-                self.rows += 1;
-                Ok(())
-            }
-            Err(refusal) => {
+        let row = self.row(line, builder);
+        match row {
+            Ok(()) => self.rows += 1,
+            Err(fault) => {
                 builder.abandon_row();
-                Err(self.refuse(line, refusal))
+                self.refuse(line, fault)?;
             }
         }
+        self.next_row_number += 1;
+        Ok(())
     }
 
-    fn row<B: RowBuilder>(&mut self, line: &[u8], builder: &mut B) -> Result<(), Box<Diagnostic>> {
+    fn row<B: RowBuilder>(&mut self, line: &[u8], builder: &mut B) -> Result<(), RowFault> {
         let table = self.target.table;
         let number = self.lines;
         let mut rest = Some(line);
         for (index, column) in self.target.columns.iter().enumerate() {
             let name = table.columns[*column].name;
             let Some(fields) = rest else {
-                return Err(at(
-                    table.name,
-                    number,
-                    Place::LineText(line),
-                    missing_data(name),
-                ));
+                let missing = missing_data(name);
+                return Err(at(table.name, number, Place::LineText(line), missing).into());
             };
             let (field, after) = self
                 .dialect
@@ -377,8 +389,14 @@ impl<D: Dialect> LineDecoder<D> {
                     builder
                         .field(*column, WireFormat::Text, value)
                         .map_err(|refusal| {
-                            let column = name;
-                            at(table.name, number, Place::Value { column, value }, refusal)
+                            let place = Place::Value {
+                                column: name,
+                                value,
+                            };
+                            RowFault {
+                                diagnostic: at(table.name, number, place, refusal),
+                                value: Some(index),
+                            }
                         })?
                 }
                 Field::Null => builder
@@ -388,59 +406,10 @@ impl<D: Dialect> LineDecoder<D> {
             rest = after;
         }
         if rest.is_some() {
-            return Err(at(table.name, number, Place::LineText(line), extra_data()));
+            return Err(at(table.name, number, Place::LineText(line), extra_data()).into());
         }
         builder
-            .finish_row(self.rows + 1)
-            .map_err(|refusal| at(table.name, number, Place::LineText(line), refusal))
+            .finish_row(self.next_row_number)
+            .map_err(|refusal| at(table.name, number, Place::LineText(line), refusal).into())
     }
-
-    /// PostgreSQL checks encoding, syntax and number of fields of a line before any value:
-    /// such an error comes before the one that was found.
-    #[cold]
-    fn refuse(&mut self, line: &[u8], found: Box<Diagnostic>) -> Box<Diagnostic> {
-        let table = self.target.table.name;
-        if let Err(encoding) = check_text(line) {
-            return at(table, self.lines, Place::Line, encoding);
-        }
-        let mut fields = 0;
-        let mut rest = Some(line);
-        while let Some(line_rest) = rest {
-            match self
-                .dialect
-                .next_field(fields, line_rest, &mut self.unescaped)
-            {
-                Ok((_, after)) => rest = after,
-                Err(syntax) => return at(table, self.lines, Place::LineText(line), syntax),
-            }
-            fields += 1;
-        }
-        if fields > self.target.columns.len() {
-            return at(table, self.lines, Place::LineText(line), extra_data());
-        }
-        match self.target.columns.get(1) {
-            // An empty line has no value at all, whatever is wrong with an empty value.
-            Some(column) if line.is_empty() => {
-                let missing = missing_data(self.target.table.columns[*column].name);
-                at(table, self.lines, Place::LineText(line), missing)
-            }
-            _ => found,
-        }
-    }
-}
-
-#[cold]
-fn missing_data(column: &str) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(
-        SqlState::BAD_COPY_FILE_FORMAT,
-        format!("missing data for column \"{column}\""),
-    ))
-}
-
-#[cold]
-fn extra_data() -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(
-        SqlState::BAD_COPY_FILE_FORMAT,
-        "extra data after last expected column",
-    ))
 }

@@ -1,7 +1,7 @@
 //! COPY FROM STDIN: from the bytes of CopyData messages to rows in a builder.
 //!
-//! Owns the three formats. Promises the semantics of PostgreSQL 15, its messages and its
-//! CONTEXT; that messages may cut the data anywhere; and that memory stays within one row
+//! Owns the three formats. Promises the semantics of PostgreSQL 15 (of 18 for ON_ERROR), its
+//! messages and its CONTEXT; that messages may cut the data anywhere; and that memory stays within one row
 //! of the bound given. Never waits, never knows a socket.
 
 mod binary;
@@ -10,10 +10,14 @@ mod csv;
 mod find;
 mod header;
 mod latin1;
+mod line_fault;
 mod lines;
 mod newline;
 #[cfg(test)]
 mod round_trip_tests;
+mod skipped;
+#[cfg(test)]
+mod skipped_tests;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,6 +30,7 @@ use binary::BinaryDecoder;
 use csv::CsvDialect;
 use latin1::Latin1;
 use lines::LineDecoder;
+pub use skipped::{SkippedRow, limit_exceeded, summary};
 use text::TextDialect;
 
 /// What became of the data that was fed.
@@ -170,7 +175,16 @@ impl CopyDecoder {
         dispatch!(&mut self.format, decoder => decoder.finish(builder))
     }
 
-    /// Rows decoded so far.
+    /// Takes the rows that were left out since the last call, under ON_ERROR ignore.
+    pub fn take_skipped(&mut self) -> Vec<SkippedRow> {
+        match &mut self.format {
+            Format::Text(decoder) => decoder.take_skipped(),
+            Format::Csv(decoder) => decoder.take_skipped(),
+            Format::Binary(_) => Vec::new(),
+        }
+    }
+
+    /// Rows decoded so far, without those that were left out.
     pub fn rows(&self) -> u64 {
         dispatch!(&self.format, decoder => decoder.rows())
     }

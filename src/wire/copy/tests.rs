@@ -9,7 +9,9 @@ use crate::rows::{
     AnyBuilder, BatchBounds, DatapointBatch, DatapointValues, RawDestination, RowBatch, RowBuilder,
     SeriesReference,
 };
-use crate::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement};
+use crate::sql::{
+    CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement, LogVerbosity, OnError,
+};
 use serde::Deserialize;
 
 const BOUNDS: BatchBounds = BatchBounds {
@@ -35,6 +37,8 @@ pub fn options(format: CopyFormat) -> CopyOptions {
         force_null: vec![],
         force_not_null: vec![],
         encoding: CopyEncoding::Utf8,
+        on_error: OnError::Stop,
+        log_verbosity: LogVerbosity::Default,
     }
 }
 

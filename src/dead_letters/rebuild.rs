@@ -1,0 +1,74 @@
+//! From the text of a letter back to a row.
+//!
+//! Owns reading a letter by the rules of its table and by the settings that it was written
+//! under. Promises the same checks that a COPY makes. Never sends anything.
+
+use super::letter::Letter;
+use crate::catalog::{self, Table};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::value::ValueSettings;
+use crate::rows::{AnyBuilder, BatchBounds, RowBatch, RowBuilder, WireFormat};
+
+/// A row at a time, whatever it weighs: the table's own rules bound it.
+const BOUNDS: BatchBounds = BatchBounds {
+    rows: 1,
+    bytes: usize::MAX,
+};
+
+/// The row of `letter` as a batch of one.
+///
+/// # Errors
+/// As COPY: 42P01, 42703, 22P02 …
+pub fn rebuild(letter: &Letter) -> Result<(&'static Table, RowBatch), Box<Diagnostic>> {
+    let table = catalog::table(None, &letter.table)?;
+    let settings = letter.value_settings();
+    let batch = row_of(table, &letter.columns, &letter.values, settings)?;
+    Ok((table, batch))
+}
+
+fn row_of(
+    table: &'static Table,
+    columns: &[String],
+    values: &[Option<String>],
+    settings: ValueSettings,
+) -> Result<RowBatch, Box<Diagnostic>> {
+    if columns.len() != values.len() {
+        return Err(Box::new(Diagnostic::error(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!(
+                "there are {} columns and {} values",
+                columns.len(),
+                values.len()
+            ),
+        )));
+    }
+    let mut indexes = Vec::with_capacity(columns.len());
+    for name in columns {
+        let index = table.column_index(name)?;
+        if indexes.contains(&index) {
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::DUPLICATE_COLUMN,
+                    format!("column \"{name}\" specified more than once"),
+                )
+                .with_table(table.name)
+                .with_column(name.clone()),
+            ));
+        }
+        indexes.push(index);
+    }
+    let mut builder = AnyBuilder::new(table, &indexes, settings, BOUNDS);
+    for (index, value) in indexes.iter().zip(values) {
+        match value {
+            Some(text) => builder.field(*index, WireFormat::Text, text.as_bytes())?,
+            None => builder.null(*index)?,
+        }
+    }
+    builder.finish_row(1)?;
+    builder.take().pop().ok_or_else(|| {
+        Box::new(Diagnostic::error(
+            SqlState::INTERNAL_ERROR,
+            "a finished row made no batch",
+        ))
+    })
+}
