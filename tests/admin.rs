@@ -112,6 +112,7 @@ fn an_address_in_use_is_an_error_at_start() {
         admin.address(),
         Scrape::new(telemetry::install()),
         Readiness::new(),
+        Guarded::default(),
     );
     assert!(second.is_err());
     admin.stop();

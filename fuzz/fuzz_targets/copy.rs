@@ -7,7 +7,9 @@ use penstock::catalog;
 use penstock::diagnostic::Diagnostic;
 use penstock::rows::value::ValueSettings;
 use penstock::rows::{AnyBuilder, BatchBounds, RowBuilder};
-use penstock::sql::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError, CopyStatement};
+use penstock::sql::{
+    CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement, LogVerbosity, OnError,
+};
 use penstock::wire::copy::CopyDecoder;
 
 /// Longest row: small, so that the fuzzer reaches the bound.

@@ -60,7 +60,8 @@ pub(super) fn router(token: Option<Secret>, letters: Option<Letters>) -> Router 
             .route("/dead-letters", get(no_store))
             .route("/dead-letters/{*path}", axum::routing::any(no_store)),
     };
-    router.layer(middleware::from_fn_with_state(token, bearer::check))
+    // Only these routes: any other path is unknown, with a token or without.
+    router.route_layer(middleware::from_fn_with_state(token, bearer::check))
 }
 
 async fn no_store() -> ApiRefusal {

@@ -370,7 +370,8 @@ async fn letters_outlive_a_kill_right_after_the_answer() {
 async fn without_a_store_a_copy_that_could_go_on_is_refused() {
     let dev = DevProcess::start(&[]);
     let client = dev.connect().await;
-    let error = copy(&client, COPY, "")
+    let error = client
+        .batch_execute(COPY)
         .await
         .expect_err("there is no store");
     let error = error.as_db_error().expect("the gateway says why");
