@@ -11,8 +11,8 @@ use super::refusal::ApiRefusal;
 use crate::catalog::{self, Table};
 use crate::cdf::Secret;
 use crate::dead_letters::{
-    DeadLetterStore, Edit, ExportFormat, Letter, LetterFilter, Replayer, csv_header, csv_record,
-    json_line, read_csv, read_json_lines, rebuild,
+    DeadLetterStore, Edit, ExportFormat, Letter, LetterFilter, Replayer, StoreError, csv_header,
+    csv_record, json_line, read_csv, read_json_lines, rebuild,
 };
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -170,7 +170,7 @@ async fn export(
             return Ok(None);
         }
         let rest = (store, filter, next, String::new());
-        Ok::<_, crate::dead_letters::StoreError>(Some((Bytes::from(text), rest)))
+        Ok::<_, StoreError>(Some((Bytes::from(text), rest)))
     });
     Ok((
         [(header::CONTENT_TYPE, content_type)],
@@ -260,10 +260,14 @@ async fn replay(
     given: Result<Json<ReplayBody>, JsonRejection>,
 ) -> Answered<Json<Value>> {
     let given = body(given)?;
-    let report = letters
-        .replayer
-        .replay(&given.filter, given.after, given.force)
-        .await?;
+    let replayer = letters.replayer.clone();
+    // A task of its own: a caller who hangs up must not keep what CDF answers from being noted.
+    let replay = tokio::spawn(async move {
+        replayer
+            .replay(&given.filter, given.after, given.force)
+            .await
+    });
+    let report = replay.await.unwrap_or(Err(StoreError::Closed))?;
     Ok(Json(json!(report)))
 }
 

@@ -165,6 +165,19 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
         .map(|(name, in_flight)| format!("{name} {in_flight}"))
         .collect();
     writeln!(text, "  in flight  {}", requests.join(", "))?;
+    match &configuration.dead_letters.directory {
+        Some(directory) => writeln!(
+            text,
+            "  letters    in {}, {:.0} MiB, {}",
+            directory.display(),
+            configuration.dead_letters.bytes_max as f64 / f64::from(1 << 20),
+            match configuration.dead_letters.keep_days {
+                0 => "of any age".to_owned(),
+                days => format!("up to {days} days"),
+            }
+        )?,
+        None => writeln!(text, "  letters    none are kept")?,
+    }
     let limits = match &configuration.limits_file {
         Some(file) => format!("of {}", file.display()),
         None => "of the configuration, over the compiled-in ones".to_owned(),

@@ -111,6 +111,12 @@ impl Configuration {
                 listen.postgres
             ));
         }
+        if self.dead_letters.directory.is_some() && self.admin.token.is_none() {
+            warnings.push(
+                "dead_letters.directory is set and admin.token is not: dead letters can be listed and deleted on this machine, and neither edited nor replayed"
+                    .to_owned(),
+            );
+        }
         if self.admin.token.is_some() && !listen.http.ip().is_loopback() {
             warnings.push(format!(
                 "listen.http is {} and admin.token is set: the token and rows can pass the network in clear text",

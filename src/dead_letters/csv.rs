@@ -22,11 +22,14 @@ pub fn write_record<'a>(output: &mut String, fields: impl Iterator<Item = Option
     output.push('\n');
 }
 
+/// Fields of a record; `None` is NULL.
+pub type Fields = Vec<Option<String>>;
+
 /// The records of `text`, each with the line that it starts in, from 1.
 ///
 /// # Errors
 /// The line of a quote that nothing closes.
-pub fn records(text: &str) -> Result<Vec<(usize, Vec<Option<String>>)>, usize> {
+pub fn records(text: &str) -> Result<Vec<(usize, Fields)>, usize> {
     let mut records = Vec::new();
     let mut characters = text.chars().peekable();
     let mut line = 1;

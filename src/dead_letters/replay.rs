@@ -7,11 +7,12 @@
 
 use super::changes::ReplayEnd;
 use super::filter::LetterFilter;
-use super::letter::{Letter, LetterReason, LetterState};
+use super::key::key_of;
+use super::letter::{Letter, LetterReason, LetterSource, LetterState};
 use super::rebuild::rebuild;
 use super::written_since::{Candidate, written_since};
 use super::{DeadLetterStore, StoreError};
-use crate::catalog::Table;
+use crate::catalog::{self, Table};
 use crate::cdf::{CdfClient, Identity};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::{ConnectionBudget, Intake, MemoryBudget, Outcome, Submission, Ticket};
@@ -245,7 +246,7 @@ impl Replayer {
                 .collect();
             let reasons = written_since(&self.client, &identity, &candidates).await;
             for (candidate, why) in candidates.iter().zip(reasons) {
-                if let Some(why) = why {
+                if let Some(why) = why.or_else(|| would_be_doubled(candidate.letter)) {
                     held_back.insert(candidate.letter.id, why);
                 }
             }
@@ -278,6 +279,18 @@ impl Replayer {
         }
         self.store.note_replays(ends).await
     }
+}
+
+/// Why a row that CDF may have must not be replayed unasked: without a key CDF cannot tell that
+/// it is the same one.
+fn would_be_doubled(letter: &Letter) -> Option<String> {
+    let is_unknown = letter.source == LetterSource::UnknownOutcome
+        || letter.reason.sqlstate == SqlState::STATEMENT_COMPLETION_UNKNOWN.code();
+    let table = catalog::table(None, &letter.table).ok()?;
+    let has_key = key_of(table, &letter.columns, &letter.values).is_some();
+    (is_unknown && !has_key).then(|| {
+        "CDF may have the row already, and without a key a replay would make it twice".to_owned()
+    })
 }
 
 fn end_of(outcome: Outcome) -> LetterReplay {

@@ -2,4 +2,5 @@
 //! outside.
 
 mod letters;
+mod rejected;
 mod store;
