@@ -132,6 +132,7 @@ fn submissions(
             batch,
             connection: 1,
             ticket_waits: waits,
+            sent_before: None,
         })
         .collect()
 }

@@ -8,7 +8,10 @@ use crate::admin::{self, AdminHandle, Guarded, Letters, Readiness, ReadinessStat
 use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
-use crate::pipeline::{Intake, MemoryBudget, PipelineSettings};
+use crate::journal::{
+    ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
+};
+use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
@@ -37,6 +40,9 @@ pub enum GatewayError {
     DeadLetters(#[from] StoreError),
     #[error("requests to CDF cannot be made: {0}")]
     Pipeline(#[from] Box<crate::diagnostic::Diagnostic>),
+    /// In use, unreadable, or written by another version.
+    #[error("the journal cannot be opened: {0}")]
+    Journal(#[from] JournalError),
 }
 
 /// A running gateway.
@@ -44,6 +50,7 @@ pub struct Gateway {
     watchdog: Option<Watchdog>,
     wire: WireHandle,
     intake: Intake,
+    path: Arc<WritePath>,
     admin: AdminHandle,
     readiness: Readiness,
     drain: Duration,
@@ -92,7 +99,11 @@ impl Gateway {
             None => None,
         };
 
-        // 4. What operators see.
+        // 4. The journal: what an earlier life acknowledged goes on its way first.
+        let journal = open_journal(configuration, &intake, dead_letters.clone())?;
+        let path = Arc::new(WritePath::new(intake.clone(), journal));
+
+        // 5. What operators see.
         let readiness = Readiness::new();
         let address = configuration.listen.http;
         let letters = match &dead_letters {
@@ -103,7 +114,7 @@ impl Gateway {
                 let identities = users.map(|user| (user.name.clone(), user.identity.clone()));
                 let replayer = Replayer::new(
                     store.clone(),
-                    intake.clone(),
+                    path.clone(),
                     &budget,
                     client,
                     identities.collect(),
@@ -122,7 +133,7 @@ impl Gateway {
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 5. The way in, last.
+        // 6. The way in, last.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -132,13 +143,7 @@ impl Gateway {
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
         };
-        let wire = wire::start(
-            settings,
-            users(configuration),
-            Arc::new(intake.clone()),
-            budget,
-            tls,
-        )?;
+        let wire = wire::start(settings, users(configuration), path.clone(), budget, tls)?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
@@ -146,6 +151,7 @@ impl Gateway {
             watchdog,
             wire,
             intake,
+            path,
             admin,
             readiness,
             drain: Duration::from_secs(configuration.timeouts.drain_s),
@@ -169,8 +175,14 @@ impl Gateway {
         // Threads that end are no hang; and every wait from here on is bounded.
         drop(self.watchdog);
         self.wire.drain(self.drain).await;
+        if let Some(journal) = self.path.journal() {
+            journal.stop_feeding();
+        }
         if let Err(late) = self.intake.drain(self.drain).await {
             tracing::error!("{late}");
+        }
+        if let Some(journal) = self.path.journal() {
+            journal.close();
         }
         self.admin.stop();
     }
@@ -203,6 +215,32 @@ fn watchdog(
         std::process::exit(EXIT_HANG);
     });
     watchdog.map(Some).map_err(GatewayError::Watchdog)
+}
+
+/// Opens the journal, if one is configured. Rows that it cannot deliver become dead letters, or
+/// lines of a file where there is no store for them.
+fn open_journal(
+    configuration: &Configuration,
+    intake: &Intake,
+    dead_letters: Option<DeadLetterStore>,
+) -> Result<Option<Journal>, JournalError> {
+    let Some(directory) = &configuration.journal.directory else {
+        return Ok(None);
+    };
+    let users = configuration.users.iter();
+    let principals =
+        ConfiguredPrincipals::new(users.map(|user| (user.name.clone(), user.identity.clone())));
+    let rejected: Arc<dyn RejectedRows> = match dead_letters {
+        Some(store) => Arc::new(store),
+        None => Arc::new(RejectedFile::new(directory.join("rejected.jsonl"))),
+    };
+    let parts = JournalParts {
+        intake: intake.clone(),
+        principals: Arc::new(principals),
+        rejected,
+        disk: Arc::new(disk::FileSystem),
+    };
+    Journal::open(directory, &configuration.journal, parts).map(Some)
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {

@@ -9,11 +9,15 @@
 //! 5. [`pipeline`] sequences, batches, paces, sends, retries and gives verdicts.
 //! 6. [`cdf`] encodes the requests, signs them and reads CDF's answers.
 //!
+//! Where a session or a table asks for it, [`journal`] stands before the pipeline: rows are
+//! acknowledged once they are safe on disk, and go on from there.
+//!
 //! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
 //! [`supervision`] (threads that hang), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
 //! [`emulator`] (a local CDF) and [`cli`].
 //!
-//! Dependencies point one way: wire → sql → rows → catalog, and wire → pipeline → cdf.
+//! Dependencies point one way: wire → sql → rows → catalog, wire → journal → pipeline
+//! → cdf.
 //! The emulator shares no encoder and no decoder with the rest.
 #![deny(unsafe_code)]
 
@@ -26,6 +30,7 @@ pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;
+pub mod journal;
 pub mod pipeline;
 pub mod rows;
 pub mod sql;

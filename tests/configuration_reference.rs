@@ -2,9 +2,9 @@
 //! differ from the code.
 
 use penstock::config::{
-    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, LimitsTable,
-    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    TimeoutSettings, TransactionSettings,
+    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, JournalSettings,
+    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
+    RuntimeSettings, TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -36,6 +36,7 @@ fn defaults() -> Value {
         "pacing": PacingSettings::default(),
         "limits": LimitsTable::default(),
         "dead_letters": DeadLetterSettings::default(),
+        "journal": JournalSettings::default(),
         "logs": LogSettings::default(),
     })
 }

@@ -9,6 +9,10 @@ mod delivery;
 mod dev_process;
 #[path = "promises/faults.rs"]
 mod faults;
+#[path = "promises/gateway_process.rs"]
+mod gateway_process;
+#[path = "promises/journal.rs"]
+mod journal;
 #[path = "promises/letters_api.rs"]
 mod letters_api;
 #[path = "promises/order.rs"]

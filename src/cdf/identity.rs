@@ -53,6 +53,17 @@ pub enum Credentials {
     FixedToken(Secret),
 }
 
+impl Credentials {
+    /// Whether the gateway can still write with them when the client has gone: what was
+    /// acknowledged before it was delivered needs that.
+    pub fn outlive_the_session(&self) -> bool {
+        match self {
+            // Both are kept in the configuration.
+            Credentials::ClientCredentials { .. } | Credentials::FixedToken(_) => true,
+        }
+    }
+}
+
 /// One principal in one project. Budgets in CDF are counted by principal: identities with
 /// equal `name` and project share a limiter.
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ mod check;
 mod dead_letters;
 mod dev;
 mod emulator;
+mod journal;
 mod quickstart;
 mod serve;
 mod signals;
@@ -26,6 +27,8 @@ enum Command {
     Check(check::CheckArguments),
     /// See, mend and replay rows that CDF refused for good
     DeadLetters(dead_letters::DeadLettersArguments),
+    /// See what is in a journal, check it, mend it
+    Journal(journal::JournalArguments),
     /// Serve clients as a configuration file says
     Serve(serve::ServeArguments),
     /// Run a gateway and a local CDF together, for trying and for tests
@@ -42,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(arguments),
+        Command::Journal(arguments) => journal::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Quickstart(arguments) => quickstart::run(&arguments),

@@ -35,6 +35,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     copy(tree, findings);
     timeouts(tree, findings);
     dead_letters(tree, findings);
+    tree.journal.check(findings);
     logs(tree, findings);
     request_checks::check(tree, findings);
 }

@@ -11,9 +11,9 @@ use super::sources::Sources;
 use super::tree::Tree;
 use super::user::{Password, User, resolve_users};
 use super::{
-    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings, checks,
+    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
+    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    TimeoutSettings, TransactionSettings, checks,
 };
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,7 @@ pub struct Configuration {
     pub memory: MemorySettings,
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
+    pub journal: JournalSettings,
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,
     pub retry: RetrySettings,
@@ -85,6 +86,10 @@ impl Configuration {
             memory: tree.memory,
             transactions: tree.transactions,
             copy: tree.copy,
+            journal: JournalSettings {
+                directory: tree.journal.directory.map(|path| directory.join(path)),
+                ..tree.journal
+            },
             timeouts: tree.timeouts,
             batch: tree.batch,
             retry: tree.retry,

@@ -8,8 +8,8 @@ use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
-    BatchTable, CopySettings, DeadLetterSettings, LimitsTable, ListenSettings, LogSettings,
-    MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
+    BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ pub(super) struct Tree {
     pub memory: MemorySettings,
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
+    pub journal: JournalSettings,
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,
     pub retry: RetrySettings,

@@ -15,7 +15,8 @@ use super::{DeadLetterStore, StoreError};
 use crate::catalog::{self, Table};
 use crate::cdf::{CdfClient, Identity};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::pipeline::{ConnectionBudget, Intake, MemoryBudget, Outcome, Submission, Ticket};
+use crate::journal::WritePath;
+use crate::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
 use crate::rows::RowBatch;
 use crate::telemetry::{DeadLetterMeters, ReplayOutcome};
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ pub struct ReplayedLetter {
 /// Sends letters again.
 pub struct Replayer {
     store: DeadLetterStore,
-    intake: Intake,
+    path: Arc<WritePath>,
     budget: ConnectionBudget,
     client: CdfClient,
     /// Whose credentials a user's rows are sent with now.
@@ -86,14 +87,14 @@ impl Replayer {
     /// replays.
     pub fn new(
         store: DeadLetterStore,
-        intake: Intake,
+        path: Arc<WritePath>,
         budget: &MemoryBudget,
         client: CdfClient,
         identities: HashMap<String, Arc<Identity>>,
     ) -> Self {
         Replayer {
             store,
-            intake,
+            path,
             budget: budget.connection(),
             client,
             identities,
@@ -184,8 +185,9 @@ impl Replayer {
                 batch,
                 connection: CONNECTION,
                 ticket_waits: index == last,
+                sent_before: None,
             };
-            self.intake.submit(table.resource, submission);
+            self.path.submit(table.resource, submission);
             sent.push(Sent {
                 id: letter.id,
                 ticket,

@@ -8,7 +8,7 @@ use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
 use crate::rows::SeriesKey;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Names a request or a look-up of one sequencer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,8 @@ pub enum Call {
         duplicated: Arc<[Reference]>,
         /// When the first attempt began.
         first_sent: Instant,
+        /// When an attempt of an earlier life of the gateway may have begun, at the earliest.
+        sent_before: Option<SystemTime>,
     },
 }
 

@@ -68,6 +68,23 @@ impl MemoryBudget {
         }
     }
 
+    /// A budget that is not part of what clients share, and not counted with it.
+    pub fn apart(bytes_max: usize) -> Self {
+        let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS);
+        MemoryBudget {
+            bytes: Arc::new(Semaphore::new(bytes_max)),
+            reserve: Arc::new(Semaphore::new(0)),
+            small_bytes_max: 0,
+            gauges: MemoryGauges {
+                budget_bytes: Gauge::noop(),
+                used_bytes: Gauge::noop(),
+                staged_bytes: Gauge::noop(),
+            },
+            bytes_max,
+            connection_bytes_max: bytes_max,
+        }
+    }
+
     /// A share for a new connection.
     pub fn connection(&self) -> ConnectionBudget {
         ConnectionBudget {
@@ -115,6 +132,26 @@ impl ConnectionBudget {
             _connection: connection,
             _shared: shared,
         }
+    }
+}
+
+impl ConnectionBudget {
+    /// The same bytes, if they are free now and nobody waits for them.
+    pub fn try_acquire(&self, bytes: usize) -> Option<MemoryPermit> {
+        let own = bytes
+            .saturating_add(SUBMISSION_BYTES)
+            .min(self.shared.connection_bytes_max.max(1));
+        let own = u32::try_from(own).unwrap_or(u32::MAX);
+        let connection = self.bytes.clone().try_acquire_many_owned(own).ok()?;
+        let shared = self.shared.bytes.clone().try_acquire_many_owned(own).ok()?;
+        let used_bytes = self.shared.gauges.used_bytes.clone();
+        used_bytes.increment(f64::from(own));
+        Some(MemoryPermit {
+            bytes: own,
+            used_bytes,
+            _connection: connection,
+            _shared: shared,
+        })
     }
 }
 

@@ -27,5 +27,6 @@ pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
 pub use refused_row::RefusedRow;
 pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
-pub use submission::Submission;
-pub use ticket::{Outcome, Ticket, TicketPart};
+pub use segment::RowVerdict;
+pub use submission::{JOURNAL_CONNECTION, Submission};
+pub use ticket::{JournalRecord, Outcome, Ticket, TicketPart};

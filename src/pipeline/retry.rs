@@ -3,7 +3,7 @@
 //! Owns the only use of the `backoff` crate: its exponential policy, with its own jitter
 //! turned off. Promises full jitter (a delay is drawn evenly from zero to the interval, so
 //! that clients that failed together do not come back together), never less than Retry-After,
-//! and an end. Never decides what may be repeated. No other file knows the crate's types: it
+//! and an end, but for rows of the journal. Never decides what may be repeated. No other file knows the crate's types: it
 //! is unmaintained (RUSTSEC-2025-0012, docs/decisions/backoff.md), and this keeps it replaceable.
 
 use crate::config::RetrySettings;
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Retry {
     intervals: ExponentialBackoff,
-    give_up_at: Instant,
+    /// `None`: never.
+    give_up_at: Option<Instant>,
 }
 
 impl Retry {
@@ -34,7 +35,15 @@ impl Retry {
                 max_elapsed_time: None,
                 ..ExponentialBackoff::default()
             },
-            give_up_at: began + Duration::from_secs(settings.elapsed_max_s),
+            give_up_at: Some(began + Duration::from_secs(settings.elapsed_max_s)),
+        }
+    }
+
+    /// For rows that have been acknowledged already: they are sent until CDF has an answer.
+    pub fn endless(settings: &RetrySettings, began: Instant) -> Self {
+        Retry {
+            give_up_at: None,
+            ..Self::new(settings, began)
         }
     }
 
@@ -50,7 +59,7 @@ impl Retry {
         let jittered = Duration::from_nanos(random.random_range(0..=interval_ns));
         let delay = jittered.max(retry_after.unwrap_or_default());
         let at = now.checked_add(delay)?;
-        (at <= self.give_up_at).then_some(at)
+        self.give_up_at.is_none_or(|end| at <= end).then_some(at)
     }
 }
 

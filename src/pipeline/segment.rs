@@ -37,11 +37,18 @@ impl Segment {
         if rows == 0 {
             return;
         }
+        if let Some(record) = part.record() {
+            record.settled(&self.submission, self.rows.clone(), verdict);
+            return;
+        }
         let first = self.submission.batch.row_number(self.rows.start);
         match verdict {
             RowVerdict::Accepted => part.accept(rows),
             RowVerdict::Rejected(reason) => {
                 part.reject_rows(&self.submission.batch, self.rows.clone(), reason);
+            }
+            RowVerdict::Stopped(reason) => {
+                part.reject(rows, first, reason);
             }
             RowVerdict::Failed(reason) => part.fail(rows, first, reason),
             RowVerdict::Unknown(reason) => part.unknown(rows, first, reason),
@@ -56,6 +63,8 @@ pub enum RowVerdict {
     Accepted,
     /// They can never succeed.
     Rejected(Box<Diagnostic>),
+    /// CDF does not let their identity write: not their fault, and it may be mended.
+    Stopped(Box<Diagnostic>),
     /// Not sent, or surely not accepted, and not sent again.
     Failed(Box<Diagnostic>),
     /// Sent, and nobody knows.

@@ -187,11 +187,13 @@ impl RequestSender for CdfSender {
             Call::SettleCreates {
                 duplicated,
                 first_sent,
+                sent_before,
             } => {
                 let age = first_sent.elapsed();
                 let first_sent = SystemTime::now()
                     .checked_sub(age)
                     .unwrap_or(SystemTime::UNIX_EPOCH);
+                let first_sent = sent_before.map_or(first_sent, |before| before.min(first_sent));
                 let operation = Operation::writing(attempt.resource);
                 let settled = self
                     .client

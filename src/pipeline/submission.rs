@@ -7,6 +7,10 @@ use super::{MemoryPermit, TicketPart};
 use crate::cdf::Identity;
 use crate::rows::RowBatch;
 use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The connection that rows of the journal belong to, whoever wrote them: they have one order.
+pub const JOURNAL_CONNECTION: u64 = u64::MAX;
 
 /// What a connection hands to a batcher.
 #[derive(Debug)]
@@ -22,4 +26,7 @@ pub struct Submission {
     pub connection: u64,
     /// The statement has no more rows: somebody waits, so do not linger.
     pub ticket_waits: bool,
+    /// An attempt with these rows may have been made before, not earlier than this: an object
+    /// that exists already may be our own.
+    pub sent_before: Option<SystemTime>,
 }

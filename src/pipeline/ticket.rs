@@ -2,11 +2,15 @@
 //!
 //! Owns the counts and the first error of a statement. Promises that it settles: a part that
 //! is dropped, by a panic, a killed actor or a shutdown, counts its open rows as failed if no
-//! request with them was sent and as unknown (40003) after. Never counts a row twice.
+//! request with them was sent and as unknown (40003) after. A part may stand for a record of
+//! the journal instead, which is told of its verdicts. Never counts a row twice.
 
+use super::Submission;
 use super::refused_row::{RefusedRow, is_of_the_row};
+use super::segment::RowVerdict;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::RowBatch;
+use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,10 +63,27 @@ pub struct Ticket {
     shared: Arc<Shared>,
 }
 
+/// A record of the journal whose rows are under way: their statement has been answered, and the
+/// record goes on until each of them has a verdict. Dropped without one, it comes again.
+pub trait JournalRecord: fmt::Debug + Send + Sync {
+    /// Rows `rows` of the submission's batch got `verdict`. Must not block.
+    fn settled(&self, submission: &Arc<Submission>, rows: Range<usize>, verdict: &RowVerdict);
+
+    /// Whether it was parked because CDF did not let its identity write, and is now tried again.
+    fn is_parked(&self) -> bool;
+}
+
+/// Who is told of verdicts.
+#[derive(Debug)]
+enum Waiter {
+    Statement(Arc<Shared>),
+    Record(Box<dyn JournalRecord>),
+}
+
 /// The working side, one per batch, moved along with its rows.
 #[derive(Debug)]
 pub struct TicketPart {
-    shared: Arc<Shared>,
+    waiter: Waiter,
     first_row_number: u64,
     open_rows: AtomicU64,
     sent: AtomicBool,
@@ -92,7 +113,7 @@ impl Ticket {
     pub fn part(&self, rows: u64, first_row_number: u64) -> TicketPart {
         self.shared.state().open_parts += 1;
         TicketPart {
-            shared: self.shared.clone(),
+            waiter: Waiter::Statement(self.shared.clone()),
             first_row_number,
             open_rows: AtomicU64::new(rows),
             sent: AtomicBool::new(false),
@@ -132,6 +153,29 @@ impl Ticket {
 }
 
 impl TicketPart {
+    /// The part of a record of the journal: no statement waits for it.
+    pub fn of_record(record: Box<dyn JournalRecord>) -> Self {
+        TicketPart {
+            waiter: Waiter::Record(record),
+            first_row_number: 0,
+            open_rows: AtomicU64::new(0),
+            sent: AtomicBool::new(false),
+        }
+    }
+
+    /// The record of the journal that this is a part of.
+    pub fn record(&self) -> Option<&dyn JournalRecord> {
+        match &self.waiter {
+            Waiter::Statement(_) => None,
+            Waiter::Record(record) => Some(&**record),
+        }
+    }
+
+    /// Whether the rows have been acknowledged already: they must not be given up.
+    pub fn is_journaled(&self) -> bool {
+        matches!(self.waiter, Waiter::Record(_))
+    }
+
     /// From now on a drop means that the outcome of the open rows is unknown.
     pub fn mark_sent(&self) {
         self.sent.store(true, Ordering::Release);
@@ -139,7 +183,10 @@ impl TicketPart {
 
     /// Whether the statement no longer wants its unsent rows delivered.
     pub fn is_aborted(&self) -> bool {
-        self.shared.aborted.load(Ordering::Acquire)
+        match &self.waiter {
+            Waiter::Statement(shared) => shared.aborted.load(Ordering::Acquire),
+            Waiter::Record(_) => false,
+        }
     }
 
     /// Rows without a verdict.
@@ -147,18 +194,17 @@ impl TicketPart {
         self.open_rows.load(Ordering::Acquire)
     }
 
-    /// CDF accepted `rows` rows.
+    /// CDF accepted `rows` rows, or the journal has them.
     pub fn accept(&self, rows: u64) {
-        let rows = self.close(rows);
-        self.shared.state().outcome.accepted += rows;
+        self.count(rows, |outcome, rows| outcome.accepted += rows);
     }
 
     /// `rows` rows, the first of them row `row_number`, can never succeed.
     pub fn reject(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
-        let rows = self.close(rows);
-        let mut state = self.shared.state();
-        state.outcome.rejected += rows;
-        note_error(&mut state.outcome, row_number, reason);
+        self.count(rows, |outcome, rows| {
+            outcome.rejected += rows;
+            note_error(outcome, row_number, reason);
+        });
     }
 
     /// Rows `rows` of `batch`, which this part stands for, can never succeed. They are kept where
@@ -168,32 +214,44 @@ impl TicketPart {
         if count == 0 {
             return;
         }
-        if !(self.shared.ignores_refusals && is_of_the_row(reason)) {
-            let first = batch.row_number(rows.start);
-            self.reject(count, first, reason);
-            return;
-        }
+        let shared = match &self.waiter {
+            Waiter::Statement(shared) if shared.ignores_refusals && is_of_the_row(reason) => shared,
+            Waiter::Statement(_) | Waiter::Record(_) => {
+                let first = batch.row_number(rows.start);
+                self.reject(count, first, reason);
+                return;
+            }
+        };
         let refused: Vec<RefusedRow> = RefusedRow::of(batch, rows, reason).collect();
         let closed = self.close(count);
-        let mut state = self.shared.state();
+        let mut state = shared.state();
         state.outcome.ignored += closed;
         state.refused.extend(refused);
     }
 
     /// `rows` rows were not sent, or were surely not accepted, and will not be sent again.
     pub fn fail(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
-        let rows = self.close(rows);
-        let mut state = self.shared.state();
-        state.outcome.failed += rows;
-        note_error(&mut state.outcome, row_number, reason);
+        self.count(rows, |outcome, rows| {
+            outcome.failed += rows;
+            note_error(outcome, row_number, reason);
+        });
     }
 
     /// `rows` rows were sent, and nobody knows whether CDF has them.
     pub fn unknown(&self, rows: u64, row_number: u64, reason: &Diagnostic) {
-        let rows = self.close(rows);
-        let mut state = self.shared.state();
-        state.outcome.unknown += rows;
-        note_error(&mut state.outcome, row_number, reason);
+        self.count(rows, |outcome, rows| {
+            outcome.unknown += rows;
+            note_error(outcome, row_number, reason);
+        });
+    }
+
+    /// Counts for the statement; a record of the journal is told by
+    /// [`JournalRecord::settled`] instead.
+    fn count(&self, rows: u64, count: impl FnOnce(&mut Outcome, u64)) {
+        if let Waiter::Statement(shared) = &self.waiter {
+            let rows = self.close(rows);
+            count(&mut shared.state().outcome, rows);
+        }
     }
 
     /// Takes up to `rows` from the open rows, so that no row is counted twice.
@@ -222,9 +280,12 @@ fn note_error(outcome: &mut Outcome, row_number: u64, reason: &Diagnostic) {
 
 impl Drop for TicketPart {
     fn drop(&mut self) {
+        let Waiter::Statement(shared) = &self.waiter else {
+            return;
+        };
         let open = self.open_rows.swap(0, Ordering::AcqRel);
         let sent = self.sent.load(Ordering::Acquire);
-        let mut state = self.shared.state();
+        let mut state = shared.state();
         if open > 0 {
             let reason = if sent {
                 state.outcome.unknown += open;
@@ -244,7 +305,7 @@ impl Drop for TicketPart {
         state.open_parts -= 1;
         if state.open_parts == 0 {
             drop(state);
-            self.shared.settled.notify_waiters();
+            shared.settled.notify_waiters();
         }
     }
 }

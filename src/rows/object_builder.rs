@@ -5,12 +5,13 @@
 //! Never knows a table by name.
 
 use super::cdf_rules::{check_identifier, check_metadata, check_not_empty, check_time};
+use super::objects::row_key_hash;
 use super::refusal::{check_nullable, column_at, in_column, null_value, read_only};
 use super::row_numbers::RowNumberLog;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
     BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn,
-    WireFormat, hash_key,
+    WireFormat,
 };
 use crate::catalog::{Access, Column, ColumnType, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -137,25 +138,9 @@ impl ObjectBuilder {
 
     /// The hash of the open row's key; 0 when a part of it is missing.
     fn key_hash(&self) -> u64 {
-        let part = |column: usize| {
-            let target = &self.columns[self.places[column]?];
-            if !target.present[self.rows] {
-                return None;
-            }
-            match &target.values {
-                ObjectValues::Text(values) => Some(hash_key(values.bytes(self.rows))),
-                ObjectValues::BigInt(values) => Some(hash_key(&values[self.rows])),
-                _ => None,
-            }
-        };
-        match self.table.key {
-            [] => 0,
-            [single] => part(*single).unwrap_or(0),
-            several => {
-                let parts: Option<Vec<u64>> = several.iter().map(|index| part(*index)).collect();
-                parts.map_or(0, |parts| hash_key(parts.as_slice()))
-            }
-        }
+        row_key_hash(self.table, self.rows, |column| {
+            self.places[column].map(|place| &self.columns[place])
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! columns have one entry per row and that a missing value is a null. Never knows the JSON:
 //! the encoder goes by the catalog's field names.
 
-use super::{RowNumbers, TextColumn};
+use super::{RowNumbers, TextColumn, hash_key};
 use crate::catalog::Table;
 
 /// Values of one column; a null has a placeholder here and `false` in `present`.
@@ -20,6 +20,34 @@ pub enum ObjectValues {
     /// JSON as the client wrote it, checked.
     Json(TextColumn),
     BigIntArray(Vec<Vec<i64>>),
+}
+
+/// The hash of the key of row `row` of `table`, by [`hash_key`]; 0 when a part of it is missing.
+/// `column` finds a column of the batch by its index in the table.
+pub fn row_key_hash<'a>(
+    table: &Table,
+    row: usize,
+    column: impl Fn(usize) -> Option<&'a ObjectColumn>,
+) -> u64 {
+    let part = |index: usize| {
+        let column = column(index)?;
+        if !column.present[row] {
+            return None;
+        }
+        match &column.values {
+            ObjectValues::Text(values) => Some(hash_key(values.bytes(row))),
+            ObjectValues::BigInt(values) => Some(hash_key(&values[row])),
+            _ => None,
+        }
+    };
+    match table.key {
+        [] => 0,
+        [single] => part(*single).unwrap_or(0),
+        several => {
+            let parts: Option<Vec<u64>> = several.iter().map(|index| part(*index)).collect();
+            parts.map_or(0, |parts| hash_key(parts.as_slice()))
+        }
+    }
 }
 
 /// One column of a batch.

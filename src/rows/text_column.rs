@@ -48,6 +48,31 @@ impl TextColumn {
         self.bytes.len()
     }
 
+    /// The end of each value in [`TextColumn::all_bytes`].
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The bytes of all values, end to end.
+    pub fn all_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A column of these parts; `None` unless the ends ascend to the end of `bytes` and every
+    /// value is UTF-8.
+    pub fn from_parts(ends: Vec<u32>, bytes: Vec<u8>) -> Option<Self> {
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let mut before = 0;
+        for end in &ends {
+            let end = *end as usize;
+            if end < before || !text.is_char_boundary(end) {
+                return None;
+            }
+            before = end;
+        }
+        (before == bytes.len()).then_some(TextColumn { ends, bytes })
+    }
+
     /// Keeps the first `rows` values: how a half-read row is taken back.
     pub fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);

@@ -7,6 +7,7 @@
 //! a user's data or a secret into a label.
 
 mod dead_letter_meters;
+mod journal_meters;
 mod labels;
 pub mod logs;
 mod meters;
@@ -15,6 +16,7 @@ pub mod names;
 mod prometheus;
 
 pub use dead_letter_meters::DeadLetterMeters;
+pub use journal_meters::JournalMeters;
 pub use labels::{
     Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
     RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind, TokenOutcome,

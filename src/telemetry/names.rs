@@ -22,6 +22,16 @@ const REQUEST_ROWS: &[f64] = &[
     1.0, 10.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 25_000.0, 50_000.0, 100_000.0,
 ];
 
+/// Seconds that a disk takes to say that bytes are safe.
+const SYNC_SECONDS: &[f64] = &[
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
+
+/// Records that share one sync.
+const GROUP_RECORDS: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1000.0, 10_000.0,
+];
+
 /// Bytes of one request.
 const REQUEST_BYTES: &[f64] = &[
     256.0,
@@ -105,6 +115,38 @@ metrics_table! {
         "Times that a circuit breaker opened";
     ROWS_SETTLED: "penstock_rows_settled_total", Counter, Count("rows"), ["resource", "verdict"],
         "Rows with a verdict, by verdict";
+    JOURNAL_BYTES: "penstock_journal_bytes", Gauge, Bytes, [],
+        "Bytes of the journal's files, parked rows included";
+    JOURNAL_BYTES_MAX: "penstock_journal_max_bytes", Gauge, Bytes, [],
+        "Bytes that the journal may hold; 0 without a journal";
+    JOURNAL_SEGMENTS: "penstock_journal_segments", Gauge, Count("segments"), [],
+        "Files of the journal";
+    JOURNAL_RECORDS: "penstock_journal_records_total", Counter, Count("records"), [],
+        "Records that were written to the journal and are safe";
+    JOURNAL_APPENDED: "penstock_journal_appended_bytes_total", Counter, Bytes, [],
+        "Bytes that were written to the journal and are safe";
+    JOURNAL_GROUP_RECORDS: "penstock_journal_group_records", Histogram(GROUP_RECORDS), Count("records"), [],
+        "Records that one sync of the disk made safe";
+    JOURNAL_SYNC: "penstock_journal_sync_seconds", Histogram(SYNC_SECONDS), Seconds, [],
+        "Time that the disk took to make a group of records safe";
+    JOURNAL_FAILURES: "penstock_journal_failures_total", Counter, Count("groups"), [],
+        "Groups of records that the disk failed to make safe; their statements failed";
+    JOURNAL_DISK_FULL: "penstock_journal_disk_full", Gauge, Count("1 while it is full"), [],
+        "Whether the journal's disk is full";
+    JOURNAL_BACKLOG: "penstock_journal_backlog_records", Gauge, Count("records"), [],
+        "Records that are only on disk and wait to be read back";
+    JOURNAL_OLDEST: "penstock_journal_oldest_age_seconds", Gauge, Seconds, [],
+        "Age of the oldest record that is read back; 0 when nothing waits";
+    JOURNAL_DAMAGES: "penstock_journal_damages_total", Counter, Count("places"), [],
+        "Places of the journal that were found damaged";
+    JOURNAL_DAMAGED_ROWS: "penstock_journal_damaged_rows_total", Counter, Count("rows"), [],
+        "Acknowledged rows in damaged places, as far as they can be counted";
+    JOURNAL_REJECTED_ROWS: "penstock_journal_rejected_rows_total", Counter, Count("rows"), [],
+        "Acknowledged rows that CDF refused or whose fate is unknown: they became dead letters";
+    JOURNAL_PARKED: "penstock_journal_parked_bytes", Gauge, Bytes, [],
+        "Bytes of parked rows: those of principals that CDF does not let write";
+    JOURNAL_IDENTITIES_STOPPED: "penstock_journal_identities_stopped", Gauge, Count("principals"), [],
+        "Principals with parked rows, counted for each resource";
     TOKEN_REQUESTS: "penstock_token_requests_total", Counter, Count("requests"), ["outcome"],
         "Requests for an access token, by how they ended";
     ACTOR_RESTARTS: "penstock_actor_restarts_total", Counter, Count("restarts"), ["actor"],

@@ -26,6 +26,7 @@ impl Session {
     /// Runs a COPY and answers it.
     pub(super) async fn copy_in(&mut self, copy: &CopyStatement) -> Result<(), Failure> {
         self.check_writable("COPY FROM")?;
+        self.check_ack(copy.table)?;
         let is_in_query = !matches!(self.query_progress, QueryProgress::None);
         if !is_in_query {
             // The client sends no data before it has all earlier replies.

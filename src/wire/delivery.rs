@@ -10,8 +10,10 @@ use super::group::Group;
 use super::numbering::Origin;
 use super::signals::Signals;
 use crate::cdf::Identity;
+use crate::config::AckMode;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{ConnectionBudget, Outcome, Submission};
+use crate::rows::RowBatch;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,8 @@ pub(super) struct Verdicts {
     pub(super) unknown: u64,
     /// Refused, and their statements go on without them.
     pub(super) ignored: u64,
+    /// Some count as accepted when they are in the journal.
+    pub(super) journaled: bool,
     /// The first row without success, in the order of the statements.
     pub(super) first_error: Option<FirstError>,
     /// The error that made the others fail; usually the same.
@@ -58,6 +62,8 @@ pub(super) struct Delivery {
     pub(super) destination: Arc<dyn Destination>,
     pub(super) budget: ConnectionBudget,
     pub(super) identity: Arc<Identity>,
+    /// The gateway's user.
+    pub(super) user: Arc<str>,
     /// The connection's number, for fair shares and logs.
     pub(super) connection: u64,
     pub(super) signals: Rc<Signals>,
@@ -68,11 +74,15 @@ impl Delivery {
     /// linger.
     pub(super) async fn send(&self, group: &mut Group, is_last: bool) -> Result<(), Halt> {
         while let Some((index, bytes)) = group.next_staged() {
-            let resource = group.runs[index].table.resource;
-            if group
-                .resource_under_way
-                .is_some_and(|under_way| under_way != resource)
-            {
+            let (table, ack) = (group.runs[index].table, group.runs[index].ack);
+            let resource = table.resource;
+            let waits = match group.under_way {
+                // The journal keeps their order.
+                Some((_, AckMode::Journaled)) if ack == AckMode::Journaled => false,
+                Some(under_way) => under_way != (resource, ack),
+                None => false,
+            };
+            if waits {
                 self.settle_so_far(group).await?;
             }
             // Those before it were looked at with their own batches, and are again at the end.
@@ -80,6 +90,19 @@ impl Delivery {
             if ticket.has_failed() {
                 return Err(Halt::Failed);
             }
+            // Room before memory: who waits for the journal must not keep others from sending.
+            let room = match self.destination.journal() {
+                Some(journal) if ack == AckMode::Journaled => {
+                    let rows = group.runs[index].batches.front().map_or(0, RowBatch::rows);
+                    let admitted = tokio::select! {
+                        biased;
+                        () = self.signals.interrupted() => return Err(Halt::Cancelled),
+                        admitted = journal.admit(bytes, rows) => admitted,
+                    };
+                    Some((journal, admitted))
+                }
+                _ => None,
+            };
             let permit = tokio::select! {
                 biased;
                 () = self.signals.interrupted() => return Err(Halt::Cancelled),
@@ -96,10 +119,21 @@ impl Delivery {
                 permit,
                 connection: self.connection,
                 ticket_waits: is_last && group.staged_bytes() == 0,
+                sent_before: None,
             };
             group.is_hurried = submission.ticket_waits;
-            group.resource_under_way = Some(resource);
-            self.destination.submit(resource, submission);
+            group.under_way = Some((resource, ack));
+            match room {
+                None => self.destination.submit(resource, submission),
+                Some((journal, Ok(room))) => {
+                    journal.append(submission, table, self.user.clone(), room);
+                }
+                Some((_, Err(refusal))) => {
+                    let rows = submission.batch.rows() as u64;
+                    let first = submission.batch.row_number(0);
+                    submission.part.fail(rows, first, &refusal);
+                }
+            }
         }
         Ok(())
     }
@@ -164,13 +198,13 @@ impl Delivery {
     /// Drops what is not under way.
     fn abort(&self, group: &Group) {
         group.abort();
-        if let Some(resource) = group.resource_under_way {
+        if let Some((resource, _)) = group.under_way {
             self.destination.cancelled(&self.identity, resource);
         }
     }
 
     fn hurry(&self, group: &Group) {
-        if let Some(resource) = group.resource_under_way {
+        if let Some((resource, AckMode::Delivered)) = group.under_way {
             self.destination.ticket_waits(&self.identity, resource);
         }
     }
@@ -184,7 +218,10 @@ async fn all_settled(group: &Group) {
 
 /// Adds up what is known of every row.
 pub(super) fn verdicts(group: &Group) -> Verdicts {
-    let mut verdicts = Verdicts::default();
+    let mut verdicts = Verdicts {
+        journaled: group.is_journaled(),
+        ..Verdicts::default()
+    };
     for numbering in &group.numberings {
         let Outcome {
             accepted,

@@ -6,6 +6,7 @@
 
 use crate::catalog::Resource;
 use crate::cdf::Identity;
+use crate::journal::{Journal, WritePath};
 use crate::pipeline::{Intake, Submission};
 use std::sync::Arc;
 
@@ -20,6 +21,29 @@ pub trait Destination: Send + Sync + 'static {
     /// A statement of `identity` was broken off and its tickets aborted: give up what of it
     /// still waits.
     fn cancelled(&self, identity: &Identity, resource: Resource);
+
+    /// Where rows are written down, if there is a journal.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
+}
+
+impl Destination for WritePath {
+    fn submit(&self, resource: Resource, submission: Submission) {
+        WritePath::submit(self, resource, submission);
+    }
+
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
+        WritePath::ticket_waits(self, identity, resource);
+    }
+
+    fn cancelled(&self, identity: &Identity, resource: Resource) {
+        WritePath::cancelled(self, identity, resource);
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        WritePath::journal(self)
+    }
 }
 
 impl Destination for Intake {

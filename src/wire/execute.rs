@@ -90,6 +90,7 @@ impl Session {
         self.check_writable("INSERT")?;
         let started = Instant::now();
         let table = insert.table();
+        self.check_ack(table)?;
         let mut batch = self.begin_rows(RunKind::Insert, table, insert.columns());
         let mut reader = insert.reader(bindings);
         let mut rows = 0;

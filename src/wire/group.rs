@@ -6,6 +6,7 @@
 
 use super::numbering::Numbering;
 use crate::catalog::{Resource, Table};
+use crate::config::AckMode;
 use crate::rows::RowBatch;
 use std::collections::VecDeque;
 
@@ -27,6 +28,8 @@ pub(super) struct Run {
     pub(super) table: &'static Table,
     pub(super) columns: Vec<usize>,
     pub(super) kind: RunKind,
+    /// When its rows are acknowledged.
+    pub(super) ack: AckMode,
     /// Index of its rows' numbering.
     pub(super) numbering: usize,
     /// Not sent yet.
@@ -58,8 +61,9 @@ pub(super) struct Group {
     pub(super) letter_bytes: usize,
     /// The run whose batches go next.
     next_run: usize,
-    /// Whose rows are under way: those of another resource wait for them.
-    pub(super) resource_under_way: Option<Resource>,
+    /// Whose rows are under way: those of another resource wait for them, unless both are
+    /// journaled.
+    pub(super) under_way: Option<(Resource, AckMode)>,
     /// Numberings before this one have all their verdicts.
     pub(super) settled: usize,
     /// The pipeline knows that somebody waits for what was sent last.
@@ -74,8 +78,9 @@ impl Group {
         kind: RunKind,
         table: &'static Table,
         columns: &[usize],
+        ack: AckMode,
     ) -> usize {
-        if !self.continues(kind, table, columns) {
+        if !self.continues(kind, table, columns, ack) {
             // A COPY numbers its rows by itself, from 1.
             let shared =
                 kind == RunKind::Insert && self.runs.last().is_some_and(|run| run.kind == kind);
@@ -86,6 +91,7 @@ impl Group {
                 table,
                 columns: columns.to_vec(),
                 kind,
+                ack,
                 numbering: self.numberings.len() - 1,
                 batches: VecDeque::new(),
             });
@@ -106,11 +112,15 @@ impl Group {
         kind: RunKind,
         table: &'static Table,
         columns: &[usize],
+        ack: AckMode,
     ) -> bool {
         !self.is_sealed
             && kind == RunKind::Insert
             && self.runs.last().is_some_and(|run| {
-                run.kind == kind && std::ptr::eq(run.table, table) && run.columns == columns
+                run.kind == kind
+                    && run.ack == ack
+                    && std::ptr::eq(run.table, table)
+                    && run.columns == columns
             })
     }
 
@@ -171,7 +181,12 @@ impl Group {
 
     /// Whether a batch was sent, so that discarding cannot undo everything.
     pub(super) fn is_sent(&self) -> bool {
-        self.resource_under_way.is_some()
+        self.under_way.is_some()
+    }
+
+    /// Whether some of its rows are acknowledged by the journal.
+    pub(super) fn is_journaled(&self) -> bool {
+        self.runs.iter().any(|run| run.ack == AckMode::Journaled)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -228,7 +243,7 @@ mod tests {
 
     /// Begins a statement of `rows` rows.
     fn add(group: &mut Group, kind: RunKind, table: usize, columns: &[usize], rows: u64) -> usize {
-        let statement = group.begin_statement(kind, TABLES[table], columns);
+        let statement = group.begin_statement(kind, TABLES[table], columns, AckMode::Delivered);
         group.add_rows(rows);
         statement
     }

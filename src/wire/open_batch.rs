@@ -9,6 +9,7 @@ use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
 use super::transaction::Transaction;
 use crate::catalog::Table;
+use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
 use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
@@ -40,11 +41,12 @@ impl Session {
         table: &'static Table,
         columns: &[usize],
     ) -> OpenBatch {
-        let continues = self.group().continues(kind, table, columns);
+        let ack = self.ack_of(table);
+        let continues = self.group().continues(kind, table, columns, ack);
         if !continues {
             self.stage_open_batch();
         }
-        let statement = self.group().begin_statement(kind, table, columns);
+        let statement = self.group().begin_statement(kind, table, columns, ack);
         match self.open_batch.take() {
             Some(mut batch) => {
                 batch.statement = statement;
@@ -63,6 +65,47 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// When rows of `table` are acknowledged now.
+    pub(super) fn ack_of(&self, table: &Table) -> AckMode {
+        self.ack.unwrap_or_else(|| {
+            self.delivery
+                .destination
+                .journal()
+                .map_or(AckMode::Delivered, |journal| {
+                    journal.settings().ack_of(table)
+                })
+        })
+    }
+
+    /// Whether rows of `table` can be acknowledged as they are to be.
+    ///
+    /// # Errors
+    /// 55000 without a journal, 0A000 for a user whose credentials are not kept.
+    pub(super) fn check_ack(&self, table: &Table) -> Result<(), Box<Diagnostic>> {
+        if self.ack_of(table) == AckMode::Delivered {
+            return Ok(());
+        }
+        if self.delivery.destination.journal().is_none() {
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "penstock.ack is journaled, and this gateway has no journal",
+                )
+                .with_hint("Set [journal] directory, or SET penstock.ack = 'delivered'."),
+            ));
+        }
+        if !self.user.identity.credentials.outlive_the_session() {
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    "rows of a user whose credentials the gateway does not keep cannot be journaled",
+                )
+                .with_hint("SET penstock.ack = 'delivered'."),
+            ));
+        }
+        Ok(())
     }
 
     fn value_settings(&mut self) -> ValueSettings {

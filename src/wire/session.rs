@@ -22,6 +22,7 @@ use super::transport::Transport;
 use super::user::GatewayUser;
 use super::welcome::Welcomed;
 use super::withheld::{Withheld, with_counts};
+use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::Settings;
 use crate::telemetry::ConnectionEnd;
@@ -107,6 +108,8 @@ pub(super) struct Session {
     pub(super) settings_may_roll_back: bool,
     /// Whether statements must not write, by the settings.
     pub(super) is_read_only: bool,
+    /// When rows are acknowledged, if the session asks for something.
+    pub(super) ack: Option<AckMode>,
     /// Settings changed since the client was last told.
     reports_are_due: bool,
     /// Bytes of a message's body that are to be dropped before the next message.
@@ -135,11 +138,13 @@ impl Session {
             destination: gateway.destination.clone(),
             budget: gateway.budget.connection(),
             identity: user.identity.clone(),
+            user: user.name.as_str().into(),
             connection: u64::from(process_id.unsigned_abs()),
             signals: signals.clone(),
         };
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
+        let ack = settings.ack();
         Session {
             gateway,
             transport,
@@ -162,6 +167,7 @@ impl Session {
             started: None,
             settings_may_roll_back: false,
             is_read_only,
+            ack,
             reports_are_due: false,
             unread_bytes: 0,
             is_skipping: false,
@@ -321,6 +327,7 @@ impl Session {
         self.end_batch_of_other_settings();
         self.encoding = self.settings.client_encoding().into();
         self.is_read_only = self.settings.read_only();
+        self.ack = self.settings.ack();
         self.reports_are_due = true;
     }
 

@@ -67,10 +67,16 @@ fn counts(verdicts: &Verdicts) -> String {
         unsent,
         unknown,
         ignored,
+        journaled,
         ..
     } = verdicts;
     let rows = accepted + rejected + unsent + unknown + ignored;
-    let mut parts = vec![format!("{accepted} of {rows} rows are in CDF")];
+    let place = if *journaled {
+        "in CDF or in the journal"
+    } else {
+        "in CDF"
+    };
+    let mut parts = vec![format!("{accepted} of {rows} rows are {place}")];
     for (count, what) in [
         (rejected, "refused"),
         (ignored, "refused and left out"),

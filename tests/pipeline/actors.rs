@@ -176,6 +176,7 @@ impl Pipeline {
             batch,
             connection: 1,
             ticket_waits: true,
+            sent_before: None,
         };
         self.intake.submit(resource, submission);
     }

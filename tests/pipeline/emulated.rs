@@ -48,6 +48,7 @@ impl Pipeline {
             batch,
             connection: 1,
             ticket_waits: true,
+            sent_before: None,
         };
         self.intake.submit(resource, submission);
         ticket.settled().await
@@ -233,6 +234,7 @@ fn an_address_where_nobody_listens_is_tried_until_the_ticket_is_cancelled() {
             batch,
             connection: 1,
             ticket_waits: true,
+            sent_before: None,
         };
         pipeline.intake.submit(Resource::RawRows, submission);
         ticket.abort();

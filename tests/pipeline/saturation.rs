@@ -239,6 +239,7 @@ impl Saturation {
             batch,
             connection: load as u64,
             ticket_waits: false,
+            sent_before: None,
         };
         self.open[sequencer] += 1;
         self.sequencers[sequencer].0.submit(self.now, submission);
@@ -267,6 +268,7 @@ impl Saturation {
             batch,
             connection: u64::MAX,
             ticket_waits: true,
+            sent_before: None,
         };
         self.open_probes.push((self.now, ticket));
         self.sequencers[0].0.submit(self.now, submission);

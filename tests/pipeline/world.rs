@@ -253,6 +253,7 @@ impl World {
             permit,
             connection,
             ticket_waits: waits,
+            sent_before: None,
         };
         self.submitted.push(Submitted {
             ticket,

@@ -7,6 +7,7 @@
 
 use super::claims::SeriesClaim;
 use super::entries::{Entry, EntryId};
+use super::outcome::repeats;
 use super::queues::UnderWay;
 use super::{Claims, Sequencer, Target};
 use crate::cdf::{AttemptFailure, Identity, Operation};
@@ -15,6 +16,7 @@ use crate::pipeline::Submission;
 use crate::pipeline::attempt::{AttemptReport, CallId};
 use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{RowVerdict, Segment};
+use crate::pipeline::submission::JOURNAL_CONNECTION;
 use crate::pipeline::weight::{Slice, Weight, slices};
 use crate::rows::{DatapointBatch, RowBatch, SeriesKey, SeriesReference, TimeSpan, hash_key};
 use foldhash::{HashMap, HashMapExt};
@@ -40,18 +42,30 @@ pub struct Lookup {
     queue: usize,
 }
 
+impl Lookup {
+    /// Whether it waits for rows that have been acknowledged.
+    pub fn is_journaled(&self) -> bool {
+        self.connection == JOURNAL_CONNECTION
+    }
+}
+
 impl Sequencer {
     /// Takes a submission in, or lets it wait for the names of its series.
     pub(super) fn admit(&mut self, now: Instant, submission: Submission) {
+        // What the journal waits for has been acknowledged: nothing that came later may pass.
         if !self.lookups.is_empty()
             && let Some(lookup) = self
                 .lookup_of
-                .get(&submission.connection)
+                .get(&JOURNAL_CONNECTION)
+                .or_else(|| self.lookup_of.get(&submission.connection))
                 .and_then(|id| self.lookups.get_mut(id))
         {
             lookup.waiting.push_back(submission);
             return;
         }
+        let Some(submission) = self.pass_stopped(submission) else {
+            return;
+        };
         match self.canonical_keys(now, &submission) {
             Ok(keys) => self.enter(now, submission, &keys),
             Err(unknown) => self.look_up(now, submission, unknown),
@@ -130,6 +144,7 @@ impl Sequencer {
             return;
         };
         let under_way = lookup.under_way.take();
+        let is_journaled = lookup.is_journaled();
         self.note_ended(now, under_way, &report);
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
@@ -144,7 +159,7 @@ impl Sequencer {
                 let began = lookup.began.unwrap_or(now);
                 let retry = lookup
                     .retry
-                    .get_or_insert_with(|| Retry::new(&self.retry, began));
+                    .get_or_insert_with(|| repeats(&self.retry, began, is_journaled));
                 if let Some(at) = retry.next_attempt(now, retry_after, &mut self.random) {
                     let endpoint = self.queues.of(lookup.queue).endpoint;
                     if self.pacing.is_broken(now, endpoint) {
@@ -155,6 +170,16 @@ impl Sequencer {
                     return;
                 }
                 Some(RowVerdict::Failed(reason))
+            }
+            // The write will tell; until then each name stands for itself.
+            Err(
+                AttemptFailure::Split { .. }
+                | AttemptFailure::Reject { .. }
+                | AttemptFailure::Unknown { .. },
+            ) if is_journaled => None,
+            Err(AttemptFailure::Stop { reason }) if is_journaled => {
+                self.stopped.insert(lookup.identity.name.clone());
+                Some(RowVerdict::Stopped(reason))
             }
             Err(
                 AttemptFailure::Split { reason, .. }
@@ -230,7 +255,8 @@ impl Sequencer {
         }
         let (queues, pacing) = (&mut self.queues, &self.pacing);
         let (identity, operation) = (&submission.identity, Operation::writing(self.resource));
-        let lane = self.lanes.find_or_make(identity, target, || {
+        let is_journaled = submission.part.is_journaled();
+        let lane = self.lanes.find_or_make(identity, target, is_journaled, || {
             queues.find_or_make(pacing, identity, operation)
         });
         let mut parts = slices(&submission.batch, &self.bounds);

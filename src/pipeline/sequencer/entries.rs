@@ -214,7 +214,7 @@ impl Entries {
 
     /// Takes the rows out of those waiting entries that `is_unwanted` picks. The entries stay,
     /// as links in the chains of their keys.
-    /// Each comes with its lane.
+    /// Each comes with its lane, in the order of their arrival.
     pub fn take_segments(
         &mut self,
         mut is_unwanted: impl FnMut(&Entry, &Segment) -> bool,
@@ -230,9 +230,13 @@ impl Entries {
                 .as_ref()
                 .is_some_and(|segment| is_unwanted(entry, segment));
             if unwanted && let Some(segment) = entry.segment.take() {
-                taken.push((entry.lane, segment));
+                taken.push((entry.sequence, entry.lane, segment));
             }
         }
+        taken.sort_unstable_by_key(|(sequence, _, _)| *sequence);
         taken
+            .into_iter()
+            .map(|(_, lane, segment)| (lane, segment))
+            .collect()
     }
 }

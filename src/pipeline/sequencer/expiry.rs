@@ -3,8 +3,9 @@
 //!
 //! Owns that end. Promises that waiting for an open circuit breaker or a pause takes no longer
 //! than repeats would (`retry.elapsed_max_s`). Never gives up what only waits for its turn in
-//! a budget: that is pacing, and no failure.
+//! a budget: that is pacing, and no failure; and never rows of the journal.
 
+use super::admission::Lookup;
 use super::{Sequencer, Stage};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::CallId;
@@ -40,7 +41,7 @@ impl Sequencer {
         let waiting: Vec<CallId> = self.queues.of(queue).waiting.iter().copied().collect();
         for id in waiting {
             let since = if let Some(request) = self.requests.get(&id) {
-                if request.stage != Stage::Queued {
+                if request.stage != Stage::Queued || request.is_journaled {
                     continue;
                 }
                 let arrived = request
@@ -50,6 +51,9 @@ impl Sequencer {
                     .map(|entry| entry.arrived);
                 request.piece_began.or(arrived.min())
             } else {
+                if self.lookups.get(&id).is_some_and(Lookup::is_journaled) {
+                    continue;
+                }
                 self.lookups.get(&id).map(|lookup| lookup.since)
             };
             let expires = since.unwrap_or(now) + patience;
@@ -81,9 +85,10 @@ impl Sequencer {
             })
             .collect();
         let held_by = |lane: usize| held.get(lane).copied().flatten();
-        let expired = self.entries.take_segments(|entry, _| {
+        let expired = self.entries.take_segments(|entry, segment| {
             let expires = entry.arrived + patience;
-            let is_held = held_by(entry.lane).is_some();
+            let is_journaled = segment.submission.part.is_journaled();
+            let is_held = held_by(entry.lane).is_some() && !is_journaled;
             if is_held && expires > now {
                 next = next.min(expires);
             }

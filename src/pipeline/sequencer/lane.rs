@@ -1,4 +1,5 @@
-//! Rows that may share a request: those of one identity with one target.
+//! Rows that may share a request: those of one identity with one target, and of one mode of
+//! acknowledgement.
 //!
 //! Owns the free entries of a lane: small statements that somebody waits for, and everything
 //! else, each shared fairly by connections. Promises that entries of one connection leave in
@@ -88,6 +89,8 @@ impl Heap {
 pub struct Lane {
     pub identity: Arc<Identity>,
     pub target: Target,
+    /// Its rows come from the journal: they have been acknowledged, and are never given up.
+    pub is_journaled: bool,
     /// Where its requests wait for their turn.
     pub queue: usize,
     /// A few rows each, that somebody waits for.
@@ -167,7 +170,7 @@ impl Lane {
 pub struct Lanes {
     lanes: Vec<Option<Lane>>,
     vacant: Vec<usize>,
-    by_key: HashMap<(Arc<Identity>, Target), usize>,
+    by_key: HashMap<(Arc<Identity>, Target, bool), usize>,
     /// Where the rows before went, and nearly always the next do too.
     last: usize,
 }
@@ -181,15 +184,17 @@ impl Lanes {
         &mut self,
         identity: &Arc<Identity>,
         target: Target,
+        is_journaled: bool,
         queue: impl FnOnce() -> usize,
     ) -> usize {
         if let Some(Some(lane)) = self.lanes.get(self.last)
             && Arc::ptr_eq(&lane.identity, identity)
+            && lane.is_journaled == is_journaled
             && lane.target == target
         {
             return self.last;
         }
-        let key = (identity.clone(), target);
+        let key = (identity.clone(), target, is_journaled);
         if let Some(lane) = self.by_key.get(&key) {
             self.last = *lane;
             return *lane;
@@ -200,6 +205,7 @@ impl Lanes {
         let lane = Lane {
             identity: key.0.clone(),
             target: key.1.clone(),
+            is_journaled,
             queue: queue(),
             small: Heap::default(),
             bulk: Heap::default(),
@@ -253,7 +259,8 @@ impl Lanes {
                 .is_some_and(|lane| lane.waiting == 0 && !lane.listed)
                 && let Some(unused) = lane.take()
             {
-                self.by_key.remove(&(unused.identity, unused.target));
+                self.by_key
+                    .remove(&(unused.identity, unused.target, unused.is_journaled));
                 self.vacant.push(place);
             }
         }

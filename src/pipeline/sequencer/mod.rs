@@ -23,6 +23,7 @@ mod outcome;
 mod queues;
 mod reasons;
 mod request;
+mod stopped;
 mod turns;
 
 pub use claims::Unhashed;
@@ -41,7 +42,7 @@ use crate::telemetry::{PipelineMeters, Verdict};
 use admission::Lookup;
 use claims::{KeyClaims, SeriesClaims};
 use entries::Entries;
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lane::Lanes;
 use queues::{Queues, UnderWay};
 use rand::SeedableRng;
@@ -118,6 +119,8 @@ pub struct Sequencer {
     next_call: u64,
     next_sequence: u64,
     next_cut: u64,
+    /// Identities whose journaled rows go back to the journal.
+    stopped: HashSet<String>,
     /// Nothing waits for company any more.
     flushing: bool,
     random: StdRng,
@@ -164,6 +167,7 @@ impl Sequencer {
             next_call: 0,
             next_sequence: 1,
             next_cut: 1,
+            stopped: HashSet::new(),
             flushing: false,
             random: StdRng::seed_from_u64(seed),
             meters: PipelineMeters::of(resource),
@@ -450,7 +454,7 @@ impl Sequencer {
     fn count_verdict(&self, rows: u64, verdict: &RowVerdict) {
         let verdict = match verdict {
             RowVerdict::Accepted => Verdict::Accepted,
-            RowVerdict::Rejected(_) => Verdict::Rejected,
+            RowVerdict::Rejected(_) | RowVerdict::Stopped(_) => Verdict::Rejected,
             RowVerdict::Failed(_) => Verdict::Failed,
             RowVerdict::Unknown(_) => Verdict::Unknown,
         };

@@ -9,6 +9,7 @@ use super::reasons::{duplicated_reason, missing_reason};
 use super::request::Errand;
 use super::{Sequencer, Stage};
 use crate::cdf::{AttemptFailure, Reference};
+use crate::config::RetrySettings;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::{AttemptReport, CallId};
 use crate::pipeline::retry::Retry;
@@ -119,6 +120,15 @@ impl Sequencer {
             request.note_failure(now, self.guard, &failure);
         }
         match failure {
+            // Acknowledged rows are not left in doubt where sending them again settles it.
+            AttemptFailure::Unknown { reason }
+                if request.is_journaled && request.unknowns_left > 0 && request.is_repeatable() =>
+            {
+                request.unknowns_left -= 1;
+                request.may_be_written = true;
+                request.errand = errand;
+                self.back_off(now, id, None, &reason, RetryCause::Timeout);
+            }
             AttemptFailure::Retry {
                 retry_after,
                 status,
@@ -155,9 +165,10 @@ impl Sequencer {
             self.proceed(now, id);
             return;
         };
+        let is_journaled = request.is_journaled;
         let retry = request
             .retry
-            .get_or_insert_with(|| Retry::new(&self.retry, began));
+            .get_or_insert_with(|| repeats(&self.retry, began, is_journaled));
         match retry.next_attempt(now, retry_after, &mut self.random) {
             Some(at) => {
                 self.meters.retries.add(cause, 1);
@@ -228,6 +239,9 @@ impl Sequencer {
             }
             AttemptFailure::Unknown { reason } => {
                 self.settle_piece(now, id, &RowVerdict::Unknown(reason));
+            }
+            AttemptFailure::Stop { reason } if self.is_parked_when_stopped(id) => {
+                self.stop_journaled(now, id, reason);
             }
             AttemptFailure::Stop { reason } => {
                 let verdict = self
@@ -350,6 +364,15 @@ impl Sequencer {
             }
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
+    }
+}
+
+/// The repeats of a piece: endless for rows that have been acknowledged.
+pub(super) fn repeats(settings: &RetrySettings, began: Instant, is_journaled: bool) -> Retry {
+    if is_journaled {
+        Retry::endless(settings, began)
+    } else {
+        Retry::new(settings, began)
     }
 }
 

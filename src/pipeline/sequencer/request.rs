@@ -13,9 +13,10 @@ use crate::pipeline::pacing::Slot;
 use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict};
 use crate::pipeline::split::series_of;
+use crate::rows::RowBatch;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Halvings that a request may make to find its bad rows, after which the piece at hand is
 /// rejected whole. Enough for a few bad rows among 100,000, and an end for a request that CDF
@@ -24,6 +25,10 @@ const HALVINGS_MAX: u32 = 128;
 
 /// Times that a request may make series that it misses.
 pub const MAKINGS_MAX: u32 = 3;
+
+/// Attempts of a request of the journal whose outcome is unknown, after which it is given up: a
+/// fault of the gateway's own that every attempt meets.
+const UNKNOWNS_MAX: u32 = 16;
 
 /// What must be known or done before the piece at hand is sent again.
 #[derive(Debug)]
@@ -60,6 +65,8 @@ pub enum Stage {
 pub struct Request {
     pub identity: Arc<Identity>,
     pub target: Target,
+    /// Its rows have been acknowledged: they are sent until CDF has an answer for them.
+    pub is_journaled: bool,
     /// Where its writes wait for their turn.
     pub queue: usize,
     /// Its right to be under way; given back with the last verdict.
@@ -81,8 +88,12 @@ pub struct Request {
     pub piece_began: Option<Instant>,
     /// When the first attempt of all began.
     pub first_sent: Option<Instant>,
+    /// When an attempt of an earlier life of the gateway may have begun, at the earliest.
+    pub sent_before: Option<SystemTime>,
     /// An attempt may have been carried out though no answer said so.
     pub may_be_written: bool,
+    /// Attempts of unknown outcome after which rows of the journal are sent again.
+    pub unknowns_left: u32,
     pub halvings_left: u32,
     pub makings_left: u32,
     /// The types were asked for: they do not tell the bad rows.
@@ -99,13 +110,21 @@ impl Request {
         pieces: impl Iterator<Item = Piece>,
         now: Instant,
     ) -> Self {
+        let pieces: VecDeque<Arc<Piece>> = pieces.map(Arc::new).collect();
+        let segments = || pieces.iter().flat_map(|piece| &piece.segments);
+        // A lane holds rows of one kind.
+        let is_journaled = segments().any(|segment| segment.submission.part.is_journaled());
+        let sent_before = segments()
+            .filter_map(|segment| segment.submission.sent_before)
+            .min();
         Request {
             identity,
             target,
+            is_journaled,
             queue,
             slot: Some(slot),
             entries,
-            pieces: pieces.map(Arc::new).collect(),
+            pieces,
             stage: Stage::Queued,
             errand: None,
             queued_at: now,
@@ -114,7 +133,9 @@ impl Request {
             retry: None,
             piece_began: None,
             first_sent: None,
-            may_be_written: false,
+            sent_before,
+            may_be_written: sent_before.is_some(),
+            unknowns_left: UNKNOWNS_MAX,
             halvings_left: HALVINGS_MAX,
             makings_left: MAKINGS_MAX,
             types_known: false,
@@ -134,6 +155,7 @@ impl Request {
             Some(Errand::SettleCreates { duplicated, .. }) => Some(Call::SettleCreates {
                 duplicated: duplicated.clone(),
                 first_sent: self.first_sent?,
+                sent_before: self.sent_before,
             }),
         }
     }
@@ -179,6 +201,22 @@ impl Request {
             | AttemptFailure::Reject { .. }
             | AttemptFailure::Stop { .. } => {}
         }
+    }
+
+    /// Whether the piece at hand may be sent again though an attempt may have been carried out:
+    /// CDF would refuse to make its rows twice, or overwrites them.
+    pub fn is_repeatable(&self) -> bool {
+        self.pieces.front().is_none_or(|piece| {
+            piece
+                .segments
+                .iter()
+                .all(|segment| match &segment.submission.batch {
+                    RowBatch::Objects(batch) => {
+                        !batch.key_hashes[segment.rows.clone()].contains(&0)
+                    }
+                    RowBatch::Datapoints(_) | RowBatch::RawRows(_) => true,
+                })
+        })
     }
 
     /// The verdict of rows that are given up for `reason`.

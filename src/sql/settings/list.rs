@@ -197,6 +197,12 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         "scram-sha-256",
         "No effect.",
     ),
+    setting(
+        "penstock.ack",
+        Kind::Enum(&["default", "delivered", "journaled"]),
+        "default",
+        "When rows are acknowledged: delivered, journaled, or as the table is configured.",
+    ),
     fact(
         "penstock.version",
         env!("CARGO_PKG_VERSION"),

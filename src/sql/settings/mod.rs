@@ -21,6 +21,7 @@ pub(crate) use time_zone::{interval_seconds, posix as posix_time_zone};
 
 use super::CopyEncoding;
 use super::session_command::SetScope;
+use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::DateOrder;
 use definition::{Change, Definition, Kind};
@@ -222,6 +223,15 @@ impl Settings {
     /// Whether the transaction (or the next statement outside of one) must not write.
     pub fn read_only(&self) -> bool {
         self.known("transaction_read_only") == "on"
+    }
+
+    /// When the session wants its rows acknowledged; `None`: as the table is configured.
+    pub fn ack(&self) -> Option<AckMode> {
+        match self.known("penstock.ack") {
+            "delivered" => Some(AckMode::Delivered),
+            "journaled" => Some(AckMode::Journaled),
+            _ => None,
+        }
     }
 
     /// The value of a setting that is in the list.

@@ -1,0 +1,369 @@
+//! Batches of rows as bytes, and back.
+//!
+//! Owns the layout: columns as they lie in memory, little endian. Promises that what is read
+//! equals what was written, hashes of keys made anew (their seed belongs to the process), and
+//! that bytes which no writer made are refused. Never checks integrity: the record's checksum
+//! does.
+//!
+//! ```text
+//! kind u8 · rows u32 · row numbers · columns of that kind
+//! row numbers:  0 first u64  |  1 u64 × rows
+//! text column:  ends u32 × rows · length u32 · bytes
+//! ```
+
+use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
+use crate::catalog::Table;
+use crate::rows::{
+    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
+    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
+    hash_key, row_key_hash,
+};
+use std::sync::Arc;
+
+const DOUBLES: u8 = 1;
+const STRINGS: u8 = 2;
+const RAW_ROWS: u8 = 3;
+const OBJECTS: u8 = 4;
+
+/// Appends `batch` to `bytes`.
+pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
+    let kind = match batch {
+        RowBatch::Datapoints(batch) => match batch.values {
+            DatapointValues::Double(_) => DOUBLES,
+            DatapointValues::Text(_) => STRINGS,
+        },
+        RowBatch::RawRows(_) => RAW_ROWS,
+        RowBatch::Objects(_) => OBJECTS,
+    };
+    bytes.push(kind);
+    bytes.extend_from_slice(&(batch.rows() as u32).to_le_bytes());
+    match batch {
+        RowBatch::Datapoints(batch) => put_datapoints(bytes, batch),
+        RowBatch::RawRows(batch) => {
+            put_row_numbers(bytes, &batch.row_numbers);
+            put_text(bytes, &batch.destination.database);
+            put_text(bytes, &batch.destination.table);
+            put_texts(bytes, &batch.keys);
+            put_texts(bytes, &batch.columns);
+        }
+        RowBatch::Objects(batch) => put_objects(bytes, batch),
+    }
+}
+
+/// Reads a batch of `table` that fills `bytes`.
+///
+/// # Errors
+/// The bytes are not such a batch.
+pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadable> {
+    let mut fields = Fields::new(bytes);
+    let kind = fields.u8()?;
+    let rows = fields.length()?;
+    let row_numbers = row_numbers(&mut fields, rows)?;
+    let batch = match kind {
+        DOUBLES | STRINGS => datapoints(&mut fields, kind, rows, row_numbers)?,
+        RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
+        OBJECTS => objects(&mut fields, table, rows, row_numbers)?,
+        _ => return Err(Unreadable("its kind of rows is not known")),
+    };
+    if fields.is_empty() {
+        Ok(batch)
+    } else {
+        Err(Unreadable("there is more than its rows"))
+    }
+}
+
+fn put_row_numbers(bytes: &mut Vec<u8>, numbers: &RowNumbers) {
+    match numbers {
+        RowNumbers::From(first) => {
+            bytes.push(0);
+            bytes.extend_from_slice(&first.to_le_bytes());
+        }
+        RowNumbers::Listed(numbers) => {
+            bytes.push(1);
+            put_column(bytes, numbers.iter().map(|number| number.to_le_bytes()));
+        }
+    }
+}
+
+fn row_numbers(fields: &mut Fields<'_>, rows: usize) -> Result<RowNumbers, Unreadable> {
+    match fields.u8()? {
+        0 => fields.u64().map(RowNumbers::From),
+        1 => Ok(RowNumbers::Listed(
+            fields
+                .column(rows)?
+                .iter()
+                .map(|number| u64::from_le_bytes(*number))
+                .collect(),
+        )),
+        _ => Err(Unreadable("its row numbers are of an unknown kind")),
+    }
+}
+
+fn put_texts(bytes: &mut Vec<u8>, texts: &TextColumn) {
+    put_column(bytes, texts.ends().iter().map(|end| end.to_le_bytes()));
+    put_bytes(bytes, texts.all_bytes());
+}
+
+fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable> {
+    let ends = fields.column(rows)?;
+    let ends = ends.iter().map(|end| u32::from_le_bytes(*end)).collect();
+    let bytes = fields.bytes()?.to_vec();
+    TextColumn::from_parts(ends, bytes).ok_or(Unreadable("a column of text is not sound"))
+}
+
+/// Few series need few bytes for the index of a row's series.
+fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
+    put_row_numbers(bytes, &batch.row_numbers);
+    bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
+    for key in &batch.series {
+        match key.reference() {
+            SeriesReference::Id(id) => {
+                bytes.push(0);
+                bytes.extend_from_slice(&id.to_le_bytes());
+            }
+            SeriesReference::ExternalId(external_id) => {
+                bytes.push(1);
+                put_text(bytes, external_id);
+            }
+        }
+    }
+    let index = batch.series_index.iter();
+    match batch.series.len() {
+        0..=1 => {}
+        2..=0x100 => put_column(bytes, index.map(|index| [*index as u8])),
+        0x101..=0x1_0000 => put_column(bytes, index.map(|index| (*index as u16).to_le_bytes())),
+        _ => put_column(bytes, index.map(|index| index.to_le_bytes())),
+    }
+    put_column(
+        bytes,
+        batch.timestamps_ms.iter().map(|value| value.to_le_bytes()),
+    );
+    match &batch.values {
+        DatapointValues::Double(values) => {
+            put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
+        }
+        DatapointValues::Text(values) => put_texts(bytes, values),
+    }
+}
+
+fn datapoints(
+    fields: &mut Fields<'_>,
+    kind: u8,
+    rows: usize,
+    row_numbers: RowNumbers,
+) -> Result<RowBatch, Unreadable> {
+    let series_count = fields.length()?;
+    let mut series = Vec::new();
+    for _ in 0..series_count {
+        let reference = match fields.u8()? {
+            0 => SeriesReference::Id(fields.i64()?),
+            1 => SeriesReference::ExternalId(fields.text()?.into()),
+            _ => return Err(Unreadable("a series is named in an unknown way")),
+        };
+        series.push(Arc::new(SeriesKey::new(reference)));
+    }
+    // Every row has a time: what holds no times for them holds no rows either.
+    if fields.len() / size_of::<i64>() < rows {
+        return Err(Unreadable("it ends too early"));
+    }
+    let series_index: Vec<u32> = match series_count {
+        0..=1 => vec![0; rows],
+        2..=0x100 => fields
+            .take(rows)?
+            .iter()
+            .map(|index| u32::from(*index))
+            .collect(),
+        0x101..=0x1_0000 => fields
+            .column(rows)?
+            .iter()
+            .map(|index| u32::from(u16::from_le_bytes(*index)))
+            .collect(),
+        _ => fields
+            .column(rows)?
+            .iter()
+            .map(|index| u32::from_le_bytes(*index))
+            .collect(),
+    };
+    let timestamps_ms: Vec<i64> = fields
+        .column(rows)?
+        .iter()
+        .map(|value| i64::from_le_bytes(*value))
+        .collect();
+    let values = if kind == DOUBLES {
+        DatapointValues::Double(
+            fields
+                .column(rows)?
+                .iter()
+                .map(|value| f64::from_le_bytes(*value))
+                .collect(),
+        )
+    } else {
+        DatapointValues::Text(texts(fields, rows)?)
+    };
+    let spans = spans(series.len(), &series_index, &timestamps_ms)?;
+    Ok(RowBatch::Datapoints(DatapointBatch {
+        series,
+        spans,
+        series_index,
+        timestamps_ms,
+        values,
+        row_numbers,
+    }))
+}
+
+/// The time that the points of each series span.
+fn spans(
+    series: usize,
+    series_index: &[u32],
+    timestamps_ms: &[i64],
+) -> Result<Vec<TimeSpan>, Unreadable> {
+    let mut spans = vec![
+        TimeSpan {
+            first_ms: i64::MAX,
+            last_ms: i64::MIN,
+        };
+        series
+    ];
+    for (index, at) in series_index.iter().zip(timestamps_ms) {
+        let span = spans
+            .get_mut(*index as usize)
+            .ok_or(Unreadable("a point belongs to no series"))?;
+        span.first_ms = span.first_ms.min(*at);
+        span.last_ms = span.last_ms.max(*at);
+    }
+    if spans.iter().any(|span| span.first_ms > span.last_ms) {
+        return Err(Unreadable("a series has no points"));
+    }
+    Ok(spans)
+}
+
+fn raw_rows(
+    fields: &mut Fields<'_>,
+    rows: usize,
+    row_numbers: RowNumbers,
+) -> Result<RowBatch, Unreadable> {
+    let destination = Arc::new(RawDestination {
+        database: fields.text()?.into(),
+        table: fields.text()?.into(),
+    });
+    let keys = texts(fields, rows)?;
+    let columns = texts(fields, rows)?;
+    let key_hashes = (0..rows).map(|row| hash_key(keys.bytes(row))).collect();
+    Ok(RowBatch::RawRows(RawBatch {
+        destination,
+        keys,
+        key_hashes,
+        columns,
+        row_numbers,
+    }))
+}
+
+/// Columns go by name: a later version may know more of them.
+fn put_objects(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
+    put_row_numbers(bytes, &batch.row_numbers);
+    bytes.extend_from_slice(&(batch.columns.len() as u32).to_le_bytes());
+    for column in &batch.columns {
+        put_text(bytes, batch.table.columns[column.column].name);
+        let flag = |flag: &bool| [u8::from(*flag)];
+        put_column(bytes, column.present.iter().map(flag));
+        match &column.values {
+            ObjectValues::Bool(values) => {
+                bytes.push(1);
+                put_column(bytes, values.iter().map(flag));
+            }
+            ObjectValues::BigInt(values) => {
+                bytes.push(2);
+                put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
+            }
+            ObjectValues::Double(values) => {
+                bytes.push(3);
+                put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
+            }
+            ObjectValues::Text(values) => {
+                bytes.push(4);
+                put_texts(bytes, values);
+            }
+            ObjectValues::TimestampMs(values) => {
+                bytes.push(5);
+                put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
+            }
+            ObjectValues::Json(values) => {
+                bytes.push(6);
+                put_texts(bytes, values);
+            }
+            ObjectValues::BigIntArray(values) => {
+                bytes.push(7);
+                for array in values {
+                    bytes.extend_from_slice(&(array.len() as u32).to_le_bytes());
+                    put_column(bytes, array.iter().map(|value| value.to_le_bytes()));
+                }
+            }
+        }
+    }
+}
+
+fn objects(
+    fields: &mut Fields<'_>,
+    table: &'static Table,
+    rows: usize,
+    row_numbers: RowNumbers,
+) -> Result<RowBatch, Unreadable> {
+    let count = fields.length()?;
+    let mut columns: Vec<ObjectColumn> = Vec::new();
+    for _ in 0..count {
+        let name = fields.text()?;
+        let column = table
+            .column_index(name)
+            .map_err(|_| Unreadable("a column is not in its table"))?;
+        let present = flags(fields, rows)?;
+        let values = object_values(fields, rows)?;
+        columns.push(ObjectColumn {
+            column,
+            values,
+            present,
+        });
+    }
+    let find = |index: usize| columns.iter().find(|column| column.column == index);
+    let key_hashes = (0..rows)
+        .map(|row| row_key_hash(table, row, find))
+        .collect();
+    Ok(RowBatch::Objects(ObjectBatch {
+        table,
+        rows,
+        columns,
+        key_hashes,
+        row_numbers,
+    }))
+}
+
+fn flags(fields: &mut Fields<'_>, rows: usize) -> Result<Vec<bool>, Unreadable> {
+    Ok(fields.take(rows)?.iter().map(|flag| *flag != 0).collect())
+}
+
+fn integers(fields: &mut Fields<'_>, count: usize) -> Result<Vec<i64>, Unreadable> {
+    let values = fields.column(count)?.iter();
+    Ok(values.map(|value| i64::from_le_bytes(*value)).collect())
+}
+
+fn object_values(fields: &mut Fields<'_>, rows: usize) -> Result<ObjectValues, Unreadable> {
+    Ok(match fields.u8()? {
+        1 => ObjectValues::Bool(flags(fields, rows)?),
+        2 => ObjectValues::BigInt(integers(fields, rows)?),
+        3 => {
+            let values = fields.column(rows)?.iter();
+            ObjectValues::Double(values.map(|value| f64::from_le_bytes(*value)).collect())
+        }
+        4 => ObjectValues::Text(texts(fields, rows)?),
+        5 => ObjectValues::TimestampMs(integers(fields, rows)?),
+        6 => ObjectValues::Json(texts(fields, rows)?),
+        7 => {
+            let mut arrays = Vec::new();
+            for _ in 0..rows {
+                let length = fields.length()?;
+                arrays.push(integers(fields, length)?);
+            }
+            ObjectValues::BigIntArray(arrays)
+        }
+        _ => return Err(Unreadable("a column is of an unknown type")),
+    })
+}
