@@ -14,4 +14,5 @@ mod cdf {
     mod series;
     mod series_directory;
     mod tokens;
+    mod untrusted;
 }

@@ -6,6 +6,7 @@
 use super::answer::{Answer, presentable};
 use super::percent;
 use super::transport;
+use super::unanswered::untrusted;
 use super::{AttemptFailure, Credentials, Secret};
 use crate::diagnostic::{Diagnostic, SqlState};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -31,9 +32,11 @@ pub struct Granted {
 ///
 /// # Errors
 /// `Retry` for a provider that is away or overloaded; `Stop` with 28000 for one that refuses.
+/// After `timeout` it counts as away: an attempt has more to do than to wait for a token.
 pub async fn fetch(
     http: &reqwest::Client,
     credentials: &Credentials,
+    timeout: Duration,
 ) -> Result<Granted, AttemptFailure> {
     let Credentials::ClientCredentials {
         token_url,
@@ -61,20 +64,20 @@ pub async fn fetch(
             percent::push_form_field(&mut form, name, value);
         }
     }
-    let sent = http
-        .post(token_url)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(ACCEPT, "application/json")
-        .body(form)
-        .send()
-        .await;
-    let answer = match sent {
-        Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
-        Err(error) => Err(error),
+    let exchange = async {
+        let response = http
+            .post(token_url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(form)
+            .send()
+            .await?;
+        transport::read(response, ANSWER_BYTES_MAX).await
     };
-    match answer {
-        Ok(answer) => read_answer(&answer, token_url, client_secret),
-        Err(error) => Err(unreachable(token_url, &error)),
+    match tokio::time::timeout(timeout, exchange).await {
+        Ok(Ok(answer)) => read_answer(&answer, token_url, client_secret),
+        Ok(Err(error)) => Err(unreachable(token_url, &error)),
+        Err(_) => Err(unanswered(token_url, "no answer in time")),
     }
 }
 
@@ -88,6 +91,16 @@ fn unreachable(token_url: &str, error: &reqwest::Error) -> AttemptFailure {
             "Set token_url to the identity provider's token endpoint.",
         );
     }
+    if let Some(why) = transport::untrusted_certificate(error) {
+        return AttemptFailure::Stop {
+            reason: untrusted("the identity provider", &presentable(token_url, 200), &why),
+        };
+    }
+    unanswered(token_url, &transport::cause(error))
+}
+
+/// Nobody answered, or too late.
+fn unanswered(token_url: &str, cause: &str) -> AttemptFailure {
     AttemptFailure::Retry {
         retry_after: None,
         // Whatever became of the token request, nothing was written to CDF.
@@ -100,7 +113,7 @@ fn unreachable(token_url: &str, error: &reqwest::Error) -> AttemptFailure {
                 format!(
                     "the identity provider at {} cannot be reached: {}",
                     presentable(token_url, 200),
-                    transport::cause(error)
+                    cause
                 ),
             )
             .with_detail("No token, so nothing was sent to CDF.")

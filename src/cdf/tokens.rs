@@ -20,6 +20,9 @@ const RENEWAL_AHEAD: Duration = Duration::from_secs(60);
 /// statement could lock the client out.
 const REFUSAL_LIFETIME: Duration = Duration::from_secs(5);
 
+/// Bound of one fetch: a provider that is silent must not take the whole time of a request.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// `Bearer …`, as a header that is never printed.
 #[derive(Clone, Debug)]
 pub struct Bearer {
@@ -44,15 +47,32 @@ struct Slot {
 
 /// Tokens by credentials, secret included: with a wrong secret nobody gets the token that
 /// another user fetched with the right one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TokenCache {
     counters: TokenCounters,
+    fetch_timeout: Duration,
     slots: Mutex<HashMap<Credentials, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self::with_fetch_timeout(FETCH_TIMEOUT)
+    }
+}
+
 impl TokenCache {
+    /// A cache that waits 30 seconds for a token.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A cache that waits `fetch_timeout` for a token.
+    pub fn with_fetch_timeout(fetch_timeout: Duration) -> Self {
+        TokenCache {
+            counters: TokenCounters::default(),
+            fetch_timeout,
+            slots: Mutex::default(),
+        }
     }
 
     /// A token for `credentials`, fetched with `http` if there is none that is fresh. While
@@ -90,7 +110,7 @@ impl TokenCache {
                 reason: reason.clone(),
             });
         }
-        let fetched = token_endpoint::fetch(http, request).await;
+        let fetched = token_endpoint::fetch(http, request, self.fetch_timeout).await;
         let outcome = match fetched {
             Ok(_) => TokenOutcome::Succeeded,
             Err(_) => TokenOutcome::Failed,

@@ -102,6 +102,30 @@ pub fn cause(error: &reqwest::Error) -> String {
     super::answer::presentable(&cause.to_string(), 300)
 }
 
+/// Why the certificate of the other side is not trusted, if that is what went wrong: no repeat
+/// mends it.
+pub fn untrusted_certificate(error: &reqwest::Error) -> Option<String> {
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(why) => {
+            Some(super::answer::presentable(&why.to_string(), 300))
+        }
+        _ => None,
+    }
+}
+
+/// The TLS library's own error, however deep the HTTP libraries have wrapped it. What an
+/// `io::Error` wraps is not its `source()`, so it is asked for apart.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .and_then(|inner| tls_error(inner));
+    wrapped.or_else(|| error.source().and_then(tls_error))
+}
+
 fn default_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(

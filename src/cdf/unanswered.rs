@@ -26,6 +26,11 @@ pub fn unanswered(
             ),
         };
     }
+    if let Some(why) = transport::untrusted_certificate(error) {
+        return AttemptFailure::Stop {
+            reason: untrusted("CDF", &base_url, &why),
+        };
+    }
     let never_sent = error.is_connect();
     if repeat == Repeat::Doubles && !never_sent {
         return AttemptFailure::Unknown {
@@ -70,4 +75,19 @@ pub fn unanswered(
                 .with_hint("Check base_url and the network between the gateway and CDF."),
         ),
     }
+}
+
+/// The certificate of CDF or of an identity provider is not trusted: waiting does not mend it.
+pub fn untrusted(whose: &str, address: &str, why: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::CONNECTION_FAILURE,
+            format!("the TLS certificate of {whose} at {address} is not trusted: {why}"),
+        )
+        .with_detail("Nothing was sent.")
+        .with_hint(
+            "Check the address. Where a proxy of your own opens TLS, add its CA certificate to \
+             those that the system trusts.",
+        ),
+    )
 }
