@@ -224,3 +224,16 @@ fn a_gateway_that_refuses_is_told_with_its_reason() {
     let shown = String::from_utf8_lossy(&output.stderr);
     assert!(shown.contains("refuses with 28P01"), "{shown}");
 }
+
+#[test]
+fn one_row_statements_are_timed_alone_and_beside_the_load() {
+    let output = bench(&["--beside-s", "1", "--answer-delay-ms", "20"]);
+    let report = report(&output);
+    for part in ["idle", "beside"] {
+        let count = report[part]["count"].as_u64();
+        assert!(count.is_some_and(|count| count > 5), "{report}");
+        let p50_ms = report[part]["p50_ms"].as_f64();
+        assert!(p50_ms.is_some_and(|ms| ms >= 20.0), "{report}");
+    }
+    assert!(report["load_rows_per_s"].as_f64() > Some(0.0), "{report}");
+}

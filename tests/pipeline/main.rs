@@ -4,6 +4,7 @@
 mod actors;
 mod behaviour;
 mod breaker;
+mod budgets;
 mod cdf;
 mod emulated;
 mod fairness;

@@ -161,7 +161,11 @@ impl Connection {
         Ok(())
     }
 
-    fn exchange(&mut self, load: &Load, exchange: &Exchange) -> Result<(), BenchError> {
+    /// Sends one request and waits for its answer.
+    ///
+    /// # Errors
+    /// As [`Connection::send_load`].
+    pub fn exchange(&mut self, load: &Load, exchange: &Exchange) -> Result<(), BenchError> {
         let mut rows = 0;
         if let Some(opening) = &exchange.opening {
             self.send(&load.bytes[opening.clone()])?;

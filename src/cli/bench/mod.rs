@@ -5,6 +5,7 @@
 //! counted with what was sent. Promises the same bytes for the same options, and exit code 1
 //! when a row is missing. Never measures the building of its own data.
 
+mod beside;
 mod connection;
 mod encoding;
 mod load;
@@ -18,6 +19,7 @@ use clap::{Args, ValueEnum};
 use rows::Dataset;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// How rows are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,6 +89,13 @@ pub struct BenchArguments {
     /// Write the rows of one round to this file, as \copy and psql read them, and send nothing
     #[arg(long)]
     pub file: Option<PathBuf>,
+    /// Measure something else: for so many seconds one more connection inserts row after row
+    /// alone, and then beside all others, which repeat their rows
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub beside_s: Option<u64>,
+    /// With --beside-s: the sink answers so much later, as a CDF far away does
+    #[arg(long, default_value_t = 0, requires = "beside_s")]
+    pub answer_delay_ms: u64,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -102,6 +111,19 @@ pub fn run(arguments: &BenchArguments) -> ExitCode {
     if let Some(path) = &arguments.file {
         return match load::write_file(&dataset, arguments.mode, path) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        };
+    }
+    if let Some(seconds) = arguments.beside_s {
+        return match beside::measure(arguments, &dataset, Duration::from_secs(seconds)) {
+            Ok(report) if arguments.json => {
+                println!("{}", report.to_json());
+                ExitCode::SUCCESS
+            }
+            Ok(report) => {
+                print!("{}", report.to_table());
+                ExitCode::SUCCESS
+            }
             Err(error) => fail(&error),
         };
     }

@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 const SERIES_PER_INSERT: u64 = 1000;
 
 /// What is measured, and against what.
-struct Bench {
-    target: Target,
+pub(super) struct Bench {
+    pub(super) target: Target,
     gateway: Option<Measured>,
     sink: Option<Measured>,
-    sink_url: Option<String>,
+    pub(super) sink_url: Option<String>,
     /// Ends its processes when the test is over.
     _pair: Option<Pair>,
 }
@@ -73,7 +73,7 @@ pub fn measure(arguments: &BenchArguments, dataset: &Dataset) -> Result<Report, 
 }
 
 impl Bench {
-    fn start(arguments: &BenchArguments) -> Result<Self, BenchError> {
+    pub(super) fn start(arguments: &BenchArguments) -> Result<Self, BenchError> {
         if let Some(url) = &arguments.target {
             return Ok(Bench {
                 target: Target::parse(url)?,
@@ -178,7 +178,7 @@ fn send(senders: &mut [Sender]) -> Result<(Duration, Vec<Duration>), BenchError>
 }
 
 /// Makes the time series through the gateway. Those that are there from an earlier test stay.
-fn make_series(target: &Target, dataset: &Dataset) -> Result<(), BenchError> {
+pub(super) fn make_series(target: &Target, dataset: &Dataset) -> Result<(), BenchError> {
     let is_string = dataset.table == TargetTable::StringDatapoints;
     let mut connection = Connection::open(target)?;
     let mut start = 0;

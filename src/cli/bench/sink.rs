@@ -1,6 +1,6 @@
 //! What the sink counted: `GET /_emulator/statistics`.
 //!
-//! Owns the one call and the figures taken from its answer. Promises differences, so that rows
+//! Owns the calls to the sink and the figures taken from its answers. Promises differences, so that rows
 //! of an earlier round do not count. Never trusts the gateway's own metrics.
 
 use super::{BenchError, TargetTable};
@@ -63,8 +63,21 @@ impl SinkCounters {
     }
 }
 
+/// Lets the sink answer every write `delay_ms` later, from now on.
+///
+/// # Errors
+/// It is not there, or answers something else.
+pub fn delay_answers(url: &str, delay_ms: u64) -> Result<(), BenchError> {
+    let rule = serde_json::json!([{"kind": "late_answer", "delay_ms": delay_ms}]).to_string();
+    exchange(url, "POST", "/_emulator/faults", &rule).map(|_| ())
+}
+
 /// The body of a GET over a connection of its own.
 fn get(url: &str, path: &str) -> Result<String, BenchError> {
+    exchange(url, "GET", path, "")
+}
+
+fn exchange(url: &str, method: &str, path: &str, body: &str) -> Result<String, BenchError> {
     let authority = url
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'))
@@ -73,7 +86,9 @@ fn get(url: &str, path: &str) -> Result<String, BenchError> {
     let mut stream = TcpStream::connect(authority).map_err(failed())?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     )
     .map_err(failed())?;
     let mut answer = String::new();

@@ -314,21 +314,19 @@ impl Sequencer {
                     let key = canonical.get(series).copied().unwrap_or(name);
                     claims.claim(entries, key, name, SeriesClaim { entry, span });
                 });
+                claims.finish(entries);
             }
             (Claims::Keys(claims), RowBatch::RawRows(batch)) => {
                 let destination = hash_key(&*batch.destination);
                 claims.make_room(entries, rows.len());
-                for key in &batch.key_hashes[rows] {
-                    claims.claim(entries, entry, key ^ destination, true);
-                }
+                let keys = batch.key_hashes[rows].iter().map(|key| key ^ destination);
+                claims.claim(entries, entry, keys, true);
             }
             (Claims::Keys(claims), RowBatch::Objects(batch)) => {
                 claims.make_room(entries, rows.len());
-                for key in &batch.key_hashes[rows] {
-                    if *key != 0 {
-                        claims.claim(entries, entry, *key, false);
-                    }
-                }
+                // 0: a row without a key of its own.
+                let keys = batch.key_hashes[rows].iter().copied();
+                claims.claim(entries, entry, keys.filter(|key| *key != 0), false);
             }
             // Rows of another resource: the intake asserts that there are none.
             (Claims::Series(_), RowBatch::RawRows(_) | RowBatch::Objects(_))

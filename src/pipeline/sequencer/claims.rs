@@ -32,6 +32,11 @@ impl Hasher for Unhashed {
 
 type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Unhashed>>;
 
+/// Keys that are looked up together. The first look at each only brings its place into the
+/// cache: the processor waits for many of them at once, but for one at a time when the work on
+/// each stands between.
+const TOGETHER: usize = 32;
+
 /// Claims that a table holds without being looked through.
 const CLAIMS_KEPT: usize = 4096;
 
@@ -63,14 +68,29 @@ impl KeyClaims {
         make_room(&mut self.last, more, |entry| entries.is_open(*entry));
     }
 
-    /// `entry` writes `key`, after all that did so before. `merges`: one request may hold the
+    /// `entry` writes `keys`, after all that did so before. `merges`: one request may hold a
     /// key twice, and the last one wins.
-    pub fn claim(&mut self, entries: &mut Entries, entry: EntryId, key: u64, merges: bool) {
-        // The one before is linked behind its own predecessors, so the last is enough.
-        if let Some(before) = self.last.insert(key, entry)
-            && before != entry
-        {
-            entries.link(before, entry, merges);
+    pub fn claim(
+        &mut self,
+        entries: &mut Entries,
+        entry: EntryId,
+        keys: impl Iterator<Item = u64> + Clone,
+        merges: bool,
+    ) {
+        let mut ahead = keys.clone();
+        let mut keys = keys.peekable();
+        while keys.peek().is_some() {
+            let known = ahead.by_ref().take(TOGETHER);
+            let known = known.filter(|key| self.last.contains_key(key)).count();
+            self.last.reserve(TOGETHER - known);
+            for key in keys.by_ref().take(TOGETHER) {
+                // The one before is linked behind its own predecessors, so the last is enough.
+                if let Some(before) = self.last.insert(key, entry)
+                    && before != entry
+                {
+                    entries.link(before, entry, merges);
+                }
+            }
         }
     }
 }
@@ -99,10 +119,20 @@ struct Claimants {
 /// series written by very many small statements costs each of them little.
 const CLAIMANTS_MAX: usize = 64;
 
+/// A claim that is not made yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    key: u64,
+    name: u64,
+    claim: SeriesClaim,
+}
+
 /// Claims on series with their time spans.
 #[derive(Debug, Default)]
 pub struct SeriesClaims {
     claimants: ByHash<Claimants>,
+    /// Up to [`TOGETHER`].
+    pending: Vec<Pending>,
 }
 
 impl SeriesClaims {
@@ -115,18 +145,32 @@ impl SeriesClaims {
     }
 
     /// `claim.entry` writes points of the series that `key` stands for, and calls it by `name`.
+    /// Call [`SeriesClaims::finish`] after the last claim of an entry.
     pub fn claim(&mut self, entries: &mut Entries, key: u64, name: u64, claim: SeriesClaim) {
-        match self.claimants.entry(key) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(Claimants {
-                    name,
-                    hull: claim.span,
-                    latest: claim,
-                    earlier: Vec::new(),
-                });
-            }
-            std::collections::hash_map::Entry::Occupied(occupied) => {
-                occupied.into_mut().claim(entries, name, claim);
+        self.pending.push(Pending { key, name, claim });
+        if self.pending.len() == TOGETHER {
+            self.finish(entries);
+        }
+    }
+
+    /// Makes the claims that are pending.
+    pub fn finish(&mut self, entries: &mut Entries) {
+        let is_known = |pending: &&Pending| self.claimants.contains_key(&pending.key);
+        let known = self.pending.iter().filter(is_known).count();
+        self.claimants.reserve(self.pending.len() - known);
+        for Pending { key, name, claim } in self.pending.drain(..) {
+            match self.claimants.entry(key) {
+                std::collections::hash_map::Entry::Vacant(vacant) => {
+                    vacant.insert(Claimants {
+                        name,
+                        hull: claim.span,
+                        latest: claim,
+                        earlier: Vec::new(),
+                    });
+                }
+                std::collections::hash_map::Entry::Occupied(occupied) => {
+                    occupied.into_mut().claim(entries, name, claim);
+                }
             }
         }
     }
