@@ -86,6 +86,7 @@ async fn submit(intake: &Intake, cdf: &EmulatorHandle, number: i64) -> Ticket {
         batch,
         connection: 1,
         ticket_waits: true,
+        sent_before: None,
     };
     intake.submit(Resource::RawRows, submission);
     ticket
