@@ -310,6 +310,21 @@ impl Drop for Journal {
     }
 }
 
+/// Exit code of a process that ended itself because a thread of the journal had a fault
+/// (EX_SOFTWARE).
+const EXIT_FAULT: i32 = 70;
+
+/// Without its threads a journal neither acknowledges nor delivers, and nothing in the process
+/// can know what state they left. What was acknowledged is on disk: a start delivers it.
+struct EndsTheProcess;
+
+impl Drop for EndsTheProcess {
+    fn drop(&mut self) {
+        tracing::error!("a thread of the journal ended by a fault: the gateway ends itself");
+        std::process::exit(EXIT_FAULT);
+    }
+}
+
 /// Starts every stream where it was.
 fn resume(store: &Store, found: &Recovered) -> BTreeMap<u32, Progress> {
     let mut ids: Vec<u32> = found.positions.streams.keys().copied().collect();
@@ -351,6 +366,10 @@ fn log_found(directory: &Path, found: &Recovered, parked: &Recovered) {
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, JournalError> {
     std::thread::Builder::new()
         .name(name.to_owned())
-        .spawn(work)
+        .spawn(move || {
+            let ends = EndsTheProcess;
+            work();
+            std::mem::forget(ends);
+        })
         .map_err(JournalError::Thread)
 }

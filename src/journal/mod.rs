@@ -13,6 +13,8 @@
 //! ```
 
 mod appender;
+#[cfg(test)]
+mod appender_tests;
 pub mod batch_codec;
 pub mod disk;
 mod door;

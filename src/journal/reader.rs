@@ -46,6 +46,8 @@ struct Open {
     place: Place,
     /// Where the next header is.
     at: u64,
+    /// The record that was given out last, and where it is.
+    last: Option<(u64, u64)>,
 }
 
 impl StreamReader {
@@ -65,6 +67,13 @@ impl StreamReader {
             self.open_at(store, place)?;
         }
         let mut rewound = !goes_on;
+        if let Some(open) = &mut self.open
+            && let Some((last, at)) = open.last
+            && last == sequence
+        {
+            // There was no memory for it the first time.
+            open.at = at;
+        }
         loop {
             match self.step(place.end, stream, sequence)? {
                 Step::Found(header) => {
@@ -74,6 +83,9 @@ impl StreamReader {
                     };
                     let length = header.record_bytes();
                     let fits = header.fits(&self.window[start..start + length]);
+                    if let Some(open) = &mut self.open {
+                        open.last = Some((sequence, open.at));
+                    }
                     self.advance(length as u64);
                     if fits {
                         return Ok(Read::Record {
@@ -87,7 +99,7 @@ impl StreamReader {
                 }
                 Step::Passed => {}
                 // Asked for something before: start over once.
-                Step::Beyond if !rewound => {
+                Step::Beyond | Step::End if !rewound => {
                     self.open_at(store, place)?;
                     rewound = true;
                 }
@@ -102,6 +114,7 @@ impl StreamReader {
             file,
             place,
             at: place.offset,
+            last: None,
         });
         self.window.clear();
         self.window_at = place.offset;

@@ -35,7 +35,7 @@ impl RecordName {
     /// The rows of the record that these rows of the batch are, as ranges.
     pub fn record_rows(&self, rows: &Range<usize>) -> Vec<Range<u64>> {
         match &self.selection {
-            None => vec![rows.start as u64..rows.end as u64],
+            None => std::iter::once(rows.start as u64..rows.end as u64).collect(),
             Some(selection) => selection[rows.clone()]
                 .iter()
                 .map(|row| u64::from(*row)..u64::from(*row) + 1)

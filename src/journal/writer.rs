@@ -58,7 +58,7 @@ pub struct Writer {
 impl Writer {
     /// Works until it is told to stop, or nobody can tell it anything any more.
     pub fn run(mut self) {
-        let mut group: Vec<Box<Entry>> = Vec::new();
+        let mut group: Vec<Entry> = Vec::new();
         while let Ok(work) = self.work.recv() {
             let mut goes_on = self.take(work, &mut group);
             let mut bytes: usize = group.iter().map(|entry| entry.draft.bytes.len()).sum();
@@ -78,9 +78,9 @@ impl Writer {
     }
 
     /// Tells whether to go on after this.
-    fn take(&mut self, work: Work, group: &mut Vec<Box<Entry>>) -> bool {
+    fn take(&mut self, work: Work, group: &mut Vec<Entry>) -> bool {
         match work {
-            Work::Append(entry) => group.push(entry),
+            Work::Append(entry) => group.push(*entry),
             Work::Seal => self.appender.seal(),
             Work::Stop => return false,
         }
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Makes the group safe and answers it; the group is empty afterwards.
-    fn write(&mut self, group: &mut Vec<Box<Entry>>) {
+    fn write(&mut self, group: &mut Vec<Entry>) {
         loop {
             // Nobody was told that these are safe, and nobody wants to be.
             group.retain(|entry| !entry.submission.part.is_aborted());
@@ -117,7 +117,7 @@ impl Writer {
                     self.meters.sync_seconds.record(took);
                     self.meters.group_records.record(group.len() as f64);
                     for entry in group.drain(..) {
-                        self.safe(*entry);
+                        self.safe(entry);
                     }
                     return;
                 }
@@ -217,9 +217,9 @@ impl Writer {
     }
 
     /// Waits a little for room on the disk, and takes in what comes meanwhile.
-    fn wait_for_disk(&mut self, group: &mut Vec<Box<Entry>>) {
+    fn wait_for_disk(&mut self, group: &mut Vec<Entry>) {
         match self.work.recv_timeout(FULL_RETRY) {
-            Ok(Work::Append(entry)) => group.push(entry),
+            Ok(Work::Append(entry)) => group.push(*entry),
             Ok(Work::Seal) => self.appender.seal(),
             // The sender said so by the flag as well.
             Ok(Work::Stop) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -241,7 +241,7 @@ impl Writer {
 }
 
 /// The rows are not in the journal, or not surely: their statements fail.
-fn refuse(group: &mut Vec<Box<Entry>>, reason: &Diagnostic) {
+fn refuse(group: &mut Vec<Entry>, reason: &Diagnostic) {
     for entry in group.drain(..) {
         let submission = &entry.submission;
         let rows = submission.batch.rows() as u64;

@@ -47,6 +47,15 @@ pub enum TargetTable {
     RawRows,
 }
 
+/// When rows are to be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ack {
+    /// When the sink has them
+    Delivered,
+    /// When they are in the gateway's journal
+    Journaled,
+}
+
 /// Options of `penstock bench`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArguments {
@@ -69,6 +78,13 @@ pub struct BenchArguments {
     /// Rows of one pipeline in mode prepared
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub rows_per_sync: u64,
+    /// When the gateway acknowledges rows; the time until the sink has them is told as well
+    #[arg(long, value_enum)]
+    pub ack: Option<Ack>,
+    /// Where the gateway that is started keeps its journal, to choose the disk; it is removed
+    /// afterwards
+    #[arg(long, conflicts_with = "target")]
+    pub journal: Option<PathBuf>,
     /// Drive this gateway (or PostgreSQL) instead of starting one:
     /// postgres://user:password@host:port/database
     #[arg(long)]

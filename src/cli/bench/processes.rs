@@ -3,8 +3,8 @@
 //! Owns the children and the reading of /proc. Promises that a child that was started is ended
 //! when its handle drops. Never shares an address space with what it measures.
 
-use super::BenchError;
 use super::connection::Target;
+use super::{Ack, BenchError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -141,6 +141,7 @@ pub struct Pair {
     gateway: Subprocess,
     sink: Subprocess,
     _configuration: TemporaryFile,
+    _journal: Option<TemporaryDirectory>,
 }
 
 impl Pair {
@@ -149,15 +150,27 @@ impl Pair {
     ///
     /// # Errors
     /// One of them does not start.
-    pub fn start() -> Result<Self, BenchError> {
+    pub fn start(ack: Option<Ack>, journal: Option<&Path>) -> Result<Self, BenchError> {
+        let journal = match (ack, journal) {
+            (_, Some(directory)) => Some(TemporaryDirectory::create(directory.to_owned())?),
+            (Some(Ack::Journaled), None) => {
+                let name = format!("penstock-bench-{}.journal", std::process::id());
+                Some(TemporaryDirectory::create(std::env::temp_dir().join(name))?)
+            }
+            _ => None,
+        };
         let sink = Subprocess::start(&["emulator", "--sink", "--listen", "127.0.0.1:0"])?;
-        let configuration = TemporaryFile::create(&configuration(&sink.value("cdf")?))?;
+        let configuration = TemporaryFile::create(&configuration(
+            &sink.value("cdf")?,
+            journal.as_ref().map(|journal| journal.path.as_path()),
+        ))?;
         let path = configuration.path.display().to_string();
         let gateway = Subprocess::start(&["serve", &path])?;
         Ok(Pair {
             gateway,
             sink,
             _configuration: configuration,
+            _journal: journal,
         })
     }
 
@@ -192,7 +205,10 @@ impl Pair {
 }
 
 /// Defaults, few logs, and one user who writes with a token that the sink takes as it is.
-fn configuration(cdf_url: &str) -> String {
+fn configuration(cdf_url: &str, journal: Option<&Path>) -> String {
+    let journal = journal.map_or(String::new(), |journal| {
+        format!("[journal]\ndirectory = '{}'\n", journal.display())
+    });
     format!(
         r#"[listen]
 postgres = "127.0.0.1:0"
@@ -207,7 +223,7 @@ cdf = "sink"
 base_url = "{cdf_url}"
 project = "bench"
 token = "bench"
-"#
+{journal}"#
     )
 }
 
@@ -224,6 +240,28 @@ impl TemporaryFile {
         file.write_all(text.as_bytes())
             .map_err(BenchError::io(created.path.display().to_string()))?;
         Ok(created)
+    }
+}
+
+/// A directory that goes away with its handle.
+struct TemporaryDirectory {
+    path: PathBuf,
+}
+
+impl TemporaryDirectory {
+    /// Must not be there yet: what is in it goes.
+    fn create(path: PathBuf) -> Result<Self, BenchError> {
+        fs::create_dir(&path).map_err(BenchError::io(path.display().to_string()))?;
+        let path = path
+            .canonicalize()
+            .map_err(BenchError::io(path.display().to_string()))?;
+        Ok(TemporaryDirectory { path })
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -261,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_configuration_of_the_gateway_is_sound() {
-        let file = TemporaryFile::create(&configuration("http://127.0.0.1:8010"))
+        let file = TemporaryFile::create(&configuration("http://127.0.0.1:8010", None))
             .expect("the file can be written");
         let loaded = Configuration::load_with(&file.path, &Environment::default());
         assert!(loaded.is_ok(), "{loaded:?}");

@@ -43,6 +43,8 @@ pub struct Round {
 pub struct Delivery {
     pub rows: u64,
     pub requests: u64,
+    /// From the start of the round until all of them had arrived.
+    pub seconds: f64,
     /// Every row, once, with its values.
     pub is_complete: bool,
 }
@@ -276,6 +278,7 @@ mod tests {
             delivery: delivery.map(|(rows, is_complete)| Delivery {
                 rows,
                 requests: 2,
+                seconds: 1.0,
                 is_complete,
             }),
         }

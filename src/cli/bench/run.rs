@@ -9,7 +9,7 @@ use super::processes::{Measured, Pair};
 use super::report::{Delivery, Latencies, Report, Round};
 use super::rows::{Dataset, series_name};
 use super::sink::SinkCounters;
-use super::{BenchArguments, BenchError, TargetTable};
+use super::{Ack, BenchArguments, BenchError, TargetTable};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +48,13 @@ pub fn measure(arguments: &BenchArguments, dataset: &Dataset) -> Result<Report, 
             let rows = dataset.share(number, arguments.connections);
             let load = Load::build(*dataset, arguments.mode, rows, arguments.rows_per_sync);
             let mut connection = Connection::open(&bench.target)?;
+            if let Some(ack) = arguments.ack {
+                let ack = match ack {
+                    Ack::Delivered => "delivered",
+                    Ack::Journaled => "journaled",
+                };
+                connection.statement(&format!("SET penstock.ack = '{ack}'"))?;
+            }
             connection.prepare(&load)?;
             Ok(Sender { connection, load })
         })
@@ -83,7 +90,7 @@ impl Bench {
                 _pair: None,
             });
         }
-        let pair = Pair::start()?;
+        let pair = Pair::start(arguments.ack, arguments.journal.as_deref())?;
         Ok(Bench {
             target: pair.target()?,
             gateway: Some(pair.gateway()),
@@ -102,9 +109,14 @@ impl Bench {
         let counted = |url: &String| SinkCounters::read(url, dataset.table);
         let before = self.sink_url.as_ref().map(counted).transpose()?;
         let cpu_before = self.cpu_times()?;
+        let began = Instant::now();
         let (duration, times) = send(senders)?;
+        let after = match (&self.sink_url, before) {
+            (Some(url), Some(before)) => Some(arrived(url, dataset, before)?),
+            _ => None,
+        };
+        let arrival = began.elapsed();
         let cpu_after = self.cpu_times()?;
-        let after = self.sink_url.as_ref().map(counted).transpose()?;
         let per_row = |before: Option<Duration>, after: Option<Duration>| {
             let spent = after?.checked_sub(before?)?;
             Some(spent.as_nanos() as f64 / dataset.rows as f64)
@@ -115,6 +127,7 @@ impl Bench {
                 Some(Delivery {
                     rows: received.rows,
                     requests: received.requests,
+                    seconds: arrival.as_secs_f64(),
                     is_complete: received.rows == dataset.rows && received.checksum == checksum,
                 })
             }
@@ -139,6 +152,24 @@ impl Bench {
             client: Measured::own().cpu_time()?,
         })
     }
+}
+
+/// How long no row may arrive before the rest counts as missing.
+const ARRIVAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The sink's counters once all rows of a round have arrived, or none arrives any more: rows may
+/// have been acknowledged before.
+fn arrived(url: &str, dataset: &Dataset, before: SinkCounters) -> Result<SinkCounters, BenchError> {
+    let mut last = SinkCounters::read(url, dataset.table)?;
+    let mut progressed = Instant::now();
+    while last.since(before).rows < dataset.rows && progressed.elapsed() < ARRIVAL_PATIENCE {
+        thread::sleep(Duration::from_millis(10));
+        let now = SinkCounters::read(url, dataset.table)?;
+        if now != last {
+            (last, progressed) = (now, Instant::now());
+        }
+    }
+    Ok(last)
 }
 
 struct CpuTimes {
