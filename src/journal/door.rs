@@ -220,6 +220,18 @@ impl Journal {
     /// Takes rows that are acknowledged when CDF has them: behind the rows of their project and
     /// resource that wait in the journal, if there are any.
     pub fn submit(&self, resource: Resource, submission: Submission) {
+        let identity = &submission.identity;
+        let id = stream_id(&identity.project, resource);
+        let of_parked = || {
+            let id = parked_stream_id(id, &identity.name);
+            self.parked.known_stream(id)
+        };
+        for stream in [self.store.known_stream(id), of_parked()]
+            .into_iter()
+            .flatten()
+        {
+            stream.hold(&submission.part);
+        }
         if !self.store.is_behind() && !self.parked.is_behind() {
             self.intake.submit(resource, submission);
             return;

@@ -92,6 +92,11 @@ impl FedStore {
             .into_iter()
             .map(|(id, position)| (id, position.settled))
             .collect();
+        for (id, settled) in &self.noted {
+            if let Some(stream) = self.store.known_stream(*id) {
+                stream.noted(settled);
+            }
+        }
     }
 }
 
@@ -117,6 +122,9 @@ impl Feeder {
     /// Works until the gateway ends.
     pub fn run(mut self) {
         self.events.served_by(std::thread::current());
+        let _last_note = LastNote {
+            stores: [self.main.store.clone(), self.parked.fed.store.clone()],
+        };
         let mut note_at = Instant::now();
         loop {
             // Read before the events: what comes after is seen by the next round.
@@ -134,6 +142,8 @@ impl Feeder {
                 self.note();
                 self.tidy();
                 note_at = now + self.position_interval;
+            } else if self.has_holds() {
+                self.note();
             }
             let until_note = note_at.saturating_duration_since(now);
             self.events.sleep(if self.main.store.is_behind() {
@@ -322,6 +332,13 @@ impl Feeder {
         }
     }
 
+    /// Whether clients wait for what is settled to be noted.
+    fn has_holds(&self) -> bool {
+        let stores = [&self.main.store, &self.parked.fed.store];
+        let mut streams = stores.into_iter().flat_map(|store| store.streams());
+        streams.any(|stream| stream.has_holds())
+    }
+
     fn note(&mut self) {
         self.main.note();
         self.parked.fed.note();
@@ -368,5 +385,19 @@ impl Feeder {
         self.meters
             .identities_stopped
             .set(self.parked.streams() as f64);
+    }
+}
+
+/// Answers who waits for notes when there are no more, also after a panic: no client waits for
+/// ever.
+struct LastNote {
+    stores: [Arc<Store>; 2],
+}
+
+impl Drop for LastNote {
+    fn drop(&mut self) {
+        for stream in self.stores.iter().flat_map(|store| store.streams()) {
+            stream.release_holds();
+        }
     }
 }

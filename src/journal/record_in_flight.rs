@@ -98,7 +98,7 @@ impl Events {
             Event::Rejected { .. } | Event::Stopped { .. } | Event::ProbeFailed { .. } => true,
             Event::Ended {
                 stream, is_settled, ..
-            } => !is_settled || stream.is_behind(),
+            } => !is_settled || stream.is_behind() || stream.has_holds(),
         };
         self.queue.push(event);
         if is_urgent {

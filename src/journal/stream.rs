@@ -5,9 +5,12 @@
 //! safe is handed over at once, or everything behind it waits for the feeder. Never reads a
 //! file.
 
+use super::settled::Settled;
 use crate::catalog::Resource;
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{ConnectionBudget, MemoryBudget, MemoryPermit, Submission};
+use crate::pipeline::{
+    ConnectionBudget, MemoryBudget, MemoryPermit, Submission, TicketHold, TicketPart,
+};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +37,8 @@ pub struct Stream {
     has_returned: AtomicBool,
     /// Somebody waits to hear whether the principal can write again.
     is_probe_wanted: AtomicBool,
+    /// Statements wait until records are noted.
+    has_holds: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -49,6 +54,13 @@ struct State {
     stopped_principals: Vec<Box<str>>,
     /// Nothing more is handed over: the gateway ends.
     is_stopped: bool,
+    /// Records before this one are settled, and the disk knows it: no start sends them again.
+    noted: u64,
+    /// Numbers that no record has.
+    skipped: Settled,
+    /// Statements with delivered rows, each with the number of the record up to which all must be
+    /// noted before it is answered.
+    holds: VecDeque<(u64, TicketHold)>,
 }
 
 impl State {
@@ -88,6 +100,7 @@ impl Stream {
             name,
             is_parked,
             is_probe_wanted: AtomicBool::new(false),
+            has_holds: AtomicBool::new(false),
             budget: MemoryBudget::apart(feed_bytes_max).connection(),
             next_sequence: AtomicU64::new(0),
             streams_behind,
@@ -124,6 +137,7 @@ impl Stream {
         let mut state = self.state();
         state.cursor = cursor;
         state.end = end;
+        state.noted = cursor;
         self.note_behind(&state);
     }
 
@@ -162,9 +176,57 @@ impl Stream {
     pub fn skip(&self, sequence: u64) {
         let mut state = self.state();
         state.end = state.end.max(sequence + 1);
+        state.skipped.insert(sequence..sequence + 1);
         if state.cursor == sequence {
             state.cursor = sequence + 1;
         }
+    }
+
+    /// Delivered rows are about to go. A start after a crash would send again what is not noted,
+    /// over these rows; so their statement is answered only when all before them is noted.
+    pub fn hold(&self, part: &TicketPart) {
+        let mut state = self.state();
+        if state.noted < state.end
+            && let Some(hold) = part.hold()
+        {
+            let end = state.end;
+            state.holds.push_back((end, hold));
+            self.has_holds.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether statements wait for [`Self::noted`].
+    pub fn has_holds(&self) -> bool {
+        self.has_holds.load(Ordering::Acquire)
+    }
+
+    /// The disk knows that `settled` is settled.
+    pub fn noted(&self, settled: &Settled) {
+        let released: Vec<_> = {
+            let mut state = self.state();
+            let mut noted = settled.first_missing(0);
+            while state.skipped.contains(noted) {
+                noted = settled.first_missing(state.skipped.first_missing(noted));
+            }
+            state.noted = noted;
+            let count = state
+                .holds
+                .iter()
+                .take_while(|(end, _)| *end <= noted)
+                .count();
+            let released = state.holds.drain(..count).collect();
+            self.has_holds
+                .store(!state.holds.is_empty(), Ordering::Release);
+            released
+        };
+        // Their tickets settle outside of the lock.
+        drop(released);
+    }
+
+    /// Answers whoever waits: nobody notes anything any more.
+    pub fn release_holds(&self) {
+        let released = std::mem::take(&mut self.state().holds);
+        drop(released);
     }
 
     /// Takes delivered rows in if they must wait for records before them; gives them back if
@@ -233,10 +295,17 @@ impl Stream {
 
     /// The feeder goes on from record `cursor`.
     pub fn rewind(&self, cursor: u64) {
-        let mut state = self.state();
-        self.has_returned.store(false, Ordering::Release);
-        state.cursor = cursor.min(state.end);
-        self.note_behind(&state);
+        let doubtful = {
+            let mut state = self.state();
+            self.has_returned.store(false, Ordering::Release);
+            state.cursor = cursor.min(state.end);
+            self.note_behind(&state);
+            std::mem::take(&mut state.holds)
+        };
+        // Records that go again may take effect after these rows.
+        for (_, hold) in doubtful {
+            hold.doubt();
+        }
     }
 
     /// The feeder passes over what lies before `cursor`: it is settled.

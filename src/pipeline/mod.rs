@@ -29,4 +29,4 @@ pub use refused_row::RefusedRow;
 pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
 pub use segment::RowVerdict;
 pub use submission::{JOURNAL_CONNECTION, Submission};
-pub use ticket::{JournalRecord, Outcome, Ticket, TicketPart};
+pub use ticket::{JournalRecord, Outcome, Ticket, TicketHold, TicketPart};

@@ -55,6 +55,15 @@ impl Shared {
         // The counts stay right even if a holder panicked: each change is a single addition.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// One part, or hold, less.
+    fn close_part(&self, mut state: MutexGuard<'_, State>) {
+        state.open_parts -= 1;
+        if state.open_parts == 0 {
+            drop(state);
+            self.settled.notify_waiters();
+        }
+    }
 }
 
 /// The waiting side, held by the connection.
@@ -152,6 +161,37 @@ impl Ticket {
     }
 }
 
+/// Keeps a statement from settling though its rows have their verdicts: dropped, it lets go.
+#[derive(Debug)]
+pub struct TicketHold {
+    shared: Arc<Shared>,
+    rows: u64,
+    first_row_number: u64,
+}
+
+impl TicketHold {
+    /// The rows were accepted, and something older may have taken effect after them: their
+    /// outcome is unknown.
+    pub fn doubt(self) {
+        let mut state = self.shared.state();
+        let doubtful = self.rows.min(state.outcome.accepted);
+        state.outcome.accepted -= doubtful;
+        state.outcome.unknown += doubtful;
+        let reason = Diagnostic::error(
+            SqlState::STATEMENT_COMPLETION_UNKNOWN,
+            "rows that were journaled before were sent again after a fault of the gateway: \
+             where they have the same keys, they may have taken the place of these",
+        );
+        note_error(&mut state.outcome, self.first_row_number, &reason);
+    }
+}
+
+impl Drop for TicketHold {
+    fn drop(&mut self) {
+        self.shared.close_part(self.shared.state());
+    }
+}
+
 impl TicketPart {
     /// The part of a record of the journal: no statement waits for it.
     pub fn of_record(record: Box<dyn JournalRecord>) -> Self {
@@ -174,6 +214,19 @@ impl TicketPart {
     /// Whether the rows have been acknowledged already: they must not be given up.
     pub fn is_journaled(&self) -> bool {
         matches!(self.waiter, Waiter::Record(_))
+    }
+
+    /// Lets the statement wait for something beside the verdicts; `None`: no statement waits.
+    pub fn hold(&self) -> Option<TicketHold> {
+        let Waiter::Statement(shared) = &self.waiter else {
+            return None;
+        };
+        shared.state().open_parts += 1;
+        Some(TicketHold {
+            shared: shared.clone(),
+            rows: self.open_rows(),
+            first_row_number: self.first_row_number,
+        })
     }
 
     /// From now on a drop means that the outcome of the open rows is unknown.
@@ -302,10 +355,6 @@ impl Drop for TicketPart {
             };
             note_error(&mut state.outcome, self.first_row_number, &reason);
         }
-        state.open_parts -= 1;
-        if state.open_parts == 0 {
-            drop(state);
-            shared.settled.notify_waiters();
-        }
+        shared.close_part(state);
     }
 }
