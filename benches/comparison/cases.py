@@ -22,6 +22,7 @@ COLUMNS = "double_datapoints (external_id, timestamp, value)"
 RAW_COLUMNS = "raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns)"
 RAW_LINE_BYTES = 100
 ROWS_PER_INSERT = 1000
+PGBENCH_CLIENTS = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Case:
     """What follows `\\copy` and precedes the file; None: INSERT statements, sent as they are."""
     copy: str | None = None
     copy_options: str = ""
+    """The file is a script of pgbench, run by `PGBENCH_CLIENTS` clients, a row each time."""
+    is_pgbench: bool = False
 
     def scaled_rows(self, scale: float) -> int:
         """A whole number of INSERT statements, at least one."""
@@ -114,6 +117,15 @@ def write_inserts(file: typing.BinaryIO, rows: int) -> None:
         file.write(b"Q" + struct.pack("!i", len(statement) + 4) + statement)
 
 
+def write_pgbench_script(file: typing.BinaryIO, rows: int) -> None:
+    """Each client counts its rows up, so that no two rows have one key."""
+    file.write(
+        b"\\set n :n + 1\n\\set key :client_id * 1000000000 + :n\n"
+        b"INSERT INTO raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns)"
+        b" VALUES ('plant', 'pumps', :key, '{\"pressure\": 1.5}');\n"
+    )
+
+
 CASES = [
     Case("copy-text", "COPY text, 1,000 series", 5_000_000, "double_datapoints", write_text, COLUMNS),
     Case(
@@ -139,5 +151,13 @@ CASES = [
         2_000_000,
         "double_datapoints",
         write_inserts,
+    ),
+    Case(
+        "insert-one",
+        f"INSERT of one row, {PGBENCH_CLIENTS} connections",
+        200_000,
+        "raw_rows",
+        write_pgbench_script,
+        is_pgbench=True,
     ),
 ]

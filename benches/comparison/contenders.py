@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
+import time
 import typing
 
 from support.binary import binary
@@ -18,6 +19,9 @@ from support.emulator import Emulator
 from support.postgresql import Cluster
 from support.process import ServerProcess
 from support.server import Server
+
+STILL_S = 30
+"""Journaled rows that do not move for so long are lost."""
 
 SINK_READY = r"^penstock emulator ready cdf=(?P<cdf>http://\S+)"
 UNPACED = {"limits.raw_rows": {"bytes_per_window": 0, "window_s": 0, "concurrency": 48}}
@@ -60,9 +64,22 @@ class PenstockGateway:
         sums = self.emulator.statistics()["checksums"][kind]
         return sums["count"], sums["sum"]
 
+    def delivered(self, table: str, count: int) -> tuple[int, str]:
+        """The same once `count` rows are there, or nothing has come for a while."""
+        now = self.rows(table)
+        until = time.monotonic() + STILL_S
+        while now[0] < count and time.monotonic() < until:
+            time.sleep(0.05)
+            before, now = now, self.rows(table)
+            if now != before:
+                until = time.monotonic() + STILL_S
+        return now
+
 
 @contextlib.contextmanager
-def started(folder: pathlib.Path) -> typing.Iterator[tuple[PostgreSql, PenstockGateway]]:
+def started(
+    folder: pathlib.Path, ack: str = "delivered"
+) -> typing.Iterator[tuple[PostgreSql, PenstockGateway]]:
     with contextlib.ExitStack() as stack:
         cluster = Cluster()
         stack.callback(cluster.stop)
@@ -70,5 +87,9 @@ def started(folder: pathlib.Path) -> typing.Iterator[tuple[PostgreSql, PenstockG
         sink = ServerProcess(command, SINK_READY, folder / "sink.log")
         stack.callback(sink.stop)
         url = sink.ready["cdf"]
-        gateway = stack.enter_context(ConfiguredGateway(folder, url, None, **UNPACED))
+        sections = dict(UNPACED)
+        if ack == "journaled":
+            sections["journal"] = {"directory": str(folder / "journal"), "ack": ack, "bytes_max": 512 << 20}
+            sections["dead_letters"] = {"directory": str(folder / "dead-letters")}
+        gateway = stack.enter_context(ConfiguredGateway(folder, url, None, **sections))
         yield PostgreSql(cluster), PenstockGateway(gateway, sink, Emulator(url))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
+from .journal_outage import JournalOutage
 from .outage import Outage
 from .rounds import Result
 
 MIB = 1 << 20
 
 
-def document(results: list[Result], asleep: Outage | None) -> dict:
+def document(
+    results: list[Result],
+    asleep: Outage | None,
+    filled: JournalOutage | None,
+    ack: str,
+    fsync_s: float,
+) -> dict:
     """Rates are rows per second (medians over the rounds), costs nanoseconds per row."""
     made = {
         "cores": os.cpu_count(),
+        "ack": ack,
+        "fsync_ms": round(fsync_s * 1000, 3),
         "cases": [
             {
                 "name": result.case.name,
@@ -39,6 +49,8 @@ def document(results: list[Result], asleep: Outage | None) -> dict:
             "rows": asleep.rows,
             "gateway_peak_bytes": asleep.gateway_peak_bytes,
         }
+    if filled:
+        made["journal_outage"] = dataclasses.asdict(filled)
     return made
 
 
@@ -76,11 +88,20 @@ def table(made: dict) -> str:
     ]
     rounds = {case["rounds"] for case in made["cases"]}
     text.append(
-        f"Medians of {'/'.join(map(str, sorted(rounds)))} rounds on {made['cores']} cores, shared by client, gateway and sink."
+        f"Medians of {'/'.join(map(str, sorted(rounds)))} rounds on {made['cores']} cores, shared by client, gateway and sink;"
+        f" acknowledged when {made['ack']}, one fsync takes {made['fsync_ms']:g} ms."
     )
     if asleep := made.get("outage"):
         text.append(
             f"While the sink slept {asleep['slept_s']:g} s: peak {asleep['gateway_peak_bytes'] / MIB:.0f} MiB,"
             f" {asleep['rows']:,} rows delivered after {asleep['took_s']:g} s."
+        )
+    if filled := made.get("journal_outage"):
+        text.append(
+            f"While the sink was stopped: the journal was full after {filled['full_after_s']:.1f} s with"
+            f" {filled['journal_bytes'] / MIB:.0f} MiB; memory {filled['resident_when_full_bytes'] / MIB:.0f} MiB"
+            f" then and {filled['resident_later_bytes'] / MIB:.0f} MiB {filled['watched_s']:g} s later;"
+            f" {filled['drained_rows']:,} rows drained at {filled['drained_rows_per_s']:,.0f} rows/s, which is"
+            f" {filled['drained_rows_per_s'] / filled['peak_rows_per_s']:.2f} of a load acknowledged when delivered."
         )
     return "\n".join(text)

@@ -1,20 +1,25 @@
-"""The clients: psql for COPY, and a socket for INSERT statements that were made before.
+"""The clients: psql for COPY, a socket for INSERT statements that were made before, and pgbench
+for many connections.
 
 The second one lexes and parses nothing, as psql would: it sends a statement and waits for
-its ReadyForQuery. Both report failure instead of a time.
+its ReadyForQuery. All report failure instead of a time.
 """
 
 from __future__ import annotations
 
 import pathlib
+import re
 import socket
 import struct
 import subprocess
 import time
 
 from support.frames import signed_in
+from support.postgresql import BINARIES
 from support.psql import program
 from support.server import Server
+
+from .cases import PGBENCH_CLIENTS
 
 READY_FOR_QUERY = b"Z\0\0\0\5I"
 
@@ -66,3 +71,16 @@ def insert_s(server: Server, file: pathlib.Path, rows_per_statement: int) -> flo
             client.socket.sendall(message)
             _await_answer(client.socket, expected)
         return time.perf_counter() - begun
+
+
+def pgbench_s(server: Server, script: pathlib.Path, rows: int) -> float:
+    """Seconds of all transactions, without those of connecting."""
+    command = [str(BINARIES / "pgbench"), "--no-vacuum", "--file", str(script), "--define", "n=0"]
+    command += ["--client", str(PGBENCH_CLIENTS), "--jobs", "2", "--protocol", "prepared"]
+    command += ["--transactions", str(rows // PGBENCH_CLIENTS)]
+    done = subprocess.run(command, env=server.environment(), capture_output=True, text=True)
+    processed = re.search(r"actually processed: (\d+)/", done.stdout)
+    per_s = re.search(r"tps = ([\d.]+) \(without initial connection time\)", done.stdout)
+    if done.returncode != 0 or not processed or not per_s or int(processed[1]) != rows:
+        raise SendFailed(f"pgbench said {done.stdout!r} {done.stderr!r}")
+    return rows / float(per_s[1])
