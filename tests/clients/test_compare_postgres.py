@@ -18,7 +18,13 @@ def test_a_small_comparison_reports_every_case_and_the_outage():
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert [case["name"] for case in report["cases"]] == ["copy-text", "copy-binary", "copy-raw", "insert"]
+    assert [case["name"] for case in report["cases"]] == [
+        "copy-text",
+        "copy-binary",
+        "copy-raw",
+        "insert",
+        "insert-one",
+    ]
     for case in report["cases"]:
         assert case["gateway_rows_per_s"] > 0
         assert case["postgresql_rows_per_s"] > 0
