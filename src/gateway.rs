@@ -106,29 +106,12 @@ impl Gateway {
         // 5. What operators see.
         let readiness = Readiness::new();
         let address = configuration.listen.http;
-        let letters = match &dead_letters {
-            Some(store) => {
-                let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
-                let client = CdfClient::new(timeout, tokens)?;
-                let users = configuration.users.iter();
-                let identities = users.map(|user| (user.name.clone(), user.identity.clone()));
-                let replayer = Replayer::new(
-                    store.clone(),
-                    path.clone(),
-                    &budget,
-                    client,
-                    identities.collect(),
-                );
-                Some(Letters {
-                    store: store.clone(),
-                    replayer: Arc::new(replayer),
-                })
-            }
-            None => None,
-        };
         let guarded = Guarded {
             token: configuration.admin.token.clone(),
-            letters,
+            letters: dead_letters
+                .clone()
+                .map(|store| letters(configuration, store, &path, &budget, tokens))
+                .transpose()?,
         };
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
@@ -241,6 +224,31 @@ fn open_journal(
         disk: Arc::new(disk::FileSystem),
     };
     Journal::open(directory, &configuration.journal, parts).map(Some)
+}
+
+/// What operators do with dead letters.
+fn letters(
+    configuration: &Configuration,
+    store: DeadLetterStore,
+    path: &Arc<WritePath>,
+    budget: &MemoryBudget,
+    tokens: Arc<TokenCache>,
+) -> Result<Letters, GatewayError> {
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    let client = CdfClient::new(timeout, tokens)?;
+    let users = configuration.users.iter();
+    let identities = users.map(|user| (user.name.clone(), user.identity.clone()));
+    let replayer = Replayer::new(
+        store.clone(),
+        path.clone(),
+        budget,
+        client,
+        identities.collect(),
+    );
+    Ok(Letters {
+        store,
+        replayer: Arc::new(replayer),
+    })
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {

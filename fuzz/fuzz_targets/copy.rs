@@ -82,12 +82,17 @@ fn statement(table: &str, columns: &[&str], format: CopyFormat, choices: u8) -> 
             force_null: vec![bit(5); columns.len()],
             force_not_null: vec![bit(6); columns.len()],
             encoding: if bit(7) {
-            on_error: OnError::Stop,
-            log_verbosity: LogVerbosity::Default,
                 CopyEncoding::Latin1
             } else {
                 CopyEncoding::Utf8
             },
+            on_error: match format {
+                CopyFormat::Text | CopyFormat::Csv if !bit(2) && bit(3) => {
+                    OnError::Ignore { reject_limit: None }
+                }
+                _ => OnError::Stop,
+            },
+            log_verbosity: LogVerbosity::Default,
         },
         names_encoding: true,
     }
@@ -113,6 +118,7 @@ fn decode(
     };
     let mut builder = AnyBuilder::new(statement.table, &statement.columns, settings, bounds);
     let mut shape = String::new();
+    let mut skipped = Vec::new();
     let mut take = |builder: &mut AnyBuilder| {
         for batch in builder.take() {
             shape.push_str(&format!("{batch:?}"));
@@ -122,6 +128,7 @@ fn decode(
         let mut rest = piece;
         loop {
             let fed = decoder.feed(rest, &mut builder)?;
+            skipped.extend(decoder.take_skipped());
             rest = &rest[fed.consumed..];
             if !fed.builder_full {
                 assert!(rest.is_empty(), "data was left without a full builder");
@@ -133,7 +140,9 @@ fn decode(
     while decoder.finish(&mut builder)?.builder_full {
         take(&mut builder);
     }
+    skipped.extend(decoder.take_skipped());
     take(&mut builder);
+    shape.push_str(&format!("{skipped:?}"));
     // Hashes differ between processes, not within one, so the shapes can be compared.
     Ok((decoder.rows(), shape))
 }

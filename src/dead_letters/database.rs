@@ -10,7 +10,7 @@ use super::filter::LetterFilter;
 use super::letter::{Letter, LetterReason, LetterSource, LetterState, NewLetter, date_order_name};
 use super::{StoreError, schema};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Statement, params, params_from_iter};
 use std::path::Path;
 
 /// Bytes of letters after which a page ends.
@@ -20,6 +20,13 @@ const COLUMNS: &str = "id, time_ms, state, source, base_url, project, user_name,
      table_name, resource, row_key, column_names, column_values, sqlstate, message, detail, \
      column_name, cdf_code, request_id, line, row_number, time_zone, date_order, replays, \
      replayed_ms, acknowledged_ms, bytes";
+
+const INSERT: &str = "INSERT INTO letters (time_ms, state, source, base_url, project, user_name, identity, \
+         table_name, resource, row_key, column_names, column_values, sqlstate, message, detail, \
+         column_name, cdf_code, request_id, line, row_number, time_zone, date_order, \
+         acknowledged_ms, journal_row, bytes) \
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
+         ON CONFLICT (journal_row) DO NOTHING";
 
 /// What the store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,13 +87,15 @@ impl Database {
         let transaction = self.connection.transaction()?;
         let mut added = Added::default();
         let mut first = None;
+        let mut statement = transaction.prepare(INSERT)?;
         for letter in groups.iter().copied().flatten() {
-            let is_new = insert(&transaction, letter, now)?;
+            let is_new = insert(&mut statement, letter, now)?;
             added.is_new.push(is_new);
             if is_new {
                 first.get_or_insert(transaction.last_insert_rowid());
             }
         }
+        drop(statement);
         if let Some(first) = first {
             added.purged = super::changes::make_room(&transaction, first, bytes_max)?;
         }
@@ -154,47 +163,39 @@ pub(super) fn used_bytes(connection: &Connection) -> Result<u64, StoreError> {
 
 /// Adds one letter; `false` if it was there already.
 fn insert(
-    transaction: &Transaction<'_>,
+    statement: &mut Statement<'_>,
     letter: &NewLetter,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let origin = &letter.origin;
     let reason = &letter.reason;
-    let inserted = transaction.execute(
-        "INSERT INTO letters (time_ms, state, source, base_url, project, user_name, identity, \
-         table_name, resource, row_key, column_names, column_values, sqlstate, message, detail, \
-         column_name, cdf_code, request_id, line, row_number, time_zone, date_order, \
-         acknowledged_ms, journal_row, bytes) \
-         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
-         ON CONFLICT (journal_row) DO NOTHING",
-        params![
-            now.as_millisecond(),
-            LetterState::Open.name(),
-            origin.source.name(),
-            origin.base_url,
-            origin.project,
-            origin.user,
-            origin.identity,
-            letter.table.name,
-            letter.table.resource.name(),
-            letter.key(),
-            serde_json::to_string(&letter.row.columns)?,
-            serde_json::to_string(&letter.row.values)?,
-            reason.sqlstate,
-            reason.message,
-            reason.detail,
-            reason.column,
-            reason.cdf_code,
-            reason.request_id,
-            letter.line.map(u64::cast_signed),
-            letter.row_number.map(u64::cast_signed),
-            origin.time_zone,
-            date_order_name(origin.date_order),
-            letter.acknowledged.map(Timestamp::as_millisecond),
-            letter.journal_row,
-            letter.bytes() as i64,
-        ],
-    )?;
+    let inserted = statement.execute(params![
+        now.as_millisecond(),
+        LetterState::Open.name(),
+        origin.source.name(),
+        origin.base_url,
+        origin.project,
+        origin.user,
+        origin.identity,
+        letter.table.name,
+        letter.table.resource.name(),
+        letter.key(),
+        serde_json::to_string(&letter.row.columns)?,
+        serde_json::to_string(&letter.row.values)?,
+        reason.sqlstate,
+        reason.message,
+        reason.detail,
+        reason.column,
+        reason.cdf_code,
+        reason.request_id,
+        letter.line.map(u64::cast_signed),
+        letter.row_number.map(u64::cast_signed),
+        origin.time_zone,
+        date_order_name(origin.date_order),
+        letter.acknowledged.map(Timestamp::as_millisecond),
+        letter.journal_row,
+        letter.bytes() as i64,
+    ])?;
     Ok(inserted > 0)
 }
 
