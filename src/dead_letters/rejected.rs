@@ -32,6 +32,9 @@ impl RejectedRows for DeadLetterStore {
         });
         let reason = Arc::new(LetterReason::from(rejection.reason));
         let acknowledged = Timestamp::try_from(rejection.acknowledged_at).ok();
+        // A journal that was begun anew counts its records from 1 again: their time tells them
+        // from those of the old one.
+        let acknowledged_ms = acknowledged.map_or(0, Timestamp::as_millisecond);
         let resource = rejection.table.resource.name();
         let mut letters = Vec::new();
         let mut bytes = 0;
@@ -45,7 +48,7 @@ impl RejectedRows for DeadLetterStore {
                 row_number: Some(rejection.batch.row_number(row)),
                 acknowledged,
                 journal_row: Some(format!(
-                    "{} {} {resource} {} {row}",
+                    "{} {} {resource} {} {acknowledged_ms} {row}",
                     rejection.project.base_url, rejection.project.name, rejection.record
                 )),
             };

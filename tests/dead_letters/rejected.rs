@@ -34,6 +34,15 @@ fn batch(rows: u64) -> RowBatch {
 }
 
 fn keep(store: &DeadLetterStore, batch: &RowBatch, rows: &[std::ops::Range<usize>]) {
+    keep_of(store, batch, rows, 1_000_000_000);
+}
+
+fn keep_of(
+    store: &DeadLetterStore,
+    batch: &RowBatch,
+    rows: &[std::ops::Range<usize>],
+    acknowledged_s: u64,
+) {
     let project = Project {
         base_url: "http://127.0.0.1:1".to_owned(),
         name: "plant".to_owned(),
@@ -54,7 +63,7 @@ fn keep(store: &DeadLetterStore, batch: &RowBatch, rows: &[std::ops::Range<usize
         rows,
         fate: RejectedFate::Unknown,
         reason: &reason,
-        acknowledged_at: UNIX_EPOCH + Duration::from_secs(1_000_000_000),
+        acknowledged_at: UNIX_EPOCH + Duration::from_secs(acknowledged_s),
     };
     store.keep(&rejection).expect("kept");
 }
@@ -108,6 +117,8 @@ fn a_rejection_that_comes_again_after_a_crash_is_kept_once() {
     let batch = batch(2500);
     keep(&store, &batch, &[0..600, 600..1200]);
     keep(&store, &batch, &[0..1000, 1000..2500]);
-    let letters = read(&store);
-    assert_eq!(letters.len(), 2500);
+    assert_eq!(read(&store).len(), 2500);
+    // A journal that was begun anew has other rows under the same number.
+    keep_of(&store, &batch, &[0..1, 1..3], 1_000_000_001);
+    assert_eq!(read(&store).len(), 2503);
 }

@@ -2,11 +2,13 @@
 //! CDF once somebody has mended it.
 
 use super::dev_process::DevProcess;
+use super::gateway_process::GatewayProcess;
 use super::letters_api::{Directory, TOKEN, call, command, json, letters, printed, start};
 use bytes::Bytes;
 use futures::SinkExt;
 use serde_json::{Value, json};
 use std::pin::pin;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::Client;
 
@@ -55,7 +57,7 @@ async fn a_copy_goes_on_without_bad_rows_and_keeps_each_with_its_reason() {
         ]
     );
     assert_eq!(values(&dev, "pump").await, [1.0, 5.0]);
-    let kept = letters(&dev, "?table=double_datapoints").await;
+    let kept = letters(&dev.admin, "?table=double_datapoints").await;
     assert_eq!(kept.len(), 3, "{kept:?}");
     let first = &kept[0];
     assert_eq!(first["source"], "copy_ignored");
@@ -138,7 +140,7 @@ async fn rows_of_a_rolled_back_block_are_no_letters_and_those_of_a_committed_one
     client.batch_execute("BEGIN").await.expect("begun");
     assert_eq!(copy(&client, COPY, data).await.expect("staged"), 2);
     client.batch_execute("ROLLBACK").await.expect("rolled back");
-    assert!(letters(&dev, "").await.is_empty());
+    assert!(letters(&dev.admin, "").await.is_empty());
     client
         .batch_execute("BEGIN; SAVEPOINT a")
         .await
@@ -152,7 +154,7 @@ async fn rows_of_a_rolled_back_block_are_no_letters_and_those_of_a_committed_one
         told(&mut notices),
         ["1 row was skipped because CDF refused it"]
     );
-    assert_eq!(letters(&dev, "").await.len(), 2);
+    assert_eq!(letters(&dev.admin, "").await.len(), 2);
     assert_eq!(values(&dev, "pump").await, [3.0]);
 }
 
@@ -169,38 +171,59 @@ async fn a_mended_letter_is_replayed_into_cdf_by_the_api() {
     copy(&client, COPY, "pump\t2026-01-02\tmuch\n")
         .await
         .expect("copied");
-    let id = letters(&dev, "").await[0]["id"].clone();
+    let id = letters(&dev.admin, "").await[0]["id"].clone();
     // As it is, it is refused again, and stays.
-    let report = json(&dev, "POST", "/replay", json!({"filter": {"ids": [id]}})).await;
+    let report = json(
+        &dev.admin,
+        "POST",
+        "/replay",
+        json!({"filter": {"ids": [id]}}),
+    )
+    .await;
     assert_eq!(report["letters"][0]["outcome"], "refused", "{report}");
     assert_eq!(report["letters"][0]["sqlstate"], "22P02");
     let path = format!("/{id}");
     let bad = json!({"values": ["pump", "2026-01-02", "lots"]}).to_string();
-    let (status, text) = call(&dev, "PUT", &path, Some(TOKEN), bad).await;
+    let (status, text) = call(&dev.admin, "PUT", &path, Some(TOKEN), bad).await;
     assert_eq!(status, 422, "{text}");
     assert!(text.contains("22P02"), "{text}");
     let edited = json(
-        &dev,
+        &dev.admin,
         "PUT",
         &path,
         json!({"values": ["pump", "2026-01-02", "7"]}),
     )
     .await;
     assert_eq!(edited["state"], "edited");
-    let report = json(&dev, "POST", "/replay", json!({"filter": {"ids": [id]}})).await;
+    let report = json(
+        &dev.admin,
+        "POST",
+        "/replay",
+        json!({"filter": {"ids": [id]}}),
+    )
+    .await;
     assert_eq!(report["letters"][0]["outcome"], "accepted", "{report}");
     // Midnight in the zone of the session that wrote it.
     assert_eq!(dev.points("pump").await, [(1_767_279_600_000, json!(7.0))]);
-    let letter = json(&dev, "GET", &path, Value::Null).await;
+    let letter = json(&dev.admin, "GET", &path, Value::Null).await;
     assert_eq!(
         (&letter["state"], &letter["replays"]),
         (&json!("replayed"), &json!(2))
     );
     // A replayed letter is not replayed again, and not edited.
-    let report = json(&dev, "POST", "/replay", json!({"filter": {"ids": [id]}})).await;
+    let report = json(
+        &dev.admin,
+        "POST",
+        "/replay",
+        json!({"filter": {"ids": [id]}}),
+    )
+    .await;
     assert_eq!(report["letters"], json!([]));
     let again = json!({"values": ["pump", "2026-01-02", "8"]}).to_string();
-    assert_eq!(call(&dev, "PUT", &path, Some(TOKEN), again).await.0, 409);
+    assert_eq!(
+        call(&dev.admin, "PUT", &path, Some(TOKEN), again).await.0,
+        409
+    );
 }
 
 #[tokio::test]
@@ -215,10 +238,10 @@ async fn a_replay_is_held_back_where_the_key_was_written_since() {
     copy(&client, raw, "db\tt\tk\tnot json\n")
         .await
         .expect("copied");
-    let kept = letters(&dev, "").await;
+    let kept = letters(&dev.admin, "").await;
     let row = kept[1]["id"].clone();
     let values = json!({"values": ["db", "t", "k", "{\"a\": 1}"]});
-    json(&dev, "PUT", &format!("/{row}"), values).await;
+    json(&dev.admin, "PUT", &format!("/{row}"), values).await;
     dev.create_series(&["pump"], false).await;
     client
         .batch_execute(
@@ -228,12 +251,12 @@ async fn a_replay_is_held_back_where_the_key_was_written_since() {
         )
         .await
         .expect("written");
-    let report = json(&dev, "POST", "/replay", json!({})).await;
+    let report = json(&dev.admin, "POST", "/replay", json!({})).await;
     for letter in report["letters"].as_array().expect("a list") {
         assert_eq!(letter["outcome"], "held_back", "{report}");
     }
     assert_eq!(self::values(&dev, "pump").await, [2.0]);
-    let report = json(&dev, "POST", "/replay", json!({"force": true})).await;
+    let report = json(&dev.admin, "POST", "/replay", json!({"force": true})).await;
     for letter in report["letters"].as_array().expect("a list") {
         assert_eq!(letter["outcome"], "accepted", "{report}");
     }
@@ -270,7 +293,7 @@ async fn letters_are_listed_mended_and_replayed_by_the_command_line() {
     assert_eq!(list.lines().count(), 3, "{list}");
     assert!(list.contains("22P02") && list.contains("23503"), "{list}");
     assert_eq!(run(&["list", "--sqlstate", "23503"]).lines().count(), 2);
-    let kept = letters(&dev, "").await;
+    let kept = letters(&dev.admin, "").await;
     let (bad, refused) = (kept[0]["id"].to_string(), kept[1]["id"].to_string());
     assert!(run(&["show", &refused]).contains("nobody"));
     run(&["edit", &bad, "value=1.5"]);
@@ -322,16 +345,16 @@ async fn nobody_sees_or_changes_rows_without_the_token() {
             ("POST", "/replay"),
             ("POST", "/purge"),
         ] {
-            let (status, text) = call(&dev, method, path, token, "{}".to_owned()).await;
+            let (status, text) = call(&dev.admin, method, path, token, "{}".to_owned()).await;
             assert_eq!(status, 401, "{method} {path}: {text}");
             assert!(!text.contains("secret"), "{text}");
         }
     }
-    let (status, text) = call(&dev, "POST", "/purge", Some(TOKEN), "{}".to_owned()).await;
+    let (status, text) = call(&dev.admin, "POST", "/purge", Some(TOKEN), "{}".to_owned()).await;
     assert_eq!(status, 400, "{text}");
-    let (status, text) = call(&dev, "GET", "?tabel=x", Some(TOKEN), String::new()).await;
+    let (status, text) = call(&dev.admin, "GET", "?tabel=x", Some(TOKEN), String::new()).await;
     assert_eq!(status, 400, "{text}");
-    assert_eq!(letters(&dev, "").await.len(), 1);
+    assert_eq!(letters(&dev.admin, "").await.len(), 1);
 }
 
 #[tokio::test]
@@ -345,7 +368,7 @@ async fn letters_outlive_a_kill_right_after_the_answer() {
     assert_eq!(copy(&client, COPY, &data).await.expect("copied"), 0);
     dev.kill();
     let dev = start(&directory);
-    let export = call(&dev, "GET", "/export", Some(TOKEN), String::new()).await;
+    let export = call(&dev.admin, "GET", "/export", Some(TOKEN), String::new()).await;
     assert_eq!(export.1.lines().count(), 3000);
     let metrics = reqwest::get(format!("http://{}/metrics", dev.admin))
         .await
@@ -385,4 +408,66 @@ async fn without_a_store_a_copy_that_could_go_on_is_refused() {
         .batch_execute("SELECT 1")
         .await
         .expect("the connection goes on");
+}
+
+/// Waits until there are `count` letters, which come after the client was answered.
+async fn wait_for_letters(address: &str, count: usize) -> Vec<Value> {
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let kept = letters(address, "").await;
+        if kept.len() >= count {
+            assert_eq!(kept.len(), count, "{kept:?}");
+            return kept;
+        }
+        assert!(
+            Instant::now() < patience,
+            "there are {} letters",
+            kept.len()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_journaled_row_that_cdf_refuses_is_one_letter_until_it_is_replayed() {
+    let sections = format!("[dead_letters]\ndirectory = \"letters\"\n[admin]\ntoken = \"{TOKEN}\"");
+    let mut gateway = GatewayProcess::start(&sections);
+    gateway.create_series(&["pump"]).await;
+    let client = gateway.connect().await;
+    client
+        .batch_execute("SET penstock.ack = 'journaled'")
+        .await
+        .expect("there is a journal");
+    for (series, value) in [("pump", 1), ("nobody", 2), ("pump", 3)] {
+        client
+            .batch_execute(&format!(
+                "INSERT INTO double_datapoints (external_id, timestamp, value) \
+                 VALUES ('{series}', '2026-01-01 00:00:00+00', {value})"
+            ))
+            .await
+            .expect("acknowledged");
+    }
+    let kept = wait_for_letters(gateway.http_address(), 1).await;
+    assert_eq!(kept[0]["source"], "journaled");
+    assert_eq!(kept[0]["sqlstate"], "23503");
+    assert_eq!(kept[0]["user"], "tester");
+    assert!(kept[0]["acknowledged"].is_string(), "{kept:?}");
+    assert_eq!(
+        kept[0]["values"],
+        json!(["2.0", "2026-01-01 00:00:00+00", "nobody"])
+    );
+    gateway
+        .wait_for_points("pump", &[(1_767_225_600_000, 3.0)])
+        .await;
+    gateway.kill_gateway();
+    gateway.start_gateway();
+    // The store is asked for what it had at its start: what comes again is the same letter.
+    let kept = wait_for_letters(gateway.http_address(), 1).await;
+    gateway.create_series(&["nobody"]).await;
+    let filter = json!({"filter": {"ids": [kept[0]["id"]]}});
+    let report = json(gateway.http_address(), "POST", "/replay", filter).await;
+    assert_eq!(report["letters"][0]["outcome"], "accepted", "{report}");
+    gateway
+        .wait_for_points("nobody", &[(1_767_225_600_000, 2.0)])
+        .await;
 }

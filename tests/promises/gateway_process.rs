@@ -130,6 +130,11 @@ impl GatewayProcess {
         self.gateway = Some(gateway);
     }
 
+    /// Where the gateway serves metrics and dead letters.
+    pub fn http_address(&self) -> &str {
+        &self.metrics
+    }
+
     /// SIGKILL: the gateway ends between two instructions.
     pub fn kill_gateway(&mut self) {
         if let Some(mut gateway) = self.gateway.take() {

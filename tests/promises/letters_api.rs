@@ -41,14 +41,14 @@ pub fn start(directory: &Directory) -> DevProcess {
 
 /// Status and body of a call.
 pub async fn call(
-    dev: &DevProcess,
+    address: &str,
     method: &str,
     path: &str,
     token: Option<&str>,
     body: String,
 ) -> (u16, String) {
     let method = method.parse().expect("a method");
-    let url = format!("http://{}/dead-letters{path}", dev.admin);
+    let url = format!("http://{address}/dead-letters{path}");
     let mut request = reqwest::Client::new().request(method, url);
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -66,19 +66,19 @@ pub async fn call(
 }
 
 /// The JSON of a call that succeeds.
-pub async fn json(dev: &DevProcess, method: &str, path: &str, body: Value) -> Value {
+pub async fn json(address: &str, method: &str, path: &str, body: Value) -> Value {
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),
     };
-    let (status, text) = call(dev, method, path, Some(TOKEN), body).await;
+    let (status, text) = call(address, method, path, Some(TOKEN), body).await;
     assert_eq!(status, 200, "{path}: {text}");
     serde_json::from_str(&text).expect("JSON")
 }
 
 /// The letters of a query, as `?state=open`.
-pub async fn letters(dev: &DevProcess, query: &str) -> Vec<Value> {
-    let answer = json(dev, "GET", query, Value::Null).await;
+pub async fn letters(address: &str, query: &str) -> Vec<Value> {
+    let answer = json(address, "GET", query, Value::Null).await;
     answer["items"].as_array().expect("a list").clone()
 }
 
