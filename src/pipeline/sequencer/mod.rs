@@ -13,6 +13,7 @@
 //! the time at which to ask again. That is what lets the tests run it on virtual time.
 
 mod admission;
+mod calls;
 mod claims;
 mod cut;
 mod entries;
@@ -30,8 +31,8 @@ pub use claims::Unhashed;
 pub use lane::Target;
 
 use super::Submission;
-use super::attempt::{Attempt, AttemptReport, Call, CallId};
-use super::pacing::{Ended, PacingClient, Permission, SlotKind};
+use super::attempt::{Attempt, AttemptReport, CallId};
+use super::pacing::PacingClient;
 use super::segment::{Piece, RowVerdict, Segment};
 use super::weight::RequestBounds;
 use crate::catalog::Resource;
@@ -44,10 +45,10 @@ use claims::{KeyClaims, SeriesClaims};
 use entries::Entries;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lane::Lanes;
-use queues::{Queues, UnderWay};
+use queues::Queues;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use request::{Errand, Request, Stage};
+use request::{Request, Stage};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -301,141 +302,6 @@ impl Sequencer {
         }
     }
 
-    /// Lets calls that wait in a queue go, in their order, as far as pacing allows.
-    fn grant(&mut self, now: Instant, queue: usize, calls: &mut Vec<Attempt>) {
-        loop {
-            let state = self.queues.of(queue);
-            state.note(Permission::Granted);
-            let Some(id) = state.waiting.front().copied() else {
-                return;
-            };
-            let endpoint = state.endpoint;
-            let call = match (self.lookups.get(&id), self.requests.get(&id)) {
-                (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
-                (None, Some(request)) => request.call(),
-                (None, None) => None,
-            };
-            let (items, bytes) = call.as_ref().map_or((0, 0), cost);
-            let Some(call) = call.filter(|_| items > 0) else {
-                self.queues.of(queue).waiting.pop_front();
-                continue;
-            };
-            let slot = match self.needs_slot(&call) {
-                false => Ok(None),
-                true => self
-                    .pacing
-                    .take_slot(now, endpoint, SlotKind::Bulk)
-                    .map(Some),
-            };
-            let paid = slot.and_then(|slot| match self.pacing.pay(now, endpoint, items, bytes) {
-                Permission::Granted => Ok(slot),
-                wait => Err(wait),
-            });
-            match paid {
-                Ok(slot) => {
-                    self.queues.of(queue).waiting.pop_front();
-                    let under_way = UnderWay {
-                        queue,
-                        began: now,
-                        paid_bytes: bytes,
-                        slot,
-                    };
-                    self.start(now, id, call, under_way, calls);
-                }
-                Err(wait) => {
-                    self.queues.of(queue).note(wait);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Whether a call needs a slot of its own. A write has its request's, and where a request
-    /// writes to the API that is asked, the question goes on that slot too: a request that
-    /// waited for a second slot could wait for itself.
-    fn needs_slot(&self, call: &Call) -> bool {
-        match call {
-            Call::Write(_) => false,
-            Call::FindSeries(_) | Call::MakeSeries { .. } => true,
-            Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
-        }
-    }
-
-    /// The queue of a request's next call.
-    fn queue_of(&mut self, id: CallId) -> Option<usize> {
-        let request = self.requests.get(&id)?;
-        let operation = match &request.errand {
-            None => return Some(request.queue),
-            Some(Errand::MakeSeries { .. }) => Operation::CreateTimeSeries,
-            Some(Errand::FindTypes { .. }) => Operation::LookUpTimeSeries,
-            Some(Errand::SettleCreates { .. }) => match self.resource {
-                Resource::Datapoints | Resource::TimeSeries => Operation::LookUpTimeSeries,
-                Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
-            },
-        };
-        let identity = &request.identity;
-        Some(self.queues.find_or_make(&self.pacing, identity, operation))
-    }
-
-    fn start(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        call: Call,
-        under_way: UnderWay,
-        calls: &mut Vec<Attempt>,
-    ) {
-        let identity = if let Some(request) = self.requests.get_mut(&id) {
-            request.stage = Stage::Called;
-            request.piece_began.get_or_insert(now);
-            request.first_sent.get_or_insert(now);
-            self.meters
-                .throttle_wait_seconds
-                .record(now.saturating_duration_since(request.queued_at));
-            request.under_way = Some(under_way);
-            request.identity.clone()
-        } else if let Some(lookup) = self.lookups.get_mut(&id) {
-            lookup.began.get_or_insert(now);
-            lookup.under_way = Some(under_way);
-            lookup.identity.clone()
-        } else {
-            return;
-        };
-        if let Call::Write(piece) = &call {
-            piece.mark_sent();
-        }
-        self.meters.requests_in_flight.increment(1.0);
-        calls.push(Attempt {
-            id,
-            identity,
-            resource: self.resource,
-            call,
-        });
-    }
-
-    /// Tells pacing how a call ended; its own slot comes back.
-    fn note_ended(&mut self, now: Instant, under_way: Option<UnderWay>, report: &AttemptReport) {
-        self.meters.requests_in_flight.decrement(1.0);
-        let Some(UnderWay {
-            queue,
-            began,
-            paid_bytes,
-            slot,
-        }) = under_way
-        else {
-            return;
-        };
-        let ended = Ended {
-            began,
-            paid_bytes,
-            body_bytes: report.body_bytes,
-            failure: report.result.as_ref().err(),
-        };
-        let endpoint = self.queues.of(queue).endpoint;
-        self.pacing.ended(now, endpoint, &ended);
-        drop(slot);
-    }
-
     fn new_call_id(&mut self) -> CallId {
         self.next_call += 1;
         CallId(self.next_call)
@@ -459,15 +325,5 @@ impl Sequencer {
             RowVerdict::Unknown(_) => Verdict::Unknown,
         };
         self.meters.rows_settled.add(verdict, rows);
-    }
-}
-
-/// Items and bytes that a call is paid for.
-fn cost(call: &Call) -> (usize, u64) {
-    match call {
-        Call::Write(piece) => (piece.weight.items, piece.weight.bytes as u64),
-        Call::FindSeries(keys) => (keys.len(), 0),
-        Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
-        Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),
     }
 }
