@@ -475,3 +475,17 @@ fn a_file_that_is_not_there_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_journal_keeps_its_spent_budgets_beside_it_unless_they_have_a_file() {
+    let file = |sections: &str| {
+        let configuration = load(sections).expect("the configuration is accepted");
+        let path = configuration.pacing.state_file?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    };
+    assert_eq!(file(""), None);
+    let journal = "[journal]\ndirectory = \"rows\"\n";
+    assert_eq!(file(journal).as_deref(), Some("rows.pacing"));
+    let both = format!("{journal}[pacing]\nstate_file = \"spent\"\n");
+    assert_eq!(file(&both).as_deref(), Some("spent"));
+}

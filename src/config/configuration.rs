@@ -76,8 +76,14 @@ impl Configuration {
             tls_private_key: tree.listen.tls_private_key.map(|file| directory.join(file)),
             ..tree.listen
         };
+        let journal = JournalSettings {
+            directory: tree.journal.directory.map(|path| directory.join(path)),
+            ..tree.journal
+        };
+        let state_file = tree.pacing.state_file.map(|file| directory.join(file));
         let pacing = PacingSettings {
-            state_file: tree.pacing.state_file.map(|file| directory.join(file)),
+            // A journal is sent again after a crash: then it must be known that there was one.
+            state_file: state_file.or_else(|| journal.directory.as_deref().map(beside)),
             ..tree.pacing
         };
         Ok(Configuration {
@@ -86,10 +92,7 @@ impl Configuration {
             memory: tree.memory,
             transactions: tree.transactions,
             copy: tree.copy,
-            journal: JournalSettings {
-                directory: tree.journal.directory.map(|path| directory.join(path)),
-                ..tree.journal
-            },
+            journal,
             timeouts: tree.timeouts,
             batch: tree.batch,
             retry: tree.retry,
@@ -169,4 +172,11 @@ fn check_files(tree: &Tree, directory: &Path, findings: &mut Findings) {
             );
         }
     }
+}
+
+/// The file of spent budgets that belongs to a journal: beside its directory.
+fn beside(journal: &Path) -> PathBuf {
+    let mut file = journal.as_os_str().to_owned();
+    file.push(".pacing");
+    file.into()
 }

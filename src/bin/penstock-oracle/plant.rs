@@ -135,7 +135,6 @@ impl Plant {
         } = self;
         let journal = self.journal();
         let dead_letters = self.dead_letters();
-        let state_file = self.directory.join("pacing.json");
         format!(
             r#"[listen]
 postgres = "127.0.0.1:{postgres_port}"
@@ -170,9 +169,6 @@ parked_retry_s = 1
 
 [dead_letters]
 directory = {dead_letters:?}
-
-[pacing]
-state_file = {state_file:?}
 "#
         )
     }

@@ -36,6 +36,9 @@ impl StateFile {
         terms: PacingTerms,
         seed: u64,
     ) -> Result<(Arc<Pacing>, Self), Box<Diagnostic>> {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| unwritable(&path, &error))?;
+        }
         let spent = read(&path);
         let pacing = Pacing::restore(terms, Clocks::read(), &spent, seed);
         // From now on an end without a word is an unclean one.
