@@ -119,3 +119,53 @@ fn retry_after_holds_for_the_whole_endpoint_and_for_no_other_identity() {
     world.advance(MS);
     assert_eq!(world.calls.len(), 2);
 }
+
+#[test]
+fn a_batcher_that_waits_for_the_probe_of_another_hears_of_its_end() {
+    use penstock::cdf::{Credentials, Identity, Operation, Project, Secret};
+    use penstock::pipeline::pacing::{Ended, Permission};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    let mut now = Instant::now();
+    let pacing = roomy().pacing(now);
+    let nudged = Arc::new(AtomicBool::new(false));
+    let told = nudged.clone();
+    let prober = pacing.client(Arc::new(|| {}));
+    let waiter = pacing.client(Arc::new(move || told.store(true, Ordering::Relaxed)));
+    let identity = Identity {
+        project: Project {
+            base_url: "https://cdf.test".to_owned(),
+            name: "plant".to_owned(),
+        },
+        name: "client".to_owned(),
+        credentials: Credentials::FixedToken(Secret::new("token")),
+        create_missing_time_series: false,
+    };
+    let endpoint = prober.endpoint(&identity, Operation::CreateTimeSeries);
+    let failure = crate::cdf::busy(None, true);
+    let attempt = |now| {
+        assert_eq!(prober.pay(now, endpoint, 1, 0), Permission::Granted);
+        Ended {
+            began: now,
+            paid_bytes: 0,
+            body_bytes: None,
+            failure: Some(&failure),
+        }
+    };
+    for _ in 0..3 {
+        prober.ended(now, endpoint, &attempt(now));
+    }
+    now += SECOND;
+    let probe = attempt(now);
+    let Permission::HeldUntil(lost_at) = waiter.pay(now, endpoint, 1, 0) else {
+        panic!("one probe at a time");
+    };
+    prober.ended(now, endpoint, &probe);
+    assert!(nudged.load(Ordering::Relaxed), "the probe has failed");
+    let Permission::HeldUntil(open_until) = waiter.pay(now, endpoint, 1, 0) else {
+        panic!("it is open again");
+    };
+    assert!(open_until < lost_at);
+}

@@ -171,7 +171,7 @@ impl PacingClient {
     }
 
     /// An attempt has ended: budgets are corrected, the endpoint learns, and others are nudged
-    /// if it is free again.
+    /// if it was held.
     pub fn ended(&self, now: Instant, endpoint: EndpointId, ended: &Ended<'_>) {
         let mut state = self.pacing.state();
         let State {

@@ -155,7 +155,8 @@ impl Endpoint {
         self.reason.clone()
     }
 
-    /// An attempt has ended. Returns whether the endpoint was held and is free now.
+    /// An attempt has ended. Returns whether the endpoint was held, so that those who wait for
+    /// it should look again: it may be free now, or held until another time.
     pub fn ended(&mut self, now: Instant, ended: &Ended<'_>, random: &mut impl Rng) -> bool {
         let before = self.concurrency.slots();
         let was_held = self.held_until(now).is_some() || self.is_broken(now);
@@ -165,7 +166,7 @@ impl Endpoint {
             let change = after as f64 - before as f64;
             self.meters.concurrency_limit.increment(change);
         }
-        was_held && !self.is_broken(now) && self.held_until(now).is_none()
+        was_held
     }
 
     fn learn(&mut self, now: Instant, ended: &Ended<'_>, random: &mut impl Rng) {
