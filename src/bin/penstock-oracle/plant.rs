@@ -167,6 +167,12 @@ bytes_max = {JOURNAL_BYTES_MAX}
 segment_bytes = {SEGMENT_BYTES}
 parked_retry_s = 1
 
+# Each crash counts as a tenth of a budget of bytes. Here crashes come every few seconds, and the
+# budget would soon be all that is tested.
+[limits.raw_rows]
+bytes_per_window = 0
+window_s = 0
+
 [dead_letters]
 directory = {dead_letters:?}
 "#
