@@ -24,7 +24,14 @@ STILL_S = 30
 """Journaled rows that do not move for so long are lost."""
 
 SINK_READY = r"^penstock emulator ready cdf=(?P<cdf>http://\S+)"
-UNPACED = {"limits.raw_rows": {"bytes_per_window": 0, "window_s": 0, "concurrency": 48}}
+UNPACED = {
+    "limits.raw_rows": {
+        "bytes_per_window": 0,
+        "project.bytes_per_window": 0,
+        "window_s": 0,
+        "concurrency": 48,
+    }
+}
 
 
 @dataclasses.dataclass(frozen=True)

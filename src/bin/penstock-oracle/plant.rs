@@ -171,6 +171,7 @@ parked_retry_s = 1
 # budget would soon be all that is tested.
 [limits.raw_rows]
 bytes_per_window = 0
+project.bytes_per_window = 0
 window_s = 0
 
 [dead_letters]
