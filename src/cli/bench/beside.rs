@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// Between two rows: a client that thinks, not one that floods.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Rows that are inserted over and over.
+const ROWS: u64 = 1000;
+
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
 pub struct BesideReport {
@@ -83,11 +86,10 @@ pub(super) fn measure(
         })?;
         super::sink::delay_answers(url, arguments.answer_delay_ms)?;
     }
-    let rows = Dataset {
-        rows: 1000,
-        ..*dataset
-    };
-    let row = Load::build(rows, Mode::Insert1, 0..rows.rows, 1);
+    // Later in time than all rows of the loads: a row that overwrites one of theirs would wait
+    // for it, and that is order, not fairness.
+    let later = dataset.rows..dataset.rows + ROWS;
+    let row = Load::build(*dataset, Mode::Insert1, later, 1);
     let mut connection = Connection::open(&bench.target)?;
     let idle = insert_rows(&mut connection, &row, time)?;
     let ends = AtomicBool::new(false);
