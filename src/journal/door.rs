@@ -112,7 +112,7 @@ impl Journal {
                 settings.feed_bytes_max,
             ));
             let appender = Appender::new(store.clone(), parts.disk.clone(), segment_bytes);
-            let progress = resume(&store, &found);
+            let progress = resume(&store, &found, &parts.intake);
             let fed = FedStore::new(store.clone(), progress);
             Ok((store, appender, fed, found))
         };
@@ -338,7 +338,7 @@ impl Drop for EndsTheProcess {
 }
 
 /// Starts every stream where it was.
-fn resume(store: &Store, found: &Recovered) -> BTreeMap<u32, Progress> {
+fn resume(store: &Store, found: &Recovered, intake: &Intake) -> BTreeMap<u32, Progress> {
     let mut ids: Vec<u32> = found.positions.streams.keys().copied().collect();
     ids.extend(found.streams.keys().copied());
     ids.sort_unstable();
@@ -358,6 +358,13 @@ fn resume(store: &Store, found: &Recovered) -> BTreeMap<u32, Progress> {
         let stream = store.stream(id, || name);
         let settled = found.settled(id);
         let end = found.next_sequence_of(id);
+        if let Some(found) = found.streams.get(&id)
+            && let Some(project) = found.makes_series_of.clone()
+            && !stream.is_parked()
+        {
+            let intake = intake.clone();
+            stream.makes_series(move || intake.begin_creation(&project));
+        }
         stream.resume(settled.first_missing(0), end);
         let noted = super::positions::StreamPosition { settled, ..noted };
         progress.insert(id, Progress::new(stream, noted, end));

@@ -11,6 +11,8 @@ use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHead
 use super::segment_list::{Segment, SegmentList};
 use super::settled::Settled;
 use super::store::found_segment;
+use crate::catalog::Resource;
+use crate::cdf::Project;
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io;
@@ -36,6 +38,8 @@ pub struct FoundStream {
     pub main: u32,
     /// Name of that stream.
     pub main_name: String,
+    /// The project whose time series its records make, if they do.
+    pub makes_series_of: Option<Project>,
     /// Records that are there.
     pub present: Settled,
     /// Behind the last.
@@ -226,6 +230,13 @@ fn note(
         stream.main_name = envelope.stream_name();
         stream.main = envelope.stream_id();
         stream.identity = envelope.identity.to_owned();
+        let makes_series = envelope
+            .table()
+            .is_ok_and(|table| table.resource == Resource::TimeSeries);
+        stream.makes_series_of = makes_series.then(|| Project {
+            base_url: envelope.base_url.to_owned(),
+            name: envelope.project.to_owned(),
+        });
         stream.name = if stream.main == header.stream {
             stream.main_name.clone()
         } else {

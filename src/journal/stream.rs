@@ -9,11 +9,12 @@ use super::settled::Settled;
 use crate::catalog::Resource;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{
-    ConnectionBudget, MemoryBudget, MemoryPermit, Submission, TicketHold, TicketPart,
+    ConnectionBudget, Creation, MemoryBudget, MemoryPermit, Submission, TicketHold, TicketPart,
 };
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// One stream.
 #[derive(Debug)]
@@ -39,7 +40,19 @@ pub struct Stream {
     is_probe_wanted: AtomicBool,
     /// Statements wait until records are noted.
     has_holds: AtomicBool,
+    /// For time series: begins a creation that counts while records wait here.
+    creations: OnceLock<CreationSource>,
+    waiting_creation: Mutex<Option<Creation>>,
     state: Mutex<State>,
+}
+
+/// Begins a creation of the stream's project.
+pub struct CreationSource(Box<dyn Fn() -> Option<Creation> + Send + Sync>);
+
+impl fmt::Debug for CreationSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("CreationSource")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +120,8 @@ impl Stream {
             is_behind: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             has_returned: AtomicBool::new(false),
+            creations: OnceLock::new(),
+            waiting_creation: Mutex::new(None),
             state: Mutex::default(),
         }
     }
@@ -117,6 +132,28 @@ impl Stream {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its records make time series: while some wait here, `begin` has begun a creation.
+    pub fn makes_series(&self, begin: impl Fn() -> Option<Creation> + Send + Sync + 'static) {
+        // The first is as good as any.
+        let _ = self.creations.set(CreationSource(Box::new(begin)));
+        self.note_creation(self.is_behind());
+    }
+
+    pub fn is_making_series(&self) -> bool {
+        self.creations.get().is_some()
+    }
+
+    fn note_creation(&self, is_behind: bool) {
+        let Some(source) = self.creations.get() else {
+            return;
+        };
+        let creation = is_behind.then(|| (source.0)()).flatten();
+        *self
+            .waiting_creation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = creation;
     }
 
     pub fn is_parked(&self) -> bool {
@@ -435,6 +472,7 @@ impl Stream {
         if self.is_behind.swap(is_behind, Ordering::AcqRel) == is_behind {
             return;
         }
+        self.note_creation(is_behind);
         if is_behind {
             self.streams_behind.fetch_add(1, Ordering::AcqRel);
         } else {

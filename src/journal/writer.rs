@@ -12,7 +12,7 @@ use super::record_in_flight::{Events, RecordInFlight, RecordName};
 use super::space::{Space, disk_full};
 use super::store::Store;
 use super::stream::Stream;
-use crate::catalog::Table;
+use crate::catalog::{Resource, Table};
 use crate::cdf::Identity;
 use crate::config::FullJournal;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -98,12 +98,20 @@ impl Writer {
             }
             for entry in group.iter() {
                 // Records find the numbers of their stream by it.
-                let identity = &entry.submission.identity;
-                self.store.stream(entry.draft.header.stream, || {
-                    let project = &identity.project;
-                    let resource = entry.table.resource.name();
-                    format!("{resource} of {} at {}", project.name, project.base_url)
+                let project = &entry.submission.identity.project;
+                let resource = entry.table.resource;
+                let stream = self.store.stream(entry.draft.header.stream, || {
+                    format!(
+                        "{} of {} at {}",
+                        resource.name(),
+                        project.name,
+                        project.base_url
+                    )
                 });
+                if resource == Resource::TimeSeries && !stream.is_making_series() {
+                    let (intake, project) = (self.intake.clone(), project.clone());
+                    stream.makes_series(move || intake.begin_creation(&project));
+                }
             }
             let appended_ms = now_ms();
             let mut drafts = Vec::with_capacity(group.len());

@@ -6,6 +6,7 @@
 
 use super::Submission;
 use super::batcher::{BatcherActor, Cancelled, Drain, Nudged, Submit, TicketWaits};
+use super::creations::Creation;
 use super::pacing::{Pacing, PacingTerms, StateFile};
 use super::quarantine::Quarantine;
 use super::sender::{CdfSender, RequestSender, SeriesDirectories};
@@ -157,11 +158,21 @@ impl Intake {
     }
 
     /// Hands rows over. Their ticket tells what became of them.
-    pub fn submit(&self, resource: Resource, submission: Submission) {
+    pub fn submit(&self, resource: Resource, mut submission: Submission) {
+        if resource == Resource::TimeSeries {
+            let creation = self.begin_creation(&submission.identity.project);
+            submission.part.note_creation(creation);
+        }
         // A batcher that dies with this message in its mailbox drops it, and the drop
         // settles the ticket: the rows were not sent.
         self.batcher(&submission.identity.project, resource)
             .do_send(Submit(submission));
+    }
+
+    /// Rows that make time series are on their way, until what is returned drops: datapoints that
+    /// miss a series wait for it.
+    pub fn begin_creation(&self, project: &Project) -> Option<Creation> {
+        self.shared.names.begin_creation(project)
     }
 
     /// A statement of this identity has sent its last row: what it has in `resource` should

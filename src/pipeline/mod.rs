@@ -7,6 +7,7 @@
 
 pub mod attempt;
 mod batcher;
+mod creations;
 mod intake;
 mod memory;
 pub mod pacing;
@@ -23,6 +24,7 @@ mod ticket;
 mod weight;
 mod writer;
 
+pub use creations::{Creation, Creations, ProjectCreations};
 pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
 pub use refused_row::RefusedRow;

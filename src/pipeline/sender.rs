@@ -5,11 +5,12 @@
 //! Never repeats a call.
 
 use super::attempt::{Attempt, AttemptReport, Call, CallAnswer};
+use super::creations::{Creation, Creations};
 use super::segment::Piece;
 use super::sequencer::SeriesNames;
 use crate::catalog::Resource;
 use crate::cdf::{
-    AttemptFailure, CdfClient, Identity, Operation, SeriesDirectory, SeriesStatus, encode,
+    AttemptFailure, CdfClient, Identity, Operation, Project, SeriesDirectory, SeriesStatus, encode,
 };
 use crate::config::BatchTable;
 use crate::rows::{SeriesKey, SeriesReference};
@@ -34,6 +35,7 @@ const DIRECTORY_LIFETIME: Duration = Duration::from_secs(600);
 /// The directories of all identities.
 #[derive(Debug, Default)]
 pub struct SeriesDirectories {
+    creations: Creations,
     by_identity: Mutex<HashMap<String, Vec<KnownIdentity>>>,
 }
 
@@ -76,6 +78,14 @@ impl SeriesDirectories {
 }
 
 impl SeriesNames for SeriesDirectories {
+    fn may_appear(&self, project: &Project, now: Instant) -> bool {
+        self.creations.of(project).are_open(now)
+    }
+
+    fn begin_creation(&self, project: &Project) -> Option<Creation> {
+        Some(self.creations.of(project).begin())
+    }
+
     fn canonical_hashes(
         &self,
         identity: &Identity,

@@ -6,6 +6,7 @@
 //! the journal instead, which is told of its verdicts. Never counts a row twice.
 
 use super::Submission;
+use super::creations::Creation;
 use super::refused_row::{RefusedRow, is_of_the_row};
 use super::segment::RowVerdict;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -96,6 +97,8 @@ pub struct TicketPart {
     first_row_number: u64,
     open_rows: AtomicU64,
     sent: AtomicBool,
+    /// Counts the rows among those that make time series, until the part ends.
+    creation: Option<Creation>,
 }
 
 impl Ticket {
@@ -126,6 +129,7 @@ impl Ticket {
             first_row_number,
             open_rows: AtomicU64::new(rows),
             sent: AtomicBool::new(false),
+            creation: None,
         }
     }
 
@@ -200,7 +204,13 @@ impl TicketPart {
             first_row_number: 0,
             open_rows: AtomicU64::new(0),
             sent: AtomicBool::new(false),
+            creation: None,
         }
+    }
+
+    /// The rows make time series: they count as such until the part ends.
+    pub fn note_creation(&mut self, creation: Option<Creation>) {
+        self.creation = creation;
     }
 
     /// The record of the journal that this is a part of.

@@ -396,3 +396,28 @@ async fn an_object_whose_creation_went_unanswered_is_made_once() {
     gateway.wait_for_metric(settled, |rows| rows >= 1.0).await;
     assert_eq!(rejected(&gateway), [] as [serde_json::Value; 0]);
 }
+
+#[tokio::test]
+async fn points_wait_for_their_series_while_it_is_not_delivered_also_over_a_kill() {
+    let mut gateway = GatewayProcess::start("");
+    let down = json!([{ "operation": "time_series.create", "kind": "status", "status": 503 }]);
+    gateway.faults(down).await;
+    let client = gateway.connect().await;
+    client
+        .batch_execute("INSERT INTO time_series (external_id) VALUES ('new')")
+        .await
+        .expect("acknowledged");
+    insert(&client, "new", 0, 1.0).await;
+    let missed = "penstock_retries_total{resource=\"datapoints\",cause=\"missing\"}";
+    gateway
+        .wait_for_metric(missed, |retries| retries >= 1.0)
+        .await;
+    gateway.kill_gateway();
+    gateway.start_gateway();
+    gateway
+        .wait_for_metric(missed, |retries| retries >= 1.0)
+        .await;
+    gateway.cdf_is_back().await;
+    gateway.wait_for_points("new", &points([1.0])).await;
+    assert_eq!(rejected(&gateway), [] as [serde_json::Value; 0]);
+}

@@ -32,11 +32,12 @@ pub use lane::Target;
 
 use super::Submission;
 use super::attempt::{Attempt, AttemptReport, CallId};
+use super::creations::Creation;
 use super::pacing::PacingClient;
 use super::segment::{Piece, RowVerdict, Segment};
 use super::weight::RequestBounds;
 use crate::catalog::Resource;
-use crate::cdf::{Identity, Operation};
+use crate::cdf::{Identity, Operation, Project};
 use crate::config::{BatchSettings, RetrySettings};
 use crate::rows::SeriesKey;
 use crate::telemetry::{PipelineMeters, Verdict};
@@ -64,6 +65,17 @@ pub trait SeriesNames: Send + Sync {
         keys: &[Arc<SeriesKey>],
         now: Instant,
     ) -> Vec<Option<u64>>;
+
+    /// Whether a series that CDF does not have may appear: rows that make series of this project
+    /// are on their way.
+    fn may_appear(&self, _project: &Project, _now: Instant) -> bool {
+        false
+    }
+
+    /// Rows that make series of this project are on their way, until what is returned drops.
+    fn begin_creation(&self, _project: &Project) -> Option<Creation> {
+        None
+    }
 
     /// Per key, whether its series holds strings, where that is known.
     fn types(

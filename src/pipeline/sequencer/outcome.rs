@@ -7,7 +7,7 @@
 use super::errands::makeable;
 use super::reasons::{duplicated_reason, missing_reason};
 use super::request::Errand;
-use super::{Sequencer, Stage};
+use super::{Sequencer, Stage, Target};
 use crate::cdf::{AttemptFailure, Reference};
 use crate::config::RetrySettings;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -279,6 +279,15 @@ impl Sequencer {
             return;
         };
         let makeable = makeable(request, &missing);
+        let writes_points = matches!(request.target, Target::Doubles | Target::Strings);
+        let waits = makeable.is_empty()
+            && writes_points
+            && !missing.is_empty()
+            && self.names.may_appear(&request.identity.project, now);
+        if waits {
+            self.back_off(now, id, None, &reason, RetryCause::Missing);
+            return;
+        }
         if !makeable.is_empty() && request.makings_left > 0 {
             request.makings_left -= 1;
             request.errand = Some(Errand::MakeSeries {
