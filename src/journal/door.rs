@@ -101,7 +101,7 @@ impl Journal {
         let events = Arc::new(Events::default());
         let open = |directory: PathBuf, is_parked: bool| -> Result<_, RecoveryError> {
             let mut found = recover(&directory, Mending::Repair)?;
-            space.use_without_room(found.segments.bytes());
+            space.use_without_room(found.segments.record_bytes());
             meters.damages.increment(found.damages.len() as u64);
             let rows = found.damages.iter().filter_map(|damage| damage.rows).sum();
             meters.damaged_rows.increment(rows);

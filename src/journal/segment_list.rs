@@ -4,6 +4,7 @@
 //! Promises that a record's segment and a place before it are found without reading. Never
 //! reads or writes a file.
 
+use super::segment::SEGMENT_HEADER_BYTES;
 use super::settled::Settled;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -40,6 +41,11 @@ impl Segment {
             offset,
         });
         span.end = stream_sequence + 1;
+    }
+
+    /// Bytes of its records: what room was made for.
+    pub fn record_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(SEGMENT_HEADER_BYTES as u64)
     }
 
     /// Whether every record is settled; `settled` tells what is, per stream.
@@ -91,6 +97,11 @@ impl SegmentList {
     /// Bytes of all segments.
     pub fn bytes(&self) -> u64 {
         self.segments.values().map(|segment| segment.bytes).sum()
+    }
+
+    /// Bytes of the records of all segments.
+    pub fn record_bytes(&self) -> u64 {
+        self.segments.values().map(Segment::record_bytes).sum()
     }
 
     /// The first segment with a record of `stream` whose sequence is in `wanted`. Equal records

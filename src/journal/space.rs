@@ -110,8 +110,14 @@ impl Space {
 
     /// `bytes` are free again.
     pub fn free(&self, bytes: u64) {
-        let before = self.used.fetch_sub(bytes, Ordering::AcqRel);
-        let after = before - bytes;
+        let mut before = 0;
+        let _ = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                before = used;
+                Some(used.saturating_sub(bytes))
+            });
+        let after = before.saturating_sub(bytes);
         // Only what lay within the bound had been taken from the semaphore.
         let freed = before.min(self.bytes_max) - after.min(self.bytes_max);
         self.bytes.add_permits(freed as usize);

@@ -224,7 +224,7 @@ impl Store {
             .list()
             .iter()
             .filter(|(_, segment)| segment.is_sealed && segment.is_settled(settled))
-            .map(|(number, segment)| (number, segment.bytes))
+            .map(|(number, segment)| (number, segment.record_bytes()))
             .collect();
         let mut freed = 0;
         for (number, bytes) in gone {
