@@ -5,8 +5,13 @@
 //! the command that it prints.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// One campaign after the other: each wants the whole machine.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn campaign(arguments: &[&str]) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut oracle = Command::new(env!("CARGO_BIN_EXE_penstock-oracle"));
     oracle
         .args([
