@@ -90,8 +90,8 @@ mod tests {
     use crate::cdf::Operation;
     use crate::telemetry::{
         ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, HeartbeatCounters,
-        MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
-        TableCounters, TokenCounters, Verdict,
+        JournalMeters, MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters,
+        StatementOutcome, TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -110,6 +110,7 @@ mod tests {
         HeartbeatCounters::new();
         ActorCounters::new();
         DeadLetterMeters::new();
+        JournalMeters::new();
         names::BUILD.gauge(&["0.0.0"]).set(1.0);
     }
 
