@@ -21,6 +21,8 @@ SOON = {
     "request_timeout_s": 2,
     "stale_write_guard_ms": 100,
 }
+# An endpoint must not be left alone for longer than its requests are repeated.
+SOON_PROBED = {"breaker_open_initial_ms": 100, "breaker_open_max_ms": 500}
 
 
 def free_port() -> int:
@@ -30,7 +32,9 @@ def free_port() -> int:
 
 
 def test_cdf_out_of_reach_fails_the_statement_with_08006_and_spares_the_session(tmp_path, series):
-    with ConfiguredGateway(tmp_path, f"http://127.0.0.1:{free_port()}", retry=SOON) as gateway:
+    with ConfiguredGateway(
+        tmp_path, f"http://127.0.0.1:{free_port()}", retry=SOON, pacing=SOON_PROBED
+    ) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             for _ in range(2):
                 with pytest.raises(psycopg.Error) as caught:
@@ -88,7 +92,7 @@ def test_refused_client_credentials_are_told_as_28000(behind, tmp_path, series):
         operation="token.issue", kind="status", status=401, body={"error": "invalid_client"}
     )
     with ConfiguredGateway(
-        tmp_path, behind.cdf_url, client_credentials(behind, "wrong"), retry=SOON
+        tmp_path, behind.cdf_url, client_credentials(behind, "wrong"), retry=SOON, pacing=SOON_PROBED
     ) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             with pytest.raises(psycopg.Error) as caught:

@@ -98,9 +98,7 @@ def test_an_error_after_a_copy_in_one_query_discards_the_copy(client, store, ser
     assert store.points(series) == []
 
 
-def test_an_error_in_the_data_of_a_copy_discards_the_statements_before_it_in_the_query(
-    client, store, series
-):
+def test_an_error_in_the_data_of_a_copy_discards_the_statements_before_it_in_the_query(client, store, series):
     insert = f"INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ('{series}', now(), 1)"
     client.send(frames.query(f"{insert}; {COPY}; {COPY}"))
     client.read_until("G")

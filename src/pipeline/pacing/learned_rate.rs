@@ -14,6 +14,11 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Answers of the last second that are remembered: more a second is no rate worth learning.
 const ACCEPTED_MAX: usize = 4096;
 
+/// So many requests must have been taken in the last second for a refusal to tell a rate. After
+/// fewer it tells that somebody else used the budget up, and a rate learned from one request a
+/// second would hold a quiet endpoint up for minutes.
+const ACCEPTED_MIN: usize = 10;
+
 /// The part that is kept of what CDF took in the second in which it refused more.
 const KEPT: f64 = 0.9;
 
@@ -81,12 +86,12 @@ impl LearnedRate {
         }
     }
 
-    /// CDF refused an attempt that began at `began`: too fast. A CDF that takes nothing at all
+    /// CDF refused an attempt that began at `began`: too fast. A CDF that took next to nothing
     /// does not tell a rate.
     pub fn too_fast(&mut self, now: Instant, began: Instant) {
         self.forget_old(now);
         let sent_before = self.learned.is_some_and(|learned| began < learned.since);
-        if sent_before || self.accepted.is_empty() {
+        if sent_before || self.accepted.len() < ACCEPTED_MIN {
             return;
         }
         let hold = match &self.learned {
@@ -183,5 +188,19 @@ mod tests {
         assert!(rate.available_at().is_some());
         saturate(&mut rate, &mut now, 600, usize::MAX);
         assert_eq!(rate.available_at(), None);
+    }
+
+    #[test]
+    fn a_refusal_of_a_quiet_endpoint_tells_no_rate() {
+        let mut rate = LearnedRate::default();
+        let now = Instant::now();
+        for _ in 1..ACCEPTED_MIN {
+            rate.accepted(now);
+        }
+        rate.too_fast(now + MS, now);
+        assert_eq!(rate.available_at(), None);
+        rate.accepted(now);
+        rate.too_fast(now + MS, now);
+        assert!(rate.available_at().is_some());
     }
 }
