@@ -143,6 +143,11 @@ impl Ticket {
         self.shared.state().outcome.first_error.is_some()
     }
 
+    /// Whether every part and every hold is gone.
+    pub fn is_settled(&self) -> bool {
+        self.shared.state().open_parts == 0
+    }
+
     /// What is known now, while parts may still be open.
     pub fn so_far(&self) -> Outcome {
         self.shared.state().outcome.clone()

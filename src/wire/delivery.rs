@@ -44,6 +44,8 @@ pub(super) struct Verdicts {
     pub(super) ignored: u64,
     /// Some count as accepted when they are in the journal.
     pub(super) journaled: bool,
+    /// Nothing holds the answer back any more.
+    pub(super) is_settled: bool,
     /// The first row without success, in the order of the statements.
     pub(super) first_error: Option<FirstError>,
     /// The error that made the others fail; usually the same.
@@ -162,6 +164,12 @@ impl Delivery {
             self.break_off(group).await;
         }
         let mut verdicts = verdicts(group);
+        // Rows may have their verdicts while something else still holds the answer back: after a
+        // cancel that is no success.
+        verdicts.is_settled = group
+            .numberings
+            .iter()
+            .all(|numbering| numbering.ticket.is_settled());
         verdicts.cause = cause.or_else(|| verdicts.first_error.clone());
         (verdicts, is_cancelled)
     }

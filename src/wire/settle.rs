@@ -30,7 +30,7 @@ impl Session {
         let (verdicts, is_cancelled) = self.delivery.settle(&mut self.implicit, halt).await;
         let mut group = std::mem::take(&mut self.implicit);
         let withheld = std::mem::take(&mut self.withheld);
-        if verdicts.accepted + verdicts.ignored == group.rows() {
+        if verdicts.is_settled && verdicts.accepted + verdicts.ignored == group.rows() {
             return match self.end_ignoring(&mut group).await {
                 Ok(ignored) => {
                     self.count(&withheld, StatementOutcome::Succeeded);
