@@ -10,7 +10,8 @@
 //! 6. [`cdf`] encodes the requests, signs them and reads CDF's answers.
 //!
 //! Where a session or a table asks for it, [`journal`] stands before the pipeline: rows are
-//! acknowledged once they are safe on disk, and go on from there.
+//! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
+//! has no room for wait in [`spool`] files until COMMIT.
 //!
 //! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
 //! [`supervision`] (threads that hang), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
@@ -33,6 +34,7 @@ pub mod gateway;
 pub mod journal;
 pub mod pipeline;
 pub mod rows;
+pub mod spool;
 pub mod sql;
 pub mod supervision;
 pub mod telemetry;

@@ -161,6 +161,18 @@ fn memory(tree: &Tree, findings: &mut Findings) {
             "Set it to transactions.staged_bytes_max_total or less",
         );
     }
+    not_zero(
+        "transactions.spool_bytes_max",
+        transactions.spool_bytes_max,
+        findings,
+    );
+    if transactions.spool_bytes_max > transactions.spool_bytes_max_total {
+        findings.note(
+            "transactions.spool_bytes_max",
+            "one transaction may have more on disk than all transactions together",
+            "Set it to transactions.spool_bytes_max_total or less",
+        );
+    }
 }
 
 fn copy(tree: &Tree, findings: &mut Findings) {

@@ -90,7 +90,13 @@ impl Configuration {
             listen,
             runtime: tree.runtime,
             memory: tree.memory,
-            transactions: tree.transactions,
+            transactions: TransactionSettings {
+                spool_directory: tree
+                    .transactions
+                    .spool_directory
+                    .map(|name| directory.join(name)),
+                ..tree.transactions
+            },
             copy: tree.copy,
             journal,
             timeouts: tree.timeouts,

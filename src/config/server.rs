@@ -69,14 +69,21 @@ impl Default for MemorySettings {
     }
 }
 
-/// What BEGIN … COMMIT may hold in memory.
+/// What BEGIN … COMMIT may hold, in memory and on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransactionSettings {
-    /// Bytes staged by one transaction; past it the statement fails with 53400.
+    /// Bytes of one transaction in memory; past it rows go to disk, or fail with 53400.
     pub staged_bytes_max: usize,
-    /// Bytes staged by all transactions together; past it 53400 as well.
+    /// Bytes of all transactions together in memory; past it likewise.
     pub staged_bytes_max_total: usize,
+    /// Where rows go that memory has no room for; without it none do. Relative to the file that
+    /// names it.
+    pub spool_directory: Option<PathBuf>,
+    /// Bytes of one transaction on disk; past it the statement fails with 53400.
+    pub spool_bytes_max: u64,
+    /// Bytes of all transactions together on disk; past it 53400 as well.
+    pub spool_bytes_max_total: u64,
 }
 
 impl Default for TransactionSettings {
@@ -84,6 +91,9 @@ impl Default for TransactionSettings {
         TransactionSettings {
             staged_bytes_max: 32 << 20,
             staged_bytes_max_total: 64 << 20,
+            spool_directory: None,
+            spool_bytes_max: 4 << 30,
+            spool_bytes_max_total: 16 << 30,
         }
     }
 }

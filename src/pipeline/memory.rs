@@ -79,6 +79,7 @@ impl MemoryBudget {
                 budget_bytes: Gauge::noop(),
                 used_bytes: Gauge::noop(),
                 staged_bytes: Gauge::noop(),
+                spool_bytes: Gauge::noop(),
             },
             bytes_max,
             connection_bytes_max: bytes_max,

@@ -192,6 +192,7 @@ pub struct MemoryGauges {
     pub budget_bytes: Gauge,
     pub used_bytes: Gauge,
     pub staged_bytes: Gauge,
+    pub spool_bytes: Gauge,
 }
 
 impl MemoryGauges {
@@ -200,6 +201,7 @@ impl MemoryGauges {
             budget_bytes: names::MEMORY_BUDGET.gauge(&[]),
             used_bytes: names::MEMORY_USED.gauge(&[]),
             staged_bytes: names::STAGED.gauge(&[]),
+            spool_bytes: names::SPOOLED.gauge(&[]),
         }
     }
 }

@@ -87,6 +87,8 @@ metrics_table! {
         "Bytes of rows under way: granted from the budget and not given back";
     STAGED: "penstock_staged_bytes", Gauge, Bytes, [],
         "Bytes of rows staged in open transactions";
+    SPOOLED: "penstock_spool_bytes", Gauge, Bytes, [],
+        "Bytes of rows of open transactions in spool files";
     BATCHES: "penstock_batches_total", Counter, Count("batches"), ["resource"],
         "Batches of rows handed to the pipeline";
     QUEUE_ROWS: "penstock_queue_rows", Gauge, Count("rows"), ["resource"],

@@ -27,7 +27,7 @@ impl Session {
     pub(super) async fn copy_in(&mut self, copy: &CopyStatement) -> Result<(), Failure> {
         self.check_writable("COPY FROM")?;
         self.check_ack(copy.table)?;
-        let is_in_query = !matches!(self.query_progress, QueryProgress::None);
+        let is_in_query = self.query_progress != QueryProgress::None;
         if !is_in_query {
             // The client sends no data before it has all earlier replies.
             self.settle().await?;
@@ -55,11 +55,11 @@ impl Session {
         self.put_skipped_summary();
         let tag = format!("COPY {rows}");
         let reply = self.replies.len();
-        self.rows_are_gathered(batch, StatementKind::Copy, started, tag)?;
+        self.rows_are_gathered(batch, StatementKind::Copy, started, tag)
+            .await?;
         // Rows of another COPY are numbered from 1 again.
         self.stage_open_batch();
-        if self.transaction.is_open() || matches!(self.query_progress, QueryProgress::MoreFollow(_))
-        {
+        if self.must_wait() || self.query_progress == QueryProgress::MoreFollow {
             return Ok(());
         }
         if copy.options.on_error == OnError::Stop {

@@ -9,11 +9,11 @@ use super::destination::Destination;
 use super::group::Group;
 use super::numbering::Origin;
 use super::signals::Signals;
+use super::staged::Staged;
 use crate::cdf::Identity;
 use crate::config::AckMode;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{ConnectionBudget, Outcome, Submission};
-use crate::rows::RowBatch;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Delivery {
             // Room before memory: who waits for the journal must not keep others from sending.
             let room = match self.destination.journal() {
                 Some(journal) if ack == AckMode::Journaled => {
-                    let rows = group.runs[index].batches.front().map_or(0, RowBatch::rows);
+                    let rows = group.runs[index].batches.front().map_or(0, Staged::rows);
                     let admitted = tokio::select! {
                         biased;
                         () = self.signals.interrupted() => return Err(Halt::Cancelled),
@@ -110,17 +110,29 @@ impl Delivery {
                 () = self.signals.interrupted() => return Err(Halt::Cancelled),
                 permit = self.budget.acquire(bytes) => permit,
             };
-            let Some(batch) = group.unstage(index) else {
+            let Some(staged) = group.unstage(index) else {
                 break;
             };
+            let (rows, first_row) = (staged.rows() as u64, staged.first_row_number());
+            let batch = match staged {
+                Staged::InMemory(batch) => Ok(*batch),
+                Staged::OnDisk(place) => group.read_back(place, table).await,
+            };
             let ticket = &group.numberings[group.runs[index].numbering].ticket;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    ticket.part(rows, first_row).fail(rows, first_row, &error);
+                    return Err(Halt::Failed);
+                }
+            };
             let submission = Submission {
                 identity: self.identity.clone(),
-                part: ticket.part(batch.rows() as u64, batch.row_number(0)),
+                part: ticket.part(rows, first_row),
                 batch,
                 permit,
                 connection: self.connection,
-                ticket_waits: is_last && group.staged_bytes() == 0,
+                ticket_waits: is_last && group.has_sent_all(),
                 sent_before: None,
             };
             group.is_hurried = submission.ticket_waits;
@@ -131,9 +143,7 @@ impl Delivery {
                     journal.append(submission, table, self.user.clone(), room);
                 }
                 Some((_, Err(refusal))) => {
-                    let rows = submission.batch.rows() as u64;
-                    let first = submission.batch.row_number(0);
-                    submission.part.fail(rows, first, &refusal);
+                    submission.part.fail(rows, first_row, &refusal);
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! Owns the errors of starting; what happens on a connection is a
 //! [`Diagnostic`](crate::diagnostic::Diagnostic). Never carries a secret.
 
+use crate::spool::SpoolOpenError;
 use std::io;
 use std::net::SocketAddr;
 
@@ -18,6 +19,9 @@ pub enum WireError {
     /// Certificate or key cannot be used.
     #[error("TLS cannot be set up: {reason}")]
     Tls { reason: String },
+    /// Rows of transactions cannot be put on disk.
+    #[error(transparent)]
+    Spool(#[from] SpoolOpenError),
     /// A thread could not be started.
     #[error("cannot start the connection threads: {error}")]
     Threads { error: io::Error },

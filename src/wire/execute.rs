@@ -112,7 +112,8 @@ impl Session {
             StatementKind::Insert,
             started,
             format!("INSERT 0 {rows}"),
-        )?;
+        )
+        .await?;
         Ok(())
     }
 
@@ -120,8 +121,8 @@ impl Session {
     /// staged, and provisionally outside, until their verdicts are there.
     ///
     /// # Errors
-    /// 53400 when the block holds too much.
-    pub(super) fn rows_are_gathered(
+    /// 53400 when the block holds too much, and those of the disk that it is kept on.
+    pub(super) async fn rows_are_gathered(
         &mut self,
         batch: OpenBatch,
         kind: StatementKind,
@@ -130,8 +131,8 @@ impl Session {
     ) -> Result<(), Box<Diagnostic>> {
         let statement = batch.statement;
         self.open_batch = Some(batch);
-        if self.transaction.is_open() {
-            self.check_staged()?;
+        if self.must_wait() {
+            self.hold().await?;
             let duration = started.elapsed();
             let outcome = StatementOutcome::Succeeded;
             self.gateway.statements.ended(kind, outcome, duration);

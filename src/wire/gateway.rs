@@ -12,6 +12,7 @@ use super::staged_bytes::StagedBudget;
 use super::tls::TlsIdentity;
 use crate::catalog::{TABLES, Table};
 use crate::pipeline::MemoryBudget;
+use crate::spool::SpoolStore;
 use crate::telemetry::{ConnectionMeters, StatementMeters, TableCounters};
 use std::sync::Arc;
 
@@ -22,8 +23,10 @@ pub(super) struct Gateway {
     pub(super) registry: Arc<Registry>,
     pub(super) destination: Arc<dyn Destination>,
     pub(super) budget: MemoryBudget,
-    /// Bytes that transactions hold until COMMIT.
+    /// Bytes that transactions hold in memory until COMMIT.
     pub(super) staged: StagedBudget,
+    /// Where they go past that; `None`: nowhere.
+    pub(super) spools: Option<SpoolStore>,
     pub(super) connections: ConnectionMeters,
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
@@ -37,6 +40,7 @@ impl Gateway {
         authenticator: Authenticator,
         destination: Arc<dyn Destination>,
         budget: MemoryBudget,
+        spools: Option<SpoolStore>,
     ) -> Self {
         let staged = StagedBudget::new(settings.transactions.staged_bytes_max_total);
         Gateway {
@@ -47,6 +51,7 @@ impl Gateway {
             destination,
             budget,
             staged,
+            spools,
             connections: ConnectionMeters::new(),
             statements: StatementMeters::new(),
             tables: TABLES

@@ -1,17 +1,18 @@
 //! Rows that stand or fall together: those of a statement, of a pipeline up to its Sync, or of
 //! a transaction.
 //!
-//! Owns the batches that are not sent yet, the tickets of those that are, and which statement
-//! each row came from. Promises the statements' order. Never sends anything itself.
+//! Owns the batches that are not sent yet, in memory and on disk, the tickets of those that are,
+//! and which statement each row came from. Promises the statements' order. Never sends anything
+//! itself.
 
 use super::numbering::Numbering;
+use super::staged::Staged;
+use super::staged_bytes::{StagedBudget, StagedBytes};
 use crate::catalog::{Resource, Table};
 use crate::config::AckMode;
 use crate::rows::RowBatch;
+use crate::spool::Spool;
 use std::collections::VecDeque;
-
-/// What a batch costs beside its rows: one row a batch, as some clients make them, must count.
-const BATCH_BYTES: usize = 512;
 
 /// Which kind of statement the rows of a run came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) struct Run {
     /// Index of its rows' numbering.
     pub(super) numbering: usize,
     /// Not sent yet.
-    pub(super) batches: VecDeque<RowBatch>,
+    pub(super) batches: VecDeque<Staged>,
 }
 
 /// A point to which a group can be taken back.
@@ -41,7 +42,6 @@ pub(super) struct Run {
 pub(super) struct Mark {
     runs: usize,
     statements: usize,
-    bytes: usize,
     letter_bytes: usize,
     numberings: usize,
     rows_of_last: u64,
@@ -55,8 +55,16 @@ pub(super) struct Group {
     statements: usize,
     /// No further statement joins the last run.
     is_sealed: bool,
-    /// What the batches that are not sent weigh.
+    /// What the batches that are not sent take of memory.
     bytes: usize,
+    /// How many batches are not sent.
+    staged: usize,
+    /// The same in the count over all connections, once it had to be asked.
+    held: Option<StagedBytes>,
+    /// Where batches are that memory had no room for.
+    pub(super) spool: Option<Spool>,
+    /// Runs before this one have no batches in memory.
+    first_in_memory: usize,
     /// What the letters of its COPYs weigh that are not stored.
     pub(super) letter_bytes: usize,
     /// The run whose batches go next.
@@ -127,8 +135,11 @@ impl Group {
     /// Puts batches of the last run behind those that wait.
     pub(super) fn stage(&mut self, batches: Vec<RowBatch>) {
         if let Some(run) = self.runs.last_mut() {
-            self.bytes += batches.iter().map(weight).sum::<usize>();
-            run.batches.extend(batches);
+            self.staged += batches.len();
+            for batch in batches.into_iter().map(Staged::from) {
+                self.bytes += batch.held_bytes();
+                run.batches.push_back(batch);
+            }
         }
     }
 
@@ -147,10 +158,15 @@ impl Group {
     }
 
     /// Takes the next batch of run `index` for sending.
-    pub(super) fn unstage(&mut self, index: usize) -> Option<RowBatch> {
+    pub(super) fn unstage(&mut self, index: usize) -> Option<Staged> {
         let run = self.runs.get_mut(index)?;
         let batch = run.batches.pop_front()?;
-        self.bytes -= weight(&batch);
+        self.bytes -= batch.held_bytes();
+        self.staged -= 1;
+        if let Some(held) = &mut self.held {
+            // Less than before: always allowed.
+            held.set(self.bytes);
+        }
         if let Some(numbering) = self.numberings.get_mut(run.numbering) {
             numbering.rows_sent += batch.rows() as u64;
         }
@@ -174,9 +190,73 @@ impl Group {
         }
     }
 
-    /// What the batches that are not sent weigh.
-    pub(super) fn staged_bytes(&self) -> usize {
-        self.bytes
+    /// Whether no batch waits to be sent.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.staged == 0
+    }
+
+    /// What it takes of memory, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes + self.letter_bytes
+    }
+
+    /// Counts what the group takes of memory, and `more_bytes`, among what all connections may
+    /// hold. `false`: it is more than `bytes_max`, or than what is left of `budget`.
+    pub(super) fn hold(
+        &mut self,
+        budget: &StagedBudget,
+        bytes_max: usize,
+        more_bytes: usize,
+    ) -> bool {
+        let bytes = self.held_bytes() + more_bytes;
+        let held = self.held.get_or_insert_with(|| budget.lease());
+        bytes <= bytes_max && held.set(bytes)
+    }
+
+    /// Takes every batch out of memory, in order, each with the index of its run.
+    pub(super) fn take_from_memory(&mut self) -> Vec<(usize, Box<RowBatch>)> {
+        let mut batches = Vec::new();
+        for (index, run) in self.runs.iter_mut().enumerate().skip(self.first_in_memory) {
+            // Batches go to disk in order: those in memory are behind.
+            let on_disk = run
+                .batches
+                .partition_point(|batch| matches!(batch, Staged::OnDisk(_)));
+            for batch in run.batches.drain(on_disk..) {
+                self.bytes -= batch.held_bytes();
+                self.staged -= 1;
+                if let Staged::InMemory(batch) = batch {
+                    batches.push((index, batch));
+                }
+            }
+        }
+        batches
+    }
+
+    /// Puts back what was taken from memory, in the same order, wherever it is now.
+    pub(super) fn put_back(&mut self, batches: Vec<(usize, Staged)>) {
+        let in_memory = batches
+            .iter()
+            .find(|(_, batch)| matches!(batch, Staged::InMemory(_)));
+        // Batches may still join the last run.
+        let last = self.runs.len().saturating_sub(1);
+        self.first_in_memory = in_memory.map_or(last, |(index, _)| *index);
+        for (index, batch) in batches {
+            if let Some(run) = self.runs.get_mut(index) {
+                self.bytes += batch.held_bytes();
+                self.staged += 1;
+                run.batches.push_back(batch);
+            }
+        }
+    }
+
+    /// Rows of batches on disk.
+    pub(super) fn rows_on_disk(&self) -> usize {
+        self.runs
+            .iter()
+            .flat_map(|run| &run.batches)
+            .filter(|batch| matches!(batch, Staged::OnDisk(_)))
+            .map(Staged::rows)
+            .sum()
     }
 
     /// Whether a batch was sent, so that discarding cannot undo everything.
@@ -211,7 +291,6 @@ impl Group {
         Mark {
             runs: self.runs.len(),
             statements: self.statements,
-            bytes: self.bytes,
             letter_bytes: self.letter_bytes,
             numberings: self.numberings.len(),
             rows_of_last: self.last_rows(),
@@ -220,9 +299,19 @@ impl Group {
 
     /// Drops what came after `mark`. Only for groups of which nothing was sent.
     pub(super) fn truncate(&mut self, mark: Mark) {
-        self.runs.truncate(mark.runs);
+        let mut first_on_disk = None;
+        for batch in self.runs.drain(mark.runs..).flat_map(|run| run.batches) {
+            self.bytes -= batch.held_bytes();
+            self.staged -= 1;
+            if let Staged::OnDisk(place) = batch {
+                first_on_disk.get_or_insert(place.offset());
+            }
+        }
+        if let (Some(spool), Some(offset)) = (&mut self.spool, first_on_disk) {
+            spool.truncate(offset);
+        }
+        self.first_in_memory = self.first_in_memory.min(mark.runs.saturating_sub(1));
         self.statements = mark.statements;
-        self.bytes = mark.bytes;
         self.letter_bytes = mark.letter_bytes;
         self.numberings.truncate(mark.numberings);
         if let Some(numbering) = self.numberings.last_mut() {
@@ -230,10 +319,6 @@ impl Group {
         }
         self.is_sealed = true;
     }
-}
-
-fn weight(batch: &RowBatch) -> usize {
-    batch.bytes() + BATCH_BYTES
 }
 
 #[cfg(test)]

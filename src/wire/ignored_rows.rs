@@ -75,7 +75,9 @@ impl Session {
         group.letter_bytes += bytes;
         self.put_notices(&notices).await?;
         within_limit?;
-        self.check_staged()?;
+        if self.must_wait() {
+            self.hold().await?;
+        }
         self.store_when_many().await
     }
 
@@ -141,7 +143,7 @@ impl Session {
     /// Stores letters of the implicit transaction once there are many, unless they may still be
     /// taken back.
     async fn store_when_many(&mut self) -> Result<(), Failure> {
-        if self.transaction.is_open() || self.may_gather() {
+        if self.must_wait() || self.may_gather().await {
             return Ok(());
         }
         let letters: usize = self

@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::dead_letters::DeadLetterStore;
 use crate::pipeline::MemoryBudget;
+use crate::spool::SpoolStore;
 use crate::telemetry::WatchedThread;
 use actix::{Actor, Arbiter, ArbiterHandle};
 use std::net::SocketAddr;
@@ -87,7 +88,7 @@ impl WireStop {
 /// running actix system.
 ///
 /// # Errors
-/// The address cannot be listened on, or threads cannot be started.
+/// The address cannot be listened on, spool files cannot be made, or threads cannot be started.
 pub fn start(
     settings: WireSettings,
     users: Users,
@@ -108,6 +109,15 @@ pub fn start(
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
+    let transactions = &settings.transactions;
+    let spools = match &transactions.spool_directory {
+        Some(directory) => Some(SpoolStore::open(
+            directory,
+            transactions.spool_bytes_max,
+            transactions.spool_bytes_max_total,
+        )?),
+        None => None,
+    };
     let acceptor = Arbiter::new();
     let mut arbiters: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
     let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
@@ -118,6 +128,7 @@ pub fn start(
         authenticator,
         destination,
         budget,
+        spools,
     ));
     let registry = gateway.registry.clone();
     let accepting = CancellationToken::new();

@@ -7,7 +7,8 @@
 //!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
 //! 4. `simple_query`, `extended_query`, [`copy`] and `execute` run statements.
-//! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT.
+//! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT, `holding`
+//!    within bounds and `spooling` on disk past them.
 //! 6. `delivery` submits them to a [`Destination`], `settle` turns verdicts into replies.
 //!
 //! Owns the protocol: framing, sign-in, replies, transaction states. Promises that whatever a
@@ -31,6 +32,7 @@ pub mod fuzzing;
 mod gateway;
 mod group;
 mod held;
+mod holding;
 mod ignored_rows;
 mod ignoring;
 mod listener;
@@ -47,6 +49,8 @@ mod settle;
 mod sign_in;
 mod signals;
 mod simple_query;
+mod spooling;
+mod staged;
 mod staged_bytes;
 mod startup;
 mod startup_parameters;

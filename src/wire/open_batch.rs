@@ -1,12 +1,11 @@
 //! The builder that rows go into now, and how its batches leave.
 //!
 //! Owns the way of finished rows from a builder into their group: outside a transaction block
-//! they are sent as soon as a batch is full, inside they are staged until COMMIT, within
-//! bounds. Promises that staged rows never wait for memory. Never mixes rows of two runs.
+//! they are sent as soon as a batch is full, inside they are staged until COMMIT. Never mixes
+//! rows of two runs.
 
 use super::group::{Group, RunKind};
 use super::session::{Failure, Session};
-use super::simple_query::QueryProgress;
 use super::transaction::Transaction;
 use crate::catalog::Table;
 use crate::config::AckMode;
@@ -151,61 +150,12 @@ impl Session {
     pub(super) async fn batch_is_full(&mut self, batch: &mut OpenBatch) -> Result<(), Failure> {
         let batches = batch.builder.take();
         self.group().stage(batches);
-        if self.transaction.is_open() {
-            return self.check_staged().map_err(Failure::from);
+        if self.must_wait() {
+            return self.hold().await.map_err(Failure::from);
         }
-        if self.may_gather() {
+        if self.may_gather().await {
             return Ok(());
         }
         self.send_gathered().await
     }
-
-    /// Whether rows of a Query wait for its later statements, which may fail. Past the bounds of
-    /// a transaction they go at once instead: nothing is lost, only what an error can undo.
-    pub(super) fn may_gather(&mut self) -> bool {
-        let QueryProgress::MoreFollow(staged) = &mut self.query_progress else {
-            return false;
-        };
-        let bytes = self.implicit.staged_bytes() + self.implicit.letter_bytes;
-        !self.implicit.is_sent()
-            && bytes <= self.gateway.settings.transactions.staged_bytes_max
-            && staged.set(bytes)
-    }
-}
-
-impl Session {
-    /// Whether the transaction block may hold what it holds now; outside a block, anything.
-    ///
-    /// # Errors
-    /// 53400.
-    pub(super) fn check_staged(&mut self) -> Result<(), Box<Diagnostic>> {
-        let settings = &self.gateway.settings.transactions;
-        let Transaction::Open(block) = &mut self.transaction else {
-            return Ok(());
-        };
-        let bytes = block.staged_bytes();
-        if bytes > settings.staged_bytes_max {
-            return Err(too_much("a transaction", settings.staged_bytes_max));
-        }
-        if !block.staged.set(bytes) {
-            return Err(too_much(
-                "all transactions together",
-                settings.staged_bytes_max_total,
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn too_much(whose: &str, bytes_max: usize) -> Box<Diagnostic> {
-    Box::new(
-        Diagnostic::error(
-            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
-            format!("{whose} cannot hold more than {bytes_max} bytes of rows until COMMIT"),
-        )
-        .with_hint(
-            "Commit more often, load outside of a transaction block, or raise the bound in \
-             [transactions].",
-        ),
-    )
 }

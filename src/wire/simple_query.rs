@@ -8,7 +8,6 @@ use super::execute::{kind_of, tag_of};
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
 use super::session::{Failure, Protocol, Session};
-use super::staged_bytes::StagedBytes;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
 use bytes::Bytes;
@@ -16,12 +15,12 @@ use pgwire::messages::response::EmptyQueryResponse;
 use std::time::Instant;
 
 /// How far a Query is.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QueryProgress {
     /// No Query runs.
     None,
-    /// More statements follow, and may fail: rows gather, as long as these bytes can be had.
-    MoreFollow(StagedBytes),
+    /// More statements follow, and may fail: rows gather, as long as there is room for them.
+    MoreFollow,
     /// The last statement runs: rows may go.
     Last,
 }
@@ -69,11 +68,10 @@ impl Session {
         }
         let last = parts.len() - 1;
         for (index, (statement, part)) in statements.into_iter().zip(&parts).enumerate() {
-            if index == last {
-                self.query_progress = QueryProgress::Last;
-            } else if index == 0 {
-                self.query_progress = QueryProgress::MoreFollow(self.gateway.staged.lease());
-            }
+            self.query_progress = match index == last {
+                true => QueryProgress::Last,
+                false => QueryProgress::MoreFollow,
+            };
             self.statement_of_query(statement, &text, part).await?;
         }
         Ok(())

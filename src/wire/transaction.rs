@@ -7,7 +7,6 @@
 use super::group::{Group, Mark};
 use super::reply::{put_complete, put_diagnostic};
 use super::session::{Failure, Session};
-use super::staged_bytes::StagedBytes;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Statement, TransactionCommand, TransactionModes};
 use pgwire::messages::response::TransactionStatus;
@@ -15,10 +14,9 @@ use pgwire::messages::response::TransactionStatus;
 /// A transaction block: its rows, until COMMIT.
 pub(super) struct Block {
     pub(super) group: Group,
-    /// The bytes of the group, in the count over all connections.
-    pub(super) staged: StagedBytes,
     savepoints: Vec<Savepoint>,
-    savepoints_bytes: usize,
+    /// What the savepoints take of memory: there may be many.
+    pub(super) savepoints_bytes: usize,
     modes: TransactionModes,
 }
 
@@ -31,11 +29,6 @@ struct Savepoint {
 const SAVEPOINT_BYTES: usize = 128;
 
 impl Block {
-    /// What the block holds: rows, and savepoints, of which there may be many.
-    pub(super) fn staged_bytes(&self) -> usize {
-        self.group.staged_bytes() + self.group.letter_bytes + self.savepoints_bytes
-    }
-
     fn keep(&mut self, savepoint: Savepoint) {
         self.savepoints_bytes += SAVEPOINT_BYTES + savepoint.name.len();
         self.savepoints.push(savepoint);
@@ -73,10 +66,15 @@ impl Transaction {
         matches!(self, Transaction::Open(_))
     }
 
-    /// A statement has failed.
+    /// A statement has failed. Rows that no savepoint can bring back are dropped.
     pub(super) fn fail(&mut self) {
         *self = match std::mem::replace(self, Transaction::Idle) {
-            Transaction::Open(block) => Transaction::Failed(block),
+            Transaction::Open(mut block) => {
+                if block.savepoints.is_empty() {
+                    block.group = Group::default();
+                }
+                Transaction::Failed(block)
+            }
             other => other,
         };
     }
@@ -146,9 +144,9 @@ impl Session {
                 }
             }
             TransactionCommand::Rollback { chain } => self.roll_back(*chain)?,
-            TransactionCommand::Savepoint(name) => self.savepoint(name)?,
+            TransactionCommand::Savepoint(name) => self.savepoint(name).await?,
             TransactionCommand::Release(name) => self.release(name)?,
-            TransactionCommand::RollbackTo(name) => self.roll_back_to(name)?,
+            TransactionCommand::RollbackTo(name) => self.roll_back_to(name).await?,
         }
         self.settings_changed();
         put_complete(&mut self.replies, tag);
@@ -179,7 +177,6 @@ impl Session {
         self.settings.begin(&modes);
         self.transaction = Transaction::Open(Box::new(Block {
             group,
-            staged: self.gateway.staged.lease(),
             savepoints: Vec::new(),
             savepoints_bytes: 0,
             modes,
@@ -195,16 +192,10 @@ impl Session {
                 return self.end_without_block(chain).await;
             }
         };
-        let Block {
-            group,
-            staged,
-            modes,
-            ..
-        } = *block;
+        let Block { group, modes, .. } = *block;
         // From here on the rows are like those of one big statement outside a block.
         self.implicit = group;
         let delivered = self.settle().await;
-        drop(staged);
         self.portals.clear();
         self.started = None;
         match delivered {
@@ -257,7 +248,7 @@ impl Session {
         Ok(())
     }
 
-    fn savepoint(&mut self, name: &str) -> Result<(), Failure> {
+    async fn savepoint(&mut self, name: &str) -> Result<(), Failure> {
         self.stage_open_batch();
         let Transaction::Open(block) = &mut self.transaction else {
             return Err(only_in_block("SAVEPOINT").into());
@@ -268,7 +259,7 @@ impl Session {
             mark,
         });
         self.settings.savepoint();
-        self.check_staged().map_err(Failure::from)
+        self.hold().await.map_err(Failure::from)
     }
 
     fn release(&mut self, name: &str) -> Result<(), Failure> {
@@ -281,7 +272,7 @@ impl Session {
         Ok(())
     }
 
-    fn roll_back_to(&mut self, name: &str) -> Result<(), Failure> {
+    async fn roll_back_to(&mut self, name: &str) -> Result<(), Failure> {
         let mut block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Open(block) | Transaction::Failed(block) => block,
             Transaction::Idle => return Err(only_in_block("ROLLBACK TO SAVEPOINT").into()),
@@ -296,12 +287,10 @@ impl Session {
         block.forget_from(index + 1);
         self.open_batch = None;
         block.group.truncate(block.savepoints[index].mark);
-        // Less than before: always allowed.
-        let bytes = block.staged_bytes();
-        block.staged.set(bytes);
         self.settings.rollback_to(index);
         self.transaction = Transaction::Open(block);
-        Ok(())
+        // Less than before, but for a failure before it.
+        self.hold().await.map_err(Failure::from)
     }
 
     fn warn(&mut self, sqlstate: SqlState, message: &str) {

@@ -17,6 +17,7 @@ mod memory;
 mod shutdown;
 mod sign_in;
 mod simple;
+mod spool;
 mod startup;
 mod tokio_postgres_client;
 mod transactions;
