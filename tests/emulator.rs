@@ -2,16 +2,23 @@
 //!
 //! Every test starts an emulator of its own on a free port and speaks to it as a client of
 //! CDF does. The judge of what CDF clients can do with it is Cognite's own SDK
-//! (`tests/clients/test_cognite_sdk.py`); here are the rules that an SDK never breaks.
+//! (`tests/clients/test_cognite_sdk.py`, `test_sdk_data_modeling.py`); here are the rules
+//! that an SDK never breaks.
 
 #[path = "emulator/datapoints.rs"]
 mod datapoints;
 #[path = "emulator/faults.rs"]
 mod faults;
+#[path = "emulator/instance_lists.rs"]
+mod instance_lists;
+#[path = "emulator/instances.rs"]
+mod instances;
 #[path = "emulator/messages.rs"]
 mod messages;
 #[path = "emulator/raw.rs"]
 mod raw;
+#[path = "emulator/schemas.rs"]
+mod schemas;
 #[path = "emulator/sign_in.rs"]
 mod sign_in;
 #[path = "emulator/sink.rs"]
@@ -22,3 +29,5 @@ mod support;
 mod throttling;
 #[path = "emulator/time_series.rs"]
 mod time_series;
+#[path = "emulator/units.rs"]
+mod units;

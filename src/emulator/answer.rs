@@ -89,6 +89,8 @@ pub enum Refusal {
         message: String,
         duplicated: Vec<Value>,
     },
+    /// 409 without lists: read again what is there, then decide.
+    Conflict(String),
     /// 413: send less at once.
     TooLarge(String),
     /// 415: send it in another encoding or type.
@@ -115,7 +117,7 @@ impl Refusal {
             Self::Unauthorized(_) => 401,
             Self::NotFound { .. } => 404,
             Self::MethodNotAllowed(_) => 405,
-            Self::AlreadyExists { .. } => 409,
+            Self::AlreadyExists { .. } | Self::Conflict(_) => 409,
             Self::TooLarge(_) => 413,
             Self::UnsupportedMedia(_) => 415,
             Self::Doubled { .. } => 422,
@@ -150,6 +152,7 @@ impl Refusal {
             | Self::Unauthorized(message)
             | Self::NotFound { message, .. }
             | Self::MethodNotAllowed(message)
+            | Self::Conflict(message)
             | Self::TooLarge(message)
             | Self::UnsupportedMedia(message)
             | Self::Throttled(message) => json!({"error": {"code": code, "message": message}}),

@@ -5,6 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Calls in flight per project that write nodes and edges, as published.
+pub const INSTANCE_WRITES_CONCURRENT: u32 = 4;
+
+/// Calls in flight per project that delete nodes and edges, as published.
+pub const INSTANCE_DELETES_CONCURRENT: u32 = 2;
+
+/// Calls in flight per project that read nodes and edges, as published.
+pub const INSTANCE_READS_CONCURRENT: u32 = 8;
+
 /// Whom a budget is counted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,7 +92,8 @@ impl Default for Budgets {
 
 impl Budgets {
     /// The figures that CDF publishes for what the emulator serves: RAW's 64 requests in
-    /// flight per project and 48 per identity, 1.6 GB and 1.3 GB written per ten minutes.
+    /// flight per project and 48 per identity, 1.6 GB and 1.3 GB written per ten minutes;
+    /// 4 writes, 2 deletes and 8 reads of nodes and edges in flight per project.
     /// For time series and datapoints nothing is published.
     pub fn published() -> Self {
         let raw = |scope, concurrent, bytes| Budget {
@@ -91,8 +101,15 @@ impl Budgets {
             raw_bytes_per_window: Some(bytes),
             ..Budget::unlimited(scope, "raw")
         };
+        let instances = |operations: &str, concurrent| Budget {
+            concurrent_requests: Some(concurrent),
+            ..Budget::unlimited(BudgetScope::Project, operations)
+        };
         Self {
             budget: vec![
+                instances("models.instances.apply", INSTANCE_WRITES_CONCURRENT),
+                instances("models.instances.delete", INSTANCE_DELETES_CONCURRENT),
+                instances("models.instances.read", INSTANCE_READS_CONCURRENT),
                 raw(BudgetScope::Project, 64, 1_600_000_000),
                 raw(BudgetScope::Identity, 48, 1_300_000_000),
             ],

@@ -1,7 +1,8 @@
 //! A local CDF, for trying, testing and load.
 //!
 //! It owns a server that answers the part of CDF's REST API that Penstock writes to and
-//! reads back from: sign-in, time series, datapoints, data sets and RAW. It promises to
+//! reads back from: sign-in, time series, datapoints, data sets, RAW, data modeling and
+//! units. It promises to
 //! check what CDF checks (items per request, value ranges, references, doubled and taken
 //! identifiers, budgets) and to answer with CDF's shapes and codes. It keeps everything
 //! in memory, on threads and runtimes of its own: only HTTP passes between it and the
@@ -11,7 +12,7 @@
 //! How a request travels: `server` hands the connection to a worker thread, `service`
 //! takes the request in, `exchange` finds the operation (`route`), the identity
 //! (`token`), the budget (`throttle`) and the fault to inject (`fault`), and the handler
-//! in `time_series`, `datapoints`, `raw` or `data_sets` does the work. What happened is kept by
+//! in `time_series`, `datapoints`, `raw`, `data_sets`, `data_modeling` or `units` does the work. What happened is kept by
 //! `statistics` and `request_log`, and shown by `admin` under `/_emulator/`.
 //!
 //! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
@@ -26,6 +27,7 @@ pub mod checksum;
 mod clock;
 mod connection;
 mod cursor;
+mod data_modeling;
 mod data_sets;
 mod datapoints;
 mod exchange;
@@ -47,6 +49,7 @@ mod statistics;
 mod throttle;
 mod time_series;
 mod token;
+mod units;
 mod update;
 
 pub use budget::{Budget, BudgetScope, Budgets};

@@ -3,6 +3,7 @@
 //! Owns one store per resource; a resource never reaches into another's store except
 //! through its methods.
 
+use super::data_modeling::ModelStore;
 use super::data_sets::DataSetStore;
 use super::raw::RawStore;
 use super::time_series::TimeSeriesStore;
@@ -13,4 +14,5 @@ pub struct Project {
     pub time_series: TimeSeriesStore,
     pub data_sets: DataSetStore,
     pub raw: RawStore,
+    pub model: ModelStore,
 }

@@ -19,7 +19,7 @@ pub const EXTERNAL_ID_CHARS_MAX: usize = 255;
 pub const SPACE_CHARS_MAX: usize = 43;
 
 /// An instance in a data model.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceId {
     pub space: String,

@@ -5,7 +5,9 @@
 //! with a slash (`t%2F1`) stays one segment. Never looks at a body.
 
 use super::answer::Refusal;
+use super::data_modeling::{self, DataModelingOperation};
 use super::query::percent_decode;
+use super::units::{self, UnitOperation};
 use axum::http::Method;
 use serde::Serialize;
 
@@ -38,6 +40,8 @@ pub enum Operation {
     RawRowsGet,
     RawRowsDelete,
     RawCursorsList,
+    DataModeling(DataModelingOperation),
+    Units(UnitOperation),
     /// A path that no endpoint answers.
     Unknown,
 }
@@ -73,6 +77,8 @@ impl Operation {
             Self::RawRowsGet => "raw.rows.get",
             Self::RawRowsDelete => "raw.rows.delete",
             Self::RawCursorsList => "raw.cursors.list",
+            Self::DataModeling(operation) => operation.name(),
+            Self::Units(operation) => operation.name(),
             Self::Unknown => "unknown",
         }
     }
@@ -90,6 +96,7 @@ pub struct PathNames {
     pub project: String,
     pub database: String,
     pub table: String,
+    /// Of a RAW row, or of a unit.
     pub key: String,
 }
 
@@ -149,6 +156,8 @@ fn in_project(
             names.database = percent_decode(database)?;
             in_raw_database(method, path, in_database, names)
         }
+        ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
+        ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
         _ => Err(unknown_path(path)),
     }
 }
@@ -183,12 +192,8 @@ fn in_raw_database(
     }
 }
 
-fn pick(
-    method: &Method,
-    path: &str,
-    get: Option<Operation>,
-    post: Option<Operation>,
-) -> Result<Operation, Refusal> {
+/// The operation for the method, of those that a path has.
+pub fn pick<T>(method: &Method, path: &str, get: Option<T>, post: Option<T>) -> Result<T, Refusal> {
     let found = match *method {
         Method::GET => get,
         Method::POST => post,
@@ -197,7 +202,8 @@ fn pick(
     found.ok_or_else(|| Refusal::MethodNotAllowed(format!("{method} is not allowed on {path}")))
 }
 
-fn unknown_path(path: &str) -> Refusal {
+/// The 404 for a path that no endpoint answers.
+pub fn unknown_path(path: &str) -> Refusal {
     Refusal::NotFound {
         message: format!("This local CDF has no endpoint at {path}"),
         missing: Vec::new(),

@@ -11,7 +11,7 @@ use super::connection::ResetSwitch;
 use super::exchange::Exchange;
 use super::route::Operation;
 use super::state::Emulator;
-use super::{admin, data_sets, datapoints, raw, time_series};
+use super::{admin, data_modeling, data_sets, datapoints, raw, time_series, units};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -93,6 +93,8 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         O::RawRowsGet => raw::get_row(call),
         O::RawRowsDelete => raw::delete_rows(call),
         O::RawCursorsList => raw::list_cursors(call),
+        O::DataModeling(operation) => data_modeling::serve(call, operation),
+        O::Units(operation) => units::serve(call, operation),
         O::TokenIssue | O::Unknown => Err(Refusal::invalid("Nothing to do here")),
     }
 }

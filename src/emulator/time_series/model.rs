@@ -34,7 +34,7 @@ pub struct NewTimeSeries {
     pub description: Option<String>,
     pub security_categories: Option<Vec<i64>>,
     pub data_set_id: Option<i64>,
-    /// Only the admin call sets it: classic creates make no instances.
+    /// Set for nodes and by the admin call: classic creates make no instances.
     #[serde(skip)]
     pub instance_id: Option<InstanceId>,
 }
@@ -95,6 +95,16 @@ impl TimeSeries {
             created_time: now_ms,
             last_updated_time: now_ms,
         }
+    }
+
+    /// Takes over what a node says of its series.
+    pub fn follow(&mut self, node: NewTimeSeries, now_ms: i64) {
+        self.name = node.name;
+        self.description = node.description;
+        self.unit = node.unit;
+        self.unit_external_id = node.unit_external_id;
+        self.is_step = node.is_step.unwrap_or(false);
+        self.last_updated_time = now_ms;
     }
 
     /// Checks every field against its limit.

@@ -207,6 +207,34 @@ impl TimeSeriesStore {
         }
     }
 
+    /// Makes the series of a node, or renews what the node says of it. Its type stays.
+    pub fn follow_instance(&self, new: NewTimeSeries) {
+        let Some(instance_id) = new.instance_id.clone() else {
+            return;
+        };
+        let mut index = self.write();
+        let now_ms = clock::now_ms();
+        let known = index.by_instance_id.get(&instance_id).copied();
+        if let Some(series) = known.and_then(|id| index.by_id.get(&id)) {
+            let mut description = series
+                .description
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            description.follow(new, now_ms);
+            return;
+        }
+        let id = index.next_id();
+        let series = Arc::new(Series::new(TimeSeries::create(id, new, now_ms)));
+        index.by_id.insert(id, series);
+        index.by_instance_id.insert(instance_id, id);
+    }
+
+    /// Deletes the series of a node, if it has one.
+    pub fn forget_instance(&self, instance_id: &InstanceId) {
+        let found = self.find_all(&[Reference::InstanceId(instance_id.clone())]);
+        self.delete(&found.into_iter().flatten().collect::<Vec<_>>());
+    }
+
     /// The series with ids above `after`, in the order of their ids.
     pub fn after(&self, after: i64) -> Vec<Arc<Series>> {
         self.read()
