@@ -99,8 +99,8 @@ fn token_settings(emulator: &Emulator) -> Answer {
     Answer::json(200, &TokenSettings { lifetime_s })
 }
 
-/// Time series that a data model would have brought along: the emulator serves no data
-/// models, but their series can be written to by instance id.
+/// Time series with an instance id but without a node: a short way to write datapoints by
+/// instance id where data modeling does not matter.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewInstances {
@@ -159,6 +159,8 @@ pub fn inspect(call: &Call<'_>) -> Answer {
                 capability("timeSeriesAcl", &["READ", "WRITE"]),
                 capability("rawAcl", &["READ", "WRITE", "LIST"]),
                 capability("datasetsAcl", &["READ", "WRITE", "OWNER"]),
+                capability("dataModelsAcl", &["READ", "WRITE"]),
+                capability("dataModelInstancesAcl", &["READ", "WRITE"]),
             ],
         }),
     )

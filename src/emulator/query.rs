@@ -33,6 +33,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All values under `name`, in their order.
+    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        let named = self.pairs.iter().filter(move |(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// A flag; `absent` when it is not given.
     pub fn flag(&self, name: &str, absent: bool) -> Result<bool, Refusal> {
         match self.get(name) {

@@ -379,7 +379,7 @@ def test_lists_are_filtered_and_sorted(models):
     in_space = models.instances.list(space=SPACE, limit=2)
     assert [node.external_id for node in in_space] == ["p0", "p1"]
     typed = models.instances.list(sources=PUMP, include_typing=True)
-    assert typed.typing[PUMP]["float64"].type == Float64()
+    assert typed.typing[SPACE, "Pump/v1"]["float64"].type == Float64()
 
 
 @pytest.mark.parametrize(
@@ -472,9 +472,9 @@ def test_units_are_found_by_id_and_by_name(client):
     assert (bar.symbol, bar.quantity, bar.conversion.multiplier) == ("bar", "Pressure", 1e5)
     assert client.units.from_alias("degC", quantity="Temperature").external_id == "temperature:deg_c"
     assert len(client.units.list()) > 50
-    assert client.units.retrieve_multiple(["pressure:bar", "time:sec"])[1].name == "SEC"
+    assert client.units.retrieve(["pressure:bar", "time:sec"])[1].name == "SEC"
     assert {system.name for system in client.units.systems.list()} == {"Default", "SI", "Imperial"}
     with pytest.raises(CogniteNotFoundError) as caught:
-        client.units.retrieve_multiple(["pressure:bar", "pressure:foot"])
+        client.units.retrieve(["pressure:bar", "pressure:foot"])
     assert caught.value.code == 400
     assert client.units.retrieve("pressure:foot") is None

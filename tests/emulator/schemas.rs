@@ -287,6 +287,23 @@ async fn lists_page_by_cursor_and_hide_the_system() -> TestResult {
 }
 
 #[tokio::test]
+async fn containers_are_listed_by_what_they_are_used_for() -> TestResult {
+    let cdf = Cdf::new();
+    plant(&cdf).await?;
+    for (query, found) in [
+        ("usedFor=node&usedFor=all", 1),
+        ("usedFor=%5B%22node%22%2C%22all%22%5D", 1),
+        ("usedFor=node", 0),
+        ("usedFor=", 1),
+    ] {
+        let page = cdf.get(&format!("/models/containers?{query}")).await?;
+        let count = page.json()["items"].as_array().map(Vec::len);
+        assert_eq!(count, Some(found), "{query}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn only_the_newest_version_is_listed_unless_all_are_asked_for() -> TestResult {
     let cdf = Cdf::new();
     plant(&cdf).await?;

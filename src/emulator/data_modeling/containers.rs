@@ -81,16 +81,18 @@ fn show<'a>(containers: impl Iterator<Item = &'a Arc<Container>>) -> Answer {
 /// `GET /models/containers`
 pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let request = PageRequest::read(call.query)?;
-    let used_for: Option<Vec<&str>> = call.query.get("usedFor").map(|text| {
-        let text = text.trim_start_matches('[').trim_end_matches(']');
-        text.split(',').map(|one| one.trim_matches('"')).collect()
-    });
+    // Given once per value, or as one list.
+    let used_for: Vec<&str> = call
+        .query
+        .all("usedFor")
+        .flat_map(|text| text.trim_matches(['[', ']']).split(','))
+        .map(|one| one.trim_matches(['"', ' ']))
+        .filter(|one| !one.is_empty())
+        .collect();
     let model = call.project.model.read();
     let (page, next) = request.cut(CURSOR, &model.schema.containers, |id, container| {
         request.wants(&id.space, container.is_global)
-            && used_for
-                .as_ref()
-                .is_none_or(|wanted| wanted.contains(&container.used_for().name()))
+            && (used_for.is_empty() || used_for.contains(&container.used_for().name()))
     })?;
     let shown: Vec<Value> = page.into_iter().map(|one| one.to_json()).collect();
     call.tally.items = shown.len() as u64;

@@ -11,7 +11,7 @@ pub use route::{UnitOperation, resolve};
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use super::json::check_items;
-use catalog::{SYSTEMS, UNITS, Unit};
+use catalog::{CATALOG, Unit};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashSet;
@@ -21,15 +21,16 @@ const ITEMS_MAX: usize = 1_000;
 /// Calls the handler of an operation.
 pub fn serve(call: &mut Call<'_>, operation: UnitOperation) -> Result<Answer, Refusal> {
     match operation {
-        UnitOperation::List => Ok(Answer::items(200, &UNITS)),
-        UnitOperation::Systems => Ok(Answer::items(200, &SYSTEMS)),
+        UnitOperation::List => Ok(Answer::items(200, &CATALOG.units)),
+        UnitOperation::Systems => Ok(Answer::items(200, &CATALOG.systems)),
         UnitOperation::Get => get(&call.names.key),
         UnitOperation::ByIds => by_ids(call),
     }
 }
 
 fn find(external_id: &str) -> Option<&'static Unit> {
-    UNITS.iter().find(|unit| unit.external_id == external_id)
+    let mut units = CATALOG.units.iter();
+    units.find(|unit| unit.external_id == external_id)
 }
 
 /// `GET /units/{externalId}`: the one unit, in a list.
