@@ -15,6 +15,8 @@ mod instance_lists;
 mod instances;
 #[path = "emulator/messages.rs"]
 mod messages;
+#[path = "emulator/objects.rs"]
+mod objects;
 #[path = "emulator/raw.rs"]
 mod raw;
 #[path = "emulator/schemas.rs"]

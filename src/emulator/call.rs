@@ -35,6 +35,9 @@ pub struct Tally {
     pub points_sum: u64,
     #[serde(skip)]
     pub rows_sum: u64,
+    /// Of the items of a write that carries neither points nor RAW rows.
+    #[serde(skip)]
+    pub items_sum: u64,
 }
 
 impl Tally {

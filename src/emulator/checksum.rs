@@ -1,4 +1,4 @@
-//! Order-independent checksums of datapoints and RAW rows.
+//! Order-independent checksums of datapoints, RAW rows and the items of other writes.
 //!
 //! They let a load test prove that everything arrived, once, without reading it back:
 //! the test sums what it sent with the functions here and compares the sum with
@@ -8,6 +8,7 @@
 //! ```text
 //! points = Σ series(reference) × point(timestamp, value, status)
 //! rows   = Σ table(database, table) × row(key, columns)
+//! objects of one operation = Σ object(item)
 //! ```
 //!
 //! The product lets a reader add up the points of a series first and multiply once,
@@ -98,6 +99,22 @@ pub fn table(database: &[u8], table: &[u8]) -> u64 {
 #[inline]
 pub fn row(key: &[u8], columns: &[u8]) -> u64 {
     mix(bytes(key).wrapping_mul(SPREAD) ^ bytes(columns))
+}
+
+/// An item of a request, as JSON. Its blanks, its escapes and the order of its members do
+/// not count, and a member that is null counts as absent.
+///
+/// # Errors
+///
+/// When the text is not JSON.
+pub fn object(item: &str) -> serde_json::Result<u64> {
+    serde_json::from_str(item).map(|super::object_sum::Digest(hash)| hash)
+}
+
+/// Two hashes as one; their order counts.
+#[inline]
+pub(super) fn pair(first: u64, second: u64) -> u64 {
+    mix(first.wrapping_mul(SPREAD) ^ second)
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub fn check_items(what: &str, items: usize, most: usize) -> Result<(), Refusal>
     Ok(())
 }
 
-fn refusal(text: &str) -> Refusal {
+/// What to say about a body that a reader could not read.
+pub fn refusal(text: &str) -> Refusal {
     let field = text
         .split_once("missing field `")
         .and_then(|(_, rest)| rest.split_once('`'))

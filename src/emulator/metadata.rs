@@ -20,38 +20,52 @@ pub struct MetadataLimits {
 const PAIRS_MAX: usize = 256;
 const KEY_BYTES_MAX: usize = 128;
 
+/// Adds up the pairs of one object.
+#[derive(Debug, Default)]
+pub struct Measure {
+    pairs: usize,
+    total_bytes: usize,
+}
+
+impl Measure {
+    /// Counts one pair, which has to fit.
+    pub fn add(
+        &mut self,
+        key_bytes: usize,
+        value_bytes: usize,
+        limits: MetadataLimits,
+    ) -> Result<(), Refusal> {
+        self.pairs += 1;
+        self.total_bytes += key_bytes + value_bytes;
+        let over = |what: &str, most: usize, got: usize| {
+            Err(Refusal::invalid(format!(
+                "metadata: {what} must be at most {most} bytes, got {got}"
+            )))
+        };
+        if self.pairs > PAIRS_MAX {
+            return Err(Refusal::invalid(format!(
+                "metadata: at most {PAIRS_MAX} key-value pairs are allowed"
+            )));
+        }
+        if key_bytes > KEY_BYTES_MAX {
+            return over("key size", KEY_BYTES_MAX, key_bytes);
+        }
+        if value_bytes > limits.value_bytes_max {
+            return over("value size", limits.value_bytes_max, value_bytes);
+        }
+        if self.total_bytes > limits.total_bytes_max {
+            return over("total size", limits.total_bytes_max, self.total_bytes);
+        }
+        Ok(())
+    }
+}
+
 /// Checks metadata against the limits of its resource.
 pub fn check(metadata: &Metadata, limits: MetadataLimits) -> Result<(), Refusal> {
-    if metadata.len() > PAIRS_MAX {
-        return Err(Refusal::invalid(format!(
-            "metadata: at most {PAIRS_MAX} key-value pairs are allowed, got {}",
-            metadata.len()
-        )));
-    }
-    let mut total_bytes = 0;
-    for (key, value) in metadata {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(Refusal::invalid(format!(
-                "metadata: key size must be at most {KEY_BYTES_MAX} bytes, got {}",
-                key.len()
-            )));
-        }
-        if value.len() > limits.value_bytes_max {
-            return Err(Refusal::invalid(format!(
-                "metadata: value size must be at most {} bytes, got {}",
-                limits.value_bytes_max,
-                value.len()
-            )));
-        }
-        total_bytes += key.len() + value.len();
-    }
-    if total_bytes > limits.total_bytes_max {
-        return Err(Refusal::invalid(format!(
-            "metadata: total size must be at most {} bytes, got {total_bytes}",
-            limits.total_bytes_max
-        )));
-    }
-    Ok(())
+    let mut measure = Measure::default();
+    metadata
+        .iter()
+        .try_for_each(|(key, value)| measure.add(key.len(), value.len(), limits))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A local CDF, for trying, testing and load.
 //!
 //! It owns a server that answers the part of CDF's REST API that Penstock writes to and
-//! reads back from: sign-in, time series, datapoints, data sets, RAW, data modeling and
-//! units. It promises to
+//! reads back from: sign-in, time series, datapoints, RAW, assets, events and their kind,
+//! data modeling and units. It promises to
 //! check what CDF checks (items per request, value ranges, references, doubled and taken
 //! identifiers, budgets) and to answer with CDF's shapes and codes. It keeps everything
 //! in memory, on threads and runtimes of its own: only HTTP passes between it and the
@@ -12,7 +12,8 @@
 //! How a request travels: `server` hands the connection to a worker thread, `service`
 //! takes the request in, `exchange` finds the operation (`route`), the identity
 //! (`token`), the budget (`throttle`) and the fault to inject (`fault`), and the handler
-//! in `time_series`, `datapoints`, `raw`, `data_sets`, `data_modeling` or `units` does the work. What happened is kept by
+//! in `time_series`, `datapoints`, `raw`, `objects` (assets, events and their kind),
+//! `data_modeling` or `units` does the work. What happened is kept by
 //! `statistics` and `request_log`, and shown by `admin` under `/_emulator/`.
 //!
 //! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
@@ -28,13 +29,15 @@ mod clock;
 mod connection;
 mod cursor;
 mod data_modeling;
-mod data_sets;
 mod datapoints;
 mod exchange;
 mod fault;
 mod json;
 mod metadata;
+mod object_sum;
+mod objects;
 mod options;
+mod partition;
 mod project;
 mod query;
 mod raw;

@@ -4,7 +4,7 @@
 //! through its methods.
 
 use super::data_modeling::ModelStore;
-use super::data_sets::DataSetStore;
+use super::objects::Objects;
 use super::raw::RawStore;
 use super::time_series::TimeSeriesStore;
 
@@ -12,7 +12,7 @@ use super::time_series::TimeSeriesStore;
 #[derive(Debug, Default)]
 pub struct Project {
     pub time_series: TimeSeriesStore,
-    pub data_sets: DataSetStore,
+    pub objects: Objects,
     pub raw: RawStore,
     pub model: ModelStore,
 }

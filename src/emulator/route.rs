@@ -6,6 +6,7 @@
 
 use super::answer::Refusal;
 use super::data_modeling::{self, DataModelingOperation};
+use super::objects::{ObjectKind, Verb};
 use super::query::percent_decode;
 use super::units::{self, UnitOperation};
 use axum::http::Method;
@@ -25,10 +26,8 @@ pub enum Operation {
     DatapointsList,
     DatapointsLatest,
     DatapointsDelete,
-    DataSetsCreate,
-    DataSetsList,
-    DataSetsByIds,
-    DataSetsUpdate,
+    /// A call on assets, events and their kind.
+    Object(ObjectKind, Verb),
     RawDatabasesCreate,
     RawDatabasesList,
     RawDatabasesDelete,
@@ -62,10 +61,7 @@ impl Operation {
             Self::DatapointsList => "datapoints.list",
             Self::DatapointsLatest => "datapoints.latest",
             Self::DatapointsDelete => "datapoints.delete",
-            Self::DataSetsCreate => "data_sets.create",
-            Self::DataSetsList => "data_sets.list",
-            Self::DataSetsByIds => "data_sets.byids",
-            Self::DataSetsUpdate => "data_sets.update",
+            Self::Object(kind, verb) => kind.operation_name(verb),
             Self::RawDatabasesCreate => "raw.databases.create",
             Self::RawDatabasesList => "raw.databases.list",
             Self::RawDatabasesDelete => "raw.databases.delete",
@@ -96,7 +92,7 @@ pub struct PathNames {
     pub project: String,
     pub database: String,
     pub table: String,
-    /// Of a RAW row, or of a unit.
+    /// The key of a RAW row, the name of a unit or the id of an object.
     pub key: String,
 }
 
@@ -141,10 +137,6 @@ fn in_project(
         ["timeseries", "data", "list"] => pick(method, path, None, Some(O::DatapointsList)),
         ["timeseries", "data", "latest"] => pick(method, path, None, Some(O::DatapointsLatest)),
         ["timeseries", "data", "delete"] => pick(method, path, None, Some(O::DatapointsDelete)),
-        ["datasets"] => pick(method, path, None, Some(O::DataSetsCreate)),
-        ["datasets", "list"] => pick(method, path, None, Some(O::DataSetsList)),
-        ["datasets", "byids"] => pick(method, path, None, Some(O::DataSetsByIds)),
-        ["datasets", "update"] => pick(method, path, None, Some(O::DataSetsUpdate)),
         ["raw", "dbs"] => pick(
             method,
             path,
@@ -158,8 +150,44 @@ fn in_project(
         }
         ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
         ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
-        _ => Err(unknown_path(path)),
+        [segment, rest @ ..] => match ObjectKind::from_path(segment) {
+            Some(kind) => on_objects(method, path, kind, rest, names),
+            None => Err(unknown_path(path)),
+        },
+        [] => Err(unknown_path(path)),
     }
+}
+
+fn on_objects(
+    method: &Method,
+    path: &str,
+    kind: ObjectKind,
+    rest: &[&str],
+    names: &mut PathNames,
+) -> Result<Operation, Refusal> {
+    let served = |verb| {
+        let verbs = kind.schema().verbs;
+        verbs
+            .contains(&verb)
+            .then_some(Operation::Object(kind, verb))
+    };
+    let (get, post) = match rest {
+        [] => (served(Verb::List), served(Verb::Create)),
+        ["list"] => (None, served(Verb::List)),
+        ["byids"] => (None, served(Verb::ByIds)),
+        ["update"] => (None, served(Verb::Update)),
+        ["delete"] => (None, served(Verb::Delete)),
+        ["aggregate"] => (None, served(Verb::Aggregate)),
+        [id] => {
+            names.key = percent_decode(id)?;
+            (served(Verb::Get), None)
+        }
+        _ => (None, None),
+    };
+    if get.is_none() && post.is_none() {
+        return Err(unknown_path(path));
+    }
+    pick(method, path, get, post)
 }
 
 fn in_raw_database(

@@ -11,7 +11,7 @@ use super::connection::ResetSwitch;
 use super::exchange::Exchange;
 use super::route::Operation;
 use super::state::Emulator;
-use super::{admin, data_modeling, data_sets, datapoints, raw, time_series, units};
+use super::{admin, data_modeling, datapoints, objects, raw, time_series, units};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -78,10 +78,7 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         O::DatapointsList => datapoints::list(call),
         O::DatapointsLatest => datapoints::latest(call),
         O::DatapointsDelete => datapoints::delete(call),
-        O::DataSetsCreate => data_sets::create(call),
-        O::DataSetsList => data_sets::list(call),
-        O::DataSetsByIds => data_sets::by_ids(call),
-        O::DataSetsUpdate => data_sets::update(call),
+        O::Object(kind, verb) => objects::serve(call, kind, verb),
         O::RawDatabasesCreate => raw::create_databases(call),
         O::RawDatabasesList => raw::list_databases(call),
         O::RawDatabasesDelete => raw::delete_databases(call),

@@ -52,6 +52,8 @@ struct State {
     in_flight_max: u64,
     points: Sum,
     rows: Sum,
+    /// Of the items of other writes, by operation.
+    items: BTreeMap<Operation, Sum>,
 }
 
 /// The counters of one emulator.
@@ -138,6 +140,11 @@ impl Statistics {
             state.rows.count += tally.rows;
             state.rows.sum = state.rows.sum.wrapping_add(tally.rows_sum);
         }
+        if tally.items_sum != 0 {
+            let items = state.items.entry(operation).or_default();
+            items.count += tally.items;
+            items.sum = items.sum.wrapping_add(tally.items_sum);
+        }
     }
 
     /// All figures as JSON.
@@ -151,11 +158,16 @@ impl Statistics {
         // Sums are text: a JSON reader that knows doubles only would round them.
         let sum =
             |sum: &Sum| serde_json::json!({"count": sum.count, "sum": format!("{:016x}", sum.sum)});
+        let items: BTreeMap<&str, serde_json::Value> = state
+            .items
+            .iter()
+            .map(|(operation, items)| (operation.name(), sum(items)))
+            .collect();
         serde_json::json!({
             "in_flight": state.in_flight,
             "in_flight_max": state.in_flight_max,
             "operations": operations,
-            "checksums": {"points": sum(&state.points), "rows": sum(&state.rows)},
+            "checksums": {"points": sum(&state.points), "rows": sum(&state.rows), "items": items},
         })
     }
 

@@ -208,7 +208,7 @@ fn applicable(budgets: &Budgets, operation: Operation) -> impl Iterator<Item = (
         .budget
         .iter()
         .enumerate()
-        .filter(move |(_, budget)| operation.name().starts_with(&budget.operations))
+        .filter(move |(_, budget)| budget.covers(operation.name()))
 }
 
 fn whose(budget: &Budget, asker: &Asker) -> String {

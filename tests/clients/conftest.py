@@ -124,3 +124,26 @@ def pytest_runtest_makereport(item, call):
         process = getattr(item.funcargs.get(name), "process", None)
         if process is not None:
             report.sections.append((f"log of {name}", process.log_tail(LOG_LINES_ON_FAILURE)))
+
+
+@pytest.fixture(scope="module")
+def local_cdf(tmp_path_factory):
+    """An emulator of its own for the module, and Cognite's SDK with few and short retries."""
+    from cognite.client import global_config
+    from support.local_cdf import LocalCdf
+
+    # The settings belong to the process, so they are put back.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(global_config, "disable_pypi_version_check", True)
+        patch.setattr(global_config, "max_retries", 2)
+        patch.setattr(global_config, "max_retry_backoff", 1)
+        local = LocalCdf(tmp_path_factory.mktemp("emulator") / "log")
+        yield local
+        local.stop()
+
+
+@pytest.fixture
+def sdk(local_cdf):
+    """Cognite's SDK on an empty project."""
+    local_cdf.forget()
+    return local_cdf.client()

@@ -35,7 +35,7 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     check_distinct(&references)?;
     call.tally.keys = references.iter().take(16).map(Reference::label).collect();
     let data_sets = items.iter().filter_map(|new| new.data_set_id);
-    call.project.data_sets.check_exist(data_sets)?;
+    call.project.objects.check_data_sets(data_sets)?;
     Ok(Answer::items(201, &call.project.time_series.create(items)?))
 }
 
@@ -47,7 +47,7 @@ pub fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let data_sets = changes
         .iter()
         .filter_map(|change| change.fields.get("dataSetId")?.get("set")?.as_i64());
-    call.project.data_sets.check_exist(data_sets)?;
+    call.project.objects.check_data_sets(data_sets)?;
     Ok(Answer::items(
         200,
         &call.project.time_series.update(changes)?,

@@ -4,12 +4,13 @@
 //! page, so that series created in between never shift a page.
 
 use super::model::TimeSeries;
-use super::{ITEMS_MAX, Series, find_distinct};
+use super::{ITEMS_MAX, find_distinct};
 use crate::emulator::answer::{Answer, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::cursor;
-use crate::emulator::data_sets::DataSetStore;
 use crate::emulator::metadata::Metadata;
+use crate::emulator::objects::{ObjectKind, Objects};
+use crate::emulator::partition::Partition;
 use crate::emulator::query::Query;
 use crate::emulator::reference::{InstanceId, Reference, ReferenceList};
 use serde::Deserialize;
@@ -52,16 +53,16 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let partition = request
         .partition
         .as_deref()
-        .map(Partition::parse)
+        .map(|text| Partition::parse(text, None))
         .transpose()?;
     let filter = request.filter.unwrap_or_default();
-    let data_sets = filter.resolve_data_sets(&call.project.data_sets);
+    let data_sets = filter.resolve_data_sets(&call.project.objects);
     let mut page = Vec::new();
     let mut next_cursor = None;
     for series in call.project.time_series.after(after) {
         let fits = partition
             .as_ref()
-            .is_none_or(|partition| partition.holds(&series));
+            .is_none_or(|partition| partition.holds(series.id));
         if !fits || !filter.matches(&series.description(), data_sets.as_deref()) {
             continue;
         }
@@ -152,12 +153,12 @@ impl TimeRange {
 }
 
 impl Filter {
-    fn resolve_data_sets(&self, data_sets: &DataSetStore) -> Option<Vec<i64>> {
+    fn resolve_data_sets(&self, objects: &Objects) -> Option<Vec<i64>> {
         let references = self.data_set_ids.as_ref()?;
         let ids = references.iter().filter_map(|reference| {
             reference.id.or_else(|| {
                 let external_id = reference.external_id.clone()?;
-                data_sets.id_of(&Reference::ExternalId(external_id))
+                objects.id_of(ObjectKind::DataSets, &Reference::ExternalId(external_id))
             })
         });
         Some(ids.collect())
@@ -195,29 +196,5 @@ impl Filter {
                 .last_updated_time
                 .as_ref()
                 .is_none_or(|range| range.holds(series.last_updated_time))
-    }
-}
-
-/// `m/n`: the m-th of n disjoint parts of the list.
-struct Partition {
-    number: i64,
-    count: i64,
-}
-
-impl Partition {
-    fn parse(text: &str) -> Result<Self, Refusal> {
-        text.split_once('/')
-            .and_then(|(number, count)| {
-                Some(Self {
-                    number: number.parse().ok()?,
-                    count: count.parse().ok()?,
-                })
-            })
-            .filter(|partition| (1..=partition.count).contains(&partition.number))
-            .ok_or_else(|| Refusal::invalid(format!("partition: '{text}' is not of the form m/n")))
-    }
-
-    fn holds(&self, series: &Series) -> bool {
-        series.id % self.count == self.number - 1
     }
 }

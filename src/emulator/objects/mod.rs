@@ -1,0 +1,64 @@
+//! The resources whose objects are plain descriptions: assets, events, data sets and more.
+//!
+//! A resource is one file with a [`Schema`](schema::Schema): its fields, their limits, how
+//! each may be updated, what a list can be filtered by. `check` holds objects against it,
+//! `changes` creates, updates and deletes, `listing` reads, `store` keeps them. What a
+//! resource has beyond that (the tree of assets, the rows of sequences) stands in its file.
+//! Time series are a resource of their own: their points need locks of their own.
+
+mod answers;
+mod assets;
+mod changes;
+mod check;
+mod data_sets;
+mod events;
+mod filter;
+mod kind;
+mod labels;
+mod listing;
+mod operation;
+mod references;
+mod relationships;
+mod schema;
+mod shown;
+mod sorting;
+mod store;
+
+pub use kind::{ObjectKind, Verb};
+
+use super::answer::{Answer, Refusal};
+use super::call::Call;
+use store::ObjectStore;
+
+/// Most objects per update, delete and byids call, and per page.
+const ITEMS_MAX: usize = 1_000;
+
+/// Longest external id, in characters.
+const EXTERNAL_ID_CHARS_MAX: usize = super::reference::EXTERNAL_ID_CHARS_MAX;
+
+/// The objects of one project.
+#[derive(Debug, Default)]
+pub struct Objects {
+    stores: [ObjectStore; ObjectKind::COUNT],
+}
+
+impl Objects {
+    /// The objects of a kind.
+    pub fn of(&self, kind: ObjectKind) -> &ObjectStore {
+        &self.stores[kind as usize]
+    }
+}
+
+/// Answers a call on objects.
+pub fn serve(call: &mut Call<'_>, kind: ObjectKind, verb: Verb) -> Result<Answer, Refusal> {
+    let schema = kind.schema();
+    match verb {
+        Verb::Create => changes::create(call, schema),
+        Verb::Update => changes::update(call, schema),
+        Verb::Delete => changes::delete(call, schema),
+        Verb::List => listing::list(call, schema),
+        Verb::ByIds => listing::by_ids(call, schema),
+        Verb::Get => listing::get(call, schema),
+        Verb::Aggregate => listing::aggregate(call, schema),
+    }
+}
