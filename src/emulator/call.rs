@@ -69,6 +69,8 @@ pub struct Call<'a> {
     pub names: &'a PathNames,
     pub query: &'a Query,
     pub body: RequestBody,
+    /// The address that the client used, as the links in answers name it.
+    pub host: &'a str,
     /// `Content-Type` without parameters, lower case; empty when absent.
     pub content_type: &'a str,
     /// `Accept`, lower case; empty when absent.

@@ -18,7 +18,7 @@ use super::statistics::{Ending, Serving};
 use super::throttle::{Asker, InFlight};
 use super::token::{self, TokenFault};
 use axum::body::{Body, Bytes};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::response::Response;
 use std::sync::Arc;
@@ -59,7 +59,12 @@ impl Exchange {
             operation,
         };
         let mut in_flight = None;
-        if !matches!(operation, Operation::TokenIssue | Operation::Unknown) {
+        let open = [
+            Operation::TokenIssue,
+            Operation::FilesUpload,
+            Operation::Unknown,
+        ];
+        if !open.contains(&operation) {
             match emulator
                 .tokens
                 .identity(header(&parts.headers, AUTHORIZATION))
@@ -240,6 +245,7 @@ impl Exchange {
             names: &self.names,
             query: &query,
             body,
+            host: header(&self.parts.headers, HOST).unwrap_or_default(),
             content_type: &self.content_type(),
             accept: &header(&self.parts.headers, ACCEPT)
                 .unwrap_or_default()

@@ -28,6 +28,9 @@ pub enum Operation {
     DatapointsDelete,
     /// A call on assets, events and their kind.
     Object(ObjectKind, Verb),
+    FilesUpload,
+    ExtractionPipelineRunsCreate,
+    ExtractionPipelineRunsList,
     RawDatabasesCreate,
     RawDatabasesList,
     RawDatabasesDelete,
@@ -62,6 +65,9 @@ impl Operation {
             Self::DatapointsLatest => "datapoints.latest",
             Self::DatapointsDelete => "datapoints.delete",
             Self::Object(kind, verb) => kind.operation_name(verb),
+            Self::FilesUpload => "files.upload",
+            Self::ExtractionPipelineRunsCreate => "extraction_pipeline_runs.create",
+            Self::ExtractionPipelineRunsList => "extraction_pipeline_runs.list",
             Self::RawDatabasesCreate => "raw.databases.create",
             Self::RawDatabasesList => "raw.databases.list",
             Self::RawDatabasesDelete => "raw.databases.delete",
@@ -105,6 +111,11 @@ pub fn resolve(method: &Method, path: &str) -> Result<(Operation, PathNames), Re
         ["oauth2", "token"] => pick(method, path, None, Some(Operation::TokenIssue))?,
         ["api", "v1", "token", "inspect"] => {
             pick(method, path, Some(Operation::TokenInspect), None)?
+        }
+        ["upload", project, id] if *method == Method::PUT => {
+            names.project = percent_decode(project)?;
+            names.key = percent_decode(id)?;
+            Operation::FilesUpload
         }
         ["api", "v1", "projects", project, rest @ ..] => {
             names.project = percent_decode(project)?;
@@ -150,6 +161,15 @@ fn in_project(
         }
         ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
         ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
+        ["extpipes", "runs"] => pick(
+            method,
+            path,
+            Some(O::ExtractionPipelineRunsList),
+            Some(O::ExtractionPipelineRunsCreate),
+        ),
+        ["extpipes", "runs", "list"] => {
+            pick(method, path, None, Some(O::ExtractionPipelineRunsList))
+        }
         [segment, rest @ ..] => match ObjectKind::from_path(segment) {
             Some(kind) => on_objects(method, path, kind, rest, names),
             None => Err(unknown_path(path)),

@@ -61,6 +61,7 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     match call.content_type {
         "" | "application/json" => {}
         "application/protobuf" if takes_protobuf => {}
+        _ if call.asker.operation == O::FilesUpload => {}
         other => {
             return Err(Refusal::UnsupportedMedia(format!(
                 "Content-Type '{other}' is not supported here"
@@ -79,6 +80,9 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         O::DatapointsLatest => datapoints::latest(call),
         O::DatapointsDelete => datapoints::delete(call),
         O::Object(kind, verb) => objects::serve(call, kind, verb),
+        O::FilesUpload => objects::upload_file(call),
+        O::ExtractionPipelineRunsCreate => objects::create_run(call),
+        O::ExtractionPipelineRunsList => objects::list_runs(call),
         O::RawDatabasesCreate => raw::create_databases(call),
         O::RawDatabasesList => raw::list_databases(call),
         O::RawDatabasesDelete => raw::delete_databases(call),

@@ -162,6 +162,14 @@ async fn labels_have_no_id_and_no_update() -> TestResult {
     assert!(label["createdTime"].as_i64() > Some(0));
     let update = items(json!([{"externalId": "a", "update": {"name": {"set": "b"}}}]));
     assert_eq!(cdf.post("/labels/update", update).await?.status, 404);
+    let again = cdf
+        .post("/labels", items(json!([{"externalId": "a", "name": "B"}])))
+        .await?;
+    assert_eq!(again.status, 409);
+    assert_eq!(
+        again.json()["error"]["duplicated"],
+        json!([{"externalId": "a"}])
+    );
     let by_id = items(json!([{"id": 1}]));
     assert_eq!(cdf.post("/labels/byids", by_id).await?.status, 400);
     Ok(())
@@ -336,5 +344,60 @@ async fn a_sink_refuses_what_a_store_refuses_and_keeps_nothing() -> TestResult {
         .post("/assets/byids", items(json!([{"externalId": "any"}])))
         .await?;
     assert_eq!(any.json()["items"][0]["externalId"], "any");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_content_of_a_file_goes_to_the_place_that_was_named_without_a_token() -> TestResult {
+    let cdf = Cdf::new();
+    let made = cdf
+        .post("/files", json!({"name": "a.txt", "externalId": "a"}))
+        .await?;
+    assert_eq!(made.status, 201);
+    let made = made.json();
+    assert_eq!(made["uploaded"], false);
+    let url = made["uploadUrl"].as_str().unwrap_or_default();
+    let put = cdf
+        .http
+        .put(url)
+        .header("content-type", "text/plain")
+        .body("content");
+    assert_eq!(cdf.send(put).await?.status, 200);
+    let read = cdf.get(&format!("/files/{}", made["id"])).await?.json();
+    assert_eq!(read["uploaded"], true);
+    let nowhere = cdf.http.put(format!("{url}9")).body("content");
+    assert_eq!(cdf.send(nowhere).await?.status, 404);
+    let list = cdf.post("/files", items(json!([{"name": "a"}]))).await?;
+    assert_eq!(list.json()["missingFields"], json!(["name"]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_run_of_an_extraction_pipeline_is_taken_at_once() -> TestResult {
+    let cdf = Cdf::new();
+    let set = cdf
+        .post("/datasets", items(json!([{"name": "set"}])))
+        .await?;
+    let pipeline =
+        json!({"externalId": "p", "name": "p", "dataSetId": set.json()["items"][0]["id"]});
+    let made = cdf.post("/extpipes", items(json!([pipeline]))).await?;
+    assert_eq!(made.status, 200, "{}", made.message());
+    let run = json!({"externalId": "p", "status": "seen"});
+    assert_eq!(
+        cdf.post("/extpipes/runs", items(json!([run, run])))
+            .await?
+            .status,
+        400
+    );
+    assert_eq!(
+        cdf.post("/extpipes/runs", items(json!([run])))
+            .await?
+            .status,
+        200
+    );
+    let listed = cdf.get("/extpipes/runs?externalId=p&limit=5").await?;
+    assert_eq!(listed.json()["items"].as_array().map(Vec::len), Some(1));
+    let update = items(json!([{"externalId": "p", "update": {"description": {"setNull": true}}}]));
+    assert_eq!(cdf.post("/extpipes/update", update).await?.status, 400);
     Ok(())
 }

@@ -24,10 +24,11 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
+/// The items of a request, each as it was written.
 #[derive(Deserialize)]
-struct ItemTexts<'a> {
+pub struct ItemTexts<'a> {
     #[serde(borrow)]
-    items: Vec<&'a RawValue>,
+    pub items: Vec<&'a RawValue>,
 }
 
 /// Creates objects.
@@ -35,7 +36,6 @@ pub fn create(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
     let body = call.bytes();
     let items = json::read_object::<ItemTexts<'_>>(&body)?.items;
     check_items(schema.plural, items.len(), schema.create_items_max)?;
-    count(call, &items)?;
     let found = take_in(call, schema, &items)?;
     if sinks(call, schema) {
         return Ok(answers::created(schema, &items));
@@ -63,8 +63,13 @@ pub fn create(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
     Ok(store(schema, &mut index, objects, schema.created_status))
 }
 
-/// Checks the items of a create call, and that none stands there twice.
-fn take_in(call: &mut Call<'_>, schema: &Schema, items: &[&RawValue]) -> Result<Found, Refusal> {
+/// Counts and checks the items of a create call, and that none stands there twice.
+pub fn take_in(
+    call: &mut Call<'_>,
+    schema: &Schema,
+    items: &[&RawValue],
+) -> Result<Found, Refusal> {
+    count(call, items)?;
     let mut found = Found::default();
     for item in items {
         check_text(schema, item.get(), &mut found)?;
@@ -99,7 +104,7 @@ pub fn read_fields(schema: &Schema, item: &RawValue) -> Result<Fields, Refusal> 
 }
 
 /// Counts the items of a write against the budgets, and sums them up.
-fn count(call: &mut Call<'_>, items: &[&RawValue]) -> Result<(), Refusal> {
+pub fn count(call: &mut Call<'_>, items: &[&RawValue]) -> Result<(), Refusal> {
     call.tally.items = items.len() as u64;
     call.consume(call.tally.items, 0)?;
     for item in items {
@@ -273,5 +278,7 @@ pub fn delete(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
     for id in &ids {
         index.remove(*id);
     }
+    drop(index);
+    call.project.objects.forget(schema.kind, &ids);
     Ok(done)
 }

@@ -4,7 +4,7 @@
 //! and budgets. What an object looks like is said by its [`Schema`].
 
 use super::schema::Schema;
-use super::{assets, data_sets, events, labels, relationships};
+use super::{assets, data_sets, events, extraction_pipelines, files, labels, relationships};
 
 /// A resource of CDF whose objects are described by a [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,8 @@ pub enum ObjectKind {
     Events,
     Labels,
     Relationships,
+    Files,
+    ExtractionPipelines,
     DataSets,
 }
 
@@ -54,6 +56,8 @@ impl ObjectKind {
             "events" => Self::Events,
             "labels" => Self::Labels,
             "relationships" => Self::Relationships,
+            "files" => Self::Files,
+            "extpipes" => Self::ExtractionPipelines,
             "datasets" => Self::DataSets,
             _ => return None,
         })
@@ -66,6 +70,8 @@ impl ObjectKind {
             Self::Events => &events::SCHEMA,
             Self::Labels => &labels::SCHEMA,
             Self::Relationships => &relationships::SCHEMA,
+            Self::Files => &files::SCHEMA,
+            Self::ExtractionPipelines => &extraction_pipelines::SCHEMA,
             Self::DataSets => &data_sets::SCHEMA,
         }
     }
@@ -77,6 +83,8 @@ impl ObjectKind {
             Self::Events => operation_names!("events"),
             Self::Labels => operation_names!("labels"),
             Self::Relationships => operation_names!("relationships"),
+            Self::Files => operation_names!("files"),
+            Self::ExtractionPipelines => operation_names!("extraction_pipelines"),
             Self::DataSets => operation_names!("data_sets"),
         };
         names[verb as usize]

@@ -12,6 +12,9 @@ mod changes;
 mod check;
 mod data_sets;
 mod events;
+mod extraction_pipeline_runs;
+mod extraction_pipelines;
+mod files;
 mod filter;
 mod kind;
 mod labels;
@@ -24,10 +27,13 @@ mod shown;
 mod sorting;
 mod store;
 
+pub use extraction_pipeline_runs::{create as create_run, list as list_runs};
+pub use files::upload as upload_file;
 pub use kind::{ObjectKind, Verb};
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
+use extraction_pipeline_runs::RunStore;
 use store::ObjectStore;
 
 /// Most objects per update, delete and byids call, and per page.
@@ -40,6 +46,7 @@ const EXTERNAL_ID_CHARS_MAX: usize = super::reference::EXTERNAL_ID_CHARS_MAX;
 #[derive(Debug, Default)]
 pub struct Objects {
     stores: [ObjectStore; ObjectKind::COUNT],
+    runs: RunStore,
 }
 
 impl Objects {
@@ -47,12 +54,20 @@ impl Objects {
     pub fn of(&self, kind: ObjectKind) -> &ObjectStore {
         &self.stores[kind as usize]
     }
+
+    /// Forgets what belongs to objects that were deleted.
+    fn forget(&self, kind: ObjectKind, ids: &[i64]) {
+        if kind == ObjectKind::ExtractionPipelines {
+            self.runs.forget(ids);
+        }
+    }
 }
 
 /// Answers a call on objects.
 pub fn serve(call: &mut Call<'_>, kind: ObjectKind, verb: Verb) -> Result<Answer, Refusal> {
     let schema = kind.schema();
     match verb {
+        Verb::Create if kind == ObjectKind::Files => files::create(call),
         Verb::Create => changes::create(call, schema),
         Verb::Update => changes::update(call, schema),
         Verb::Delete => changes::delete(call, schema),

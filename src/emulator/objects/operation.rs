@@ -182,15 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn set_excludes_add_and_what_holds_several_is_not_set_to_null() {
+    fn set_excludes_add_and_a_list_is_not_set_to_null() {
         assert_eq!(
             applied(&METADATA, json!({}), json!({"set": {}, "add": {}})),
             None
         );
-        assert_eq!(
-            applied(&METADATA, json!({}), json!({"setNull": true})),
-            None
-        );
+        assert_eq!(applied(&LABELS, json!([]), json!({"setNull": true})), None);
         assert_eq!(applied(&LABELS, json!([]), json!([])), None);
     }
 

@@ -116,10 +116,10 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field that may be absent, and cleared by `setNull` unless it holds several values.
+    /// A field that may be absent, and cleared by `setNull` unless it is a list.
     pub const fn new(name: &'static str, rule: Rule) -> Self {
         let updating = match rule {
-            Rule::Metadata(_) | Rule::Labels { .. } | Rule::Ids { .. } => Updating::Set,
+            Rule::Labels { .. } | Rule::Ids { .. } => Updating::Set,
             _ => Updating::Nullable,
         };
         Self {
