@@ -2,8 +2,8 @@
 //!
 //! Owns the socket. Promises that every operation may be dropped half-way without losing a
 //! byte, and that while replies wait to be taken, requests are still read up to a bound: a
-//! client that sends its whole pipeline before it reads cannot lock up both sides. Never
-//! interprets a byte.
+//! client that sends its whole pipeline before it reads cannot lock up both sides. A client that
+//! sends without end leaves the thread to others between two reads. Never interprets a byte.
 
 use bytes::{Buf, BytesMut};
 use std::io;
@@ -22,6 +22,10 @@ const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Most that is read ahead while replies cannot be written.
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
+
+/// After so many bytes the other connections of the thread have a turn: work for about a
+/// millisecond. The runtime alone lets 128 reads pass, which is a tenth of a second.
+const TURN_BYTES: usize = 256 << 10;
 
 /// How long a closed connection is still read.
 const LINGER_MAX: Duration = Duration::from_secs(2);
@@ -60,6 +64,8 @@ pub(super) struct Transport {
     pub(super) output: BytesMut,
     /// Free space that the next read starts with.
     read_bytes: usize,
+    /// Received since others last had a turn.
+    turn_bytes: usize,
 }
 
 impl Transport {
@@ -69,6 +75,7 @@ impl Transport {
             input: BytesMut::new(),
             output: BytesMut::new(),
             read_bytes: READ_BYTES_MIN,
+            turn_bytes: 0,
         }
     }
 
@@ -91,9 +98,14 @@ impl Transport {
 
     /// Waits for more bytes of the client. 0: it closed the connection.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
+        if self.turn_bytes >= TURN_BYTES {
+            self.turn_bytes = 0;
+            tokio::task::yield_now().await;
+        }
         self.input.reserve(self.read_bytes);
         let free = self.input.capacity() - self.input.len();
         let received = self.socket.reader().read_buf(&mut self.input).await?;
+        self.turn_bytes += received;
         if received == free {
             self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
         } else if received < self.read_bytes / 4 {
