@@ -115,8 +115,10 @@ struct Claimants {
     earlier: Vec<SeriesClaim>,
 }
 
-/// With so many open claims on one series, the next one takes all their place, so that a
-/// series written by very many small statements costs each of them little.
+/// With so many open claims on one series, the next one takes the place of others, so that a
+/// series written by very many small statements costs each of them little: of those of its own
+/// connection where they are the most, of all otherwise. A bulk load must not take the place of
+/// a small statement's claim: the next small one would wait for all of the load.
 const CLAIMANTS_MAX: usize = 64;
 
 /// A claim that is not made yet.
@@ -213,7 +215,7 @@ impl Claimants {
             self.forget_dead(entries);
         }
         if self.earlier.len() >= CLAIMANTS_MAX {
-            self.take_all_their_place(entries, claim, true);
+            self.take_some_places(entries, claim);
             return;
         }
         // The latest is the claim itself if it was covered.
@@ -259,17 +261,51 @@ impl Claimants {
             .fold(self.latest.span, |whole, claim| hull(whole, claim.span));
     }
 
-    /// The new claim is linked behind each of the old ones and spans their time too.
+    /// The new claim takes the place of those of its connection, or of all.
+    fn take_some_places(&mut self, entries: &mut Entries, claim: SeriesClaim) {
+        let connection = entries.connection(claim.entry);
+        let is_own = |before: &SeriesClaim| entries.connection(before.entry) == connection;
+        let (own, others): (Vec<_>, Vec<_>) = self.earlier.drain(..).partition(is_own);
+        if own.len() * 2 < CLAIMANTS_MAX {
+            self.earlier.extend(own.into_iter().chain(others));
+            self.take_all_their_place(entries, claim, true);
+            return;
+        }
+        self.earlier = others;
+        // The latest is the claim itself if it was covered.
+        if self.latest.entry != claim.entry {
+            self.earlier.push(self.latest);
+        }
+        let whole = self.hull;
+        self.take_their_place(entries, own, claim, true);
+        self.hull = hull(whole, claim.span);
+    }
+
     fn take_all_their_place(&mut self, entries: &mut Entries, claim: SeriesClaim, merges: bool) {
-        for before in self.earlier.drain(..).chain([self.latest]) {
+        let mut all = std::mem::take(&mut self.earlier);
+        all.push(self.latest);
+        self.take_their_place(entries, all, claim, merges);
+        self.hull = self.latest.span;
+    }
+
+    /// The new claim is linked behind each of the old ones and spans their time too.
+    fn take_their_place(
+        &mut self,
+        entries: &mut Entries,
+        taken: Vec<SeriesClaim>,
+        claim: SeriesClaim,
+        merges: bool,
+    ) {
+        let mut span = claim.span;
+        for before in taken {
             if before.entry != claim.entry {
                 entries.link(before.entry, claim.entry, merges);
+                span = hull(span, before.span);
             }
         }
-        self.hull = hull(self.hull, claim.span);
         self.latest = SeriesClaim {
             entry: claim.entry,
-            span: self.hull,
+            span,
         };
     }
 }

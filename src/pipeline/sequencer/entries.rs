@@ -128,6 +128,11 @@ impl Entries {
         }
     }
 
+    /// Whose rows an open entry holds.
+    pub fn connection(&self, id: EntryId) -> Option<u64> {
+        self.get(id).map(|entry| entry.connection)
+    }
+
     pub fn is_open(&self, id: EntryId) -> bool {
         self.get(id).is_some()
     }
