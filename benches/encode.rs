@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use penstock::catalog::Resource;
-use penstock::cdf::encode;
+use penstock::cdf::{Operation, encode};
 use penstock::config::BatchSettings;
 use penstock::rows::{
     DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, RowRange,
@@ -146,7 +146,7 @@ fn measure(
         .collect();
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
-            let request = encode(resource, black_box(&ranges), settings);
+            let request = encode(Operation::writing(resource), black_box(&ranges), settings);
             request.expect("the rows of a benchmark fit into a request")
         });
     });

@@ -16,6 +16,7 @@ pub enum ColumnType {
     TimestampTz,
     Json,
     BigIntArray,
+    TextArray,
 }
 
 impl ColumnType {
@@ -30,6 +31,7 @@ impl ColumnType {
             ColumnType::TimestampTz => 1184,
             ColumnType::Json => 114,
             ColumnType::BigIntArray => 1016,
+            ColumnType::TextArray => 1009,
         }
     }
 
@@ -61,7 +63,13 @@ impl ColumnType {
             ColumnType::TimestampTz => "timestamp with time zone",
             ColumnType::Json => "json",
             ColumnType::BigIntArray => "bigint[]",
+            ColumnType::TextArray => "text[]",
         }
+    }
+
+    /// Whether values are lists.
+    pub fn is_array(self) -> bool {
+        matches!(self, ColumnType::BigIntArray | ColumnType::TextArray)
     }
 }
 
@@ -70,6 +78,8 @@ impl ColumnType {
 pub enum Access {
     /// Sent to CDF when the client gives a value.
     Writable,
+    /// The same when the row is made; CDF never changes it afterwards: an UPDATE is 0A000.
+    CreateOnly,
     /// Made by CDF: a write is 428C9.
     ReadOnly,
 }
@@ -83,8 +93,30 @@ pub enum ValueRule {
     NotEmpty,
     /// CDF's ids, alone or in an array: 1 to 2^53 - 1.
     Identifier,
-    /// A JSON object of strings: at most 256 pairs, keys of 128 bytes, and `bytes_max` in all.
-    Metadata,
+    /// A JSON object of strings: at most 256 pairs, keys of 128 bytes, values of so many, and
+    /// `bytes_max` in all.
+    Metadata { value_bytes_max: u32 },
+    /// Anything but a negative number.
+    NotNegative,
+    /// A number from 0 to 1.
+    UnitInterval,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A JSON object.
+    JsonObject,
+    /// A JSON array.
+    JsonArray,
+}
+
+/// How a value stands in CDF's JSON where its type does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonShape {
+    /// As the type is: a number, a string, a list of them, JSON as it is.
+    AsTyped,
+    /// A list of names becomes a list of objects: `[{"externalId": "a"}]`.
+    ExternalIds,
+    /// A list of one becomes that one.
+    Single,
 }
 
 /// One column of a table.
@@ -99,7 +131,12 @@ pub struct Column {
     pub required: bool,
     /// Most UTF-8 bytes that CDF takes, where CDF counts bytes; 0: no such bound.
     pub bytes_max: u32,
+    /// Most elements of a list that CDF takes; 0: no such bound.
+    pub elements_max: u32,
     pub rule: ValueRule,
+    pub shape: JsonShape,
+    /// CDF can take the value away again: an UPDATE may set NULL.
+    pub clearable: bool,
 }
 
 impl Column {
@@ -116,7 +153,10 @@ impl Column {
             access: Access::Writable,
             required: false,
             bytes_max: 0,
+            elements_max: 0,
             rule: ValueRule::AsTyped,
+            shape: JsonShape::AsTyped,
+            clearable: true,
         }
     }
 
@@ -128,13 +168,82 @@ impl Column {
     ) -> Self {
         Column {
             required: true,
+            clearable: false,
             ..Self::optional(name, column_type, field)
         }
+    }
+
+    /// `metadata`, which nearly every resource has: values of up to `value_bytes_max` bytes,
+    /// `bytes_max` bytes in all.
+    pub const fn metadata(value_bytes_max: u32, bytes_max: u32) -> Self {
+        Column {
+            bytes_max,
+            ..Self::optional("metadata", ColumnType::Json, "metadata")
+                .with_rule(ValueRule::Metadata { value_bytes_max })
+        }
+    }
+
+    /// `data_set_id`, a reference to a data set.
+    pub const fn data_set_id() -> Self {
+        Self::optional("data_set_id", ColumnType::BigInt, "dataSetId")
+            .with_rule(ValueRule::Identifier)
+    }
+
+    /// `labels`: external ids of up to 10 labels.
+    pub const fn labels() -> Self {
+        Column {
+            elements_max: 10,
+            shape: JsonShape::ExternalIds,
+            ..Self::optional("labels", ColumnType::TextArray, "labels")
+        }
+    }
+
+    /// `created_time`, made by CDF.
+    pub const fn created_time() -> Self {
+        Self::read_only("created_time", ColumnType::TimestampTz, "createdTime")
+    }
+
+    /// `last_updated_time`, made by CDF.
+    pub const fn last_updated_time() -> Self {
+        Self::read_only(
+            "last_updated_time",
+            ColumnType::TimestampTz,
+            "lastUpdatedTime",
+        )
     }
 
     /// The column with a rule of CDF's for its values.
     pub const fn with_rule(self, rule: ValueRule) -> Self {
         Column { rule, ..self }
+    }
+
+    /// The column with a bound on the elements of its lists.
+    pub const fn with_elements_max(self, elements_max: u32) -> Self {
+        Column {
+            elements_max,
+            ..self
+        }
+    }
+
+    /// The column, which no UPDATE changes.
+    pub const fn create_only(self) -> Self {
+        Column {
+            access: Access::CreateOnly,
+            ..self
+        }
+    }
+
+    /// The column, which CDF never empties once it has a value.
+    pub const fn not_clearable(self) -> Self {
+        Column {
+            clearable: false,
+            ..self
+        }
+    }
+
+    /// Whether a client may give it a value in an INSERT or a COPY.
+    pub fn is_writable(&self) -> bool {
+        self.access != Access::ReadOnly
     }
 
     /// A column that CDF fills.

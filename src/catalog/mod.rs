@@ -3,21 +3,44 @@
 //! Owns the list of tables; one file says everything about one table, and adding a table
 //! is that file and one line here. Promises stable OIDs. Never does I/O.
 
+mod assets;
 mod column;
+mod containers;
+mod data_models;
+mod data_sets;
 mod double_datapoints;
+mod endpoints;
+mod events;
+mod extraction_pipeline_runs;
+mod extraction_pipelines;
+mod files;
+mod labels;
 mod raw_rows;
 mod raw_tables;
+mod relationships;
+mod renamed;
+mod resource;
+mod sequence_rows;
+mod sequences;
 mod string_datapoints;
 mod table;
 mod time_series;
+mod unit_systems;
+mod units;
+mod views;
 
-pub use column::{Access, Column, ColumnType, ValueRule};
-pub use table::{OnExisting, Resource, RowShape, Table};
+pub use column::{Access, Column, ColumnType, JsonShape, ValueRule};
+pub use endpoints::{CreateBody, Deletion, Endpoints};
+pub use resource::{Resource, ResourceKind};
+pub use table::{OnExisting, RowRule, RowShape, Table};
 
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// The schema that holds every table of the gateway.
 pub const PUBLIC: &str = "public";
+
+/// The schema of wider tables, which Cognite's gateway does not have.
+pub const CDF: &str = "cdf";
 
 /// `pg_namespace.oid` of schema public, as in PostgreSQL.
 pub const PUBLIC_OID: u32 = 2200;
@@ -31,17 +54,32 @@ pub static STRING_DATAPOINTS: &Table = &string_datapoints::TABLE;
 /// The table of RAW rows.
 pub static RAW_ROWS: &Table = &raw_rows::TABLE;
 
-/// Every table, ordered by name.
-pub static TABLES: [&Table; 5] = [
+/// Every table, those of schema public first, ordered by name.
+pub static TABLES: [&Table; 20] = [
+    &assets::TABLE,
+    &containers::TABLE,
+    &data_models::TABLE,
     &double_datapoints::TABLE,
+    &events::TABLE,
+    &extraction_pipeline_runs::TABLE,
+    &extraction_pipelines::TABLE,
+    &files::TABLE,
+    &labels::TABLE,
     &raw_rows::TABLE,
     &raw_tables::TABLE,
+    &relationships::TABLE,
+    &sequence_rows::TABLE,
+    &sequences::TABLE,
     &string_datapoints::TABLE,
     &time_series::TABLE,
+    &unit_systems::TABLE,
+    &units::TABLE,
+    &views::TABLE,
+    &data_sets::TABLE,
 ];
 
-/// The table of that name. `schema` is `None` where the statement names none; a third,
-/// leading part (the database) is the caller's to check.
+/// The table of that name. `schema` is `None` where the statement names none, which means
+/// schema public; a third, leading part (the database) is the caller's to check.
 ///
 /// # Errors
 /// 42P01 with the names that exist.
@@ -49,19 +87,36 @@ pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Dia
     TABLES
         .iter()
         .copied()
-        .find(|table| table.name == name && schema.is_none_or(|schema| schema == table.schema))
+        .find(|table| table.name == name && table.schema == schema.unwrap_or(PUBLIC))
         .ok_or_else(|| {
             let relation = match schema {
                 Some(schema) => format!("{schema}.{name}"),
                 None => name.to_owned(),
             };
-            let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
             Box::new(
                 Diagnostic::error(
                     SqlState::UNDEFINED_TABLE,
                     format!("relation \"{relation}\" does not exist"),
                 )
-                .with_hint(format!("The tables are {}.", names.join(", "))),
+                .with_hint(renamed::table_hint(name).unwrap_or_else(known_tables)),
             )
         })
+}
+
+/// Where the objects of a resource are made, changed, deleted and read.
+pub fn endpoints_of(resource: Resource) -> Option<&'static Endpoints> {
+    TABLES
+        .iter()
+        .filter(|table| table.resource == resource)
+        .find_map(|table| table.endpoints)
+}
+
+/// The names that exist, for a HINT.
+fn known_tables() -> String {
+    let names: Vec<&str> = TABLES
+        .iter()
+        .filter(|table| table.schema == PUBLIC)
+        .map(|table| table.name)
+        .collect();
+    format!("The tables are {}.", names.join(", "))
 }

@@ -4,7 +4,8 @@
 //! not exist are made with the first row.
 
 use super::column::{Column, ColumnType};
-use super::table::{OnExisting, Resource, RowShape, Table};
+use super::resource::Resource;
+use super::table::{OnExisting, RowRule, RowShape, Table};
 
 pub static TABLE: Table = Table {
     schema: super::PUBLIC,
@@ -25,5 +26,9 @@ pub static TABLE: Table = Table {
         ),
     ],
     key: &[0, 1, 2],
+    id: None,
+    endpoints: None,
+    row_rule: RowRule::None,
+    is_writable: true,
     comment: "Rows of RAW tables; a row with an existing key is replaced",
 };

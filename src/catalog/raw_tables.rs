@@ -3,7 +3,8 @@
 //! INSERT makes the table, and its database if that does not exist yet.
 
 use super::column::{Column, ColumnType, ValueRule};
-use super::table::{OnExisting, Resource, RowShape, Table};
+use super::resource::Resource;
+use super::table::{OnExisting, RowRule, RowShape, Table};
 
 pub static TABLE: Table = Table {
     schema: super::PUBLIC,
@@ -19,5 +20,9 @@ pub static TABLE: Table = Table {
             .with_rule(ValueRule::NotEmpty),
     ],
     key: &[0, 1],
+    id: None,
+    endpoints: None,
+    row_rule: RowRule::None,
+    is_writable: true,
     comment: "RAW tables; inserting one creates it and its database",
 };

@@ -4,7 +4,8 @@
 //! names the series. Values up to 255 characters, as the gateway declares them; timestamps 1900 to 2099, as CDF documents.
 
 use super::column::{Column, ColumnType};
-use super::table::{OnExisting, Resource, RowShape, Table};
+use super::resource::Resource;
+use super::table::{OnExisting, RowRule, RowShape, Table};
 
 pub static TABLE: Table = Table {
     schema: super::PUBLIC,
@@ -20,5 +21,9 @@ pub static TABLE: Table = Table {
         Column::optional("id", ColumnType::BigInt, "id"),
     ],
     key: &[],
+    id: None,
+    endpoints: None,
+    row_rule: RowRule::None,
+    is_writable: true,
     comment: "String datapoints; a point at an existing timestamp is overwritten",
 };

@@ -4,37 +4,10 @@
 //! OIDs of tables are stable between starts. Never does I/O.
 
 use super::column::Column;
+use super::endpoints::Endpoints;
+use super::renamed;
+use super::resource::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
-
-/// A CDF resource: what has a budget, a batcher and a section `[batch.<name>]` of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Resource {
-    /// Datapoints of both kinds: one endpoint takes them.
-    Datapoints,
-    RawRows,
-    RawTables,
-    TimeSeries,
-}
-
-impl Resource {
-    /// Every resource, in the order of the documentation.
-    pub const ALL: [Resource; 4] = [
-        Resource::Datapoints,
-        Resource::RawRows,
-        Resource::RawTables,
-        Resource::TimeSeries,
-    ];
-
-    /// The name in configuration, metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Resource::Datapoints => "datapoints",
-            Resource::RawRows => "raw_rows",
-            Resource::RawTables => "raw_tables",
-            Resource::TimeSeries => "time_series",
-        }
-    }
-}
 
 /// How the rows of a table are held and encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +29,22 @@ pub enum OnExisting {
     Overwrite,
     /// CDF refuses with 409: 23505.
     Refuse,
+    /// There is no key: each row is one more.
+    Append,
+}
+
+/// What a row must keep beyond the rules of its columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowRule {
+    None,
+    /// The first column, a time, is not after the second.
+    Ordered(usize, usize),
+    /// Only one of the two columns has a value.
+    OneAtMost(usize, usize),
+    /// One of the two columns, and only one, has a value.
+    ExactlyOne(usize, usize),
+    /// Cells of a sequence: as many values as columns, or an object that names them.
+    Cells,
 }
 
 /// One table of the gateway.
@@ -72,11 +61,41 @@ pub struct Table {
     pub columns: &'static [Column],
     /// Columns of the primary key, by index; empty when the key is one of two columns.
     pub key: &'static [usize],
+    /// What names a row beside its key: the id that CDF made. A WHERE may go by it.
+    pub id: Option<usize>,
+    /// Where objects are made, changed and deleted; `None` for datapoints, RAW and what is only
+    /// read.
+    pub endpoints: Option<&'static Endpoints>,
+    /// What a row must keep beyond the rules of its columns.
+    pub row_rule: RowRule,
+    /// `false`: CDF has no call that writes it, or it is not this gateway's to write.
+    pub is_writable: bool,
     /// One line for the documentation and for `\d+`.
     pub comment: &'static str,
 }
 
 impl Table {
+    /// Cognite's guides for Azure Data Factory write `externalId` for this one table.
+    fn position_of_other_spelling(&self, name: &str) -> Option<usize> {
+        if self.resource == Resource::ExtractionPipelineRuns && name == "externalId" {
+            self.columns
+                .iter()
+                .position(|column| column.name == "external_id")
+        } else {
+            None
+        }
+    }
+
+    /// Columns that may name a row in a WHERE, each alone: the key where it is one column, and
+    /// the id that CDF made.
+    pub fn references(&self) -> impl Iterator<Item = usize> {
+        let key = match self.key {
+            [single] => Some(*single),
+            _ => None,
+        };
+        key.into_iter().chain(self.id)
+    }
+
     /// Index of the column of that name.
     ///
     /// # Errors
@@ -85,18 +104,21 @@ impl Table {
         self.columns
             .iter()
             .position(|column| column.name == name)
+            .or_else(|| self.position_of_other_spelling(name))
             .ok_or_else(|| {
-                Box::new(
-                    Diagnostic::error(
-                        SqlState::UNDEFINED_COLUMN,
-                        format!(
-                            "column \"{name}\" of relation \"{}\" does not exist",
-                            self.name
-                        ),
-                    )
-                    .with_table(self.name)
-                    .with_column(name),
+                let undefined = Diagnostic::error(
+                    SqlState::UNDEFINED_COLUMN,
+                    format!(
+                        "column \"{name}\" of relation \"{}\" does not exist",
+                        self.name
+                    ),
                 )
+                .with_table(self.name)
+                .with_column(name);
+                Box::new(match renamed::column_hint(self.name, name) {
+                    Some(hint) => undefined.with_hint(hint),
+                    None => undefined,
+                })
             })
     }
 }

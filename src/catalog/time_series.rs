@@ -4,7 +4,9 @@
 //! description 1000, unit 32, unit external id 64, metadata 256 pairs in 10,000 bytes.
 
 use super::column::{Column, ColumnType, ValueRule};
-use super::table::{OnExisting, Resource, RowShape, Table};
+use super::endpoints::Endpoints;
+use super::resource::Resource;
+use super::table::{OnExisting, RowRule, RowShape, Table};
 
 pub static TABLE: Table = Table {
     schema: super::PUBLIC,
@@ -17,13 +19,9 @@ pub static TABLE: Table = Table {
         Column::read_only("id", ColumnType::BigInt, "id"),
         Column::optional("external_id", ColumnType::Varchar(255), "externalId"),
         Column::optional("name", ColumnType::Varchar(255), "name"),
-        Column::optional("is_string", ColumnType::Bool, "isString"),
-        Column::optional("is_step", ColumnType::Bool, "isStep"),
-        Column {
-            bytes_max: 10_000,
-            ..Column::optional("metadata", ColumnType::Json, "metadata")
-                .with_rule(ValueRule::Metadata)
-        },
+        Column::optional("is_string", ColumnType::Bool, "isString").create_only(),
+        Column::optional("is_step", ColumnType::Bool, "isStep").not_clearable(),
+        Column::metadata(10_000, 10_000),
         Column::optional("unit", ColumnType::Varchar(32), "unit"),
         Column::optional(
             "unit_external_id",
@@ -39,15 +37,21 @@ pub static TABLE: Table = Table {
             "securityCategories",
         )
         .with_rule(ValueRule::Identifier),
-        Column::optional("data_set_id", ColumnType::BigInt, "dataSetId")
-            .with_rule(ValueRule::Identifier),
-        Column::read_only("created_time", ColumnType::TimestampTz, "createdTime"),
-        Column::read_only(
-            "last_updated_time",
-            ColumnType::TimestampTz,
-            "lastUpdatedTime",
-        ),
+        Column::data_set_id(),
+        Column::created_time(),
+        Column::last_updated_time(),
     ],
     key: &[1],
+    id: Some(0),
+    endpoints: Some(&ENDPOINTS),
+    row_rule: RowRule::None,
+    is_writable: true,
     comment: "Time series; an existing external_id is refused",
 };
+
+static ENDPOINTS: Endpoints = Endpoints::usual(
+    "/timeseries",
+    "/timeseries/update",
+    "/timeseries/delete",
+    "/timeseries/byids",
+);

@@ -4,22 +4,15 @@
 //! Promises that every answer falls into a class. Never does I/O.
 
 use super::answer::{Answer, Named};
+use super::missing_target::MissingTarget;
 use super::reasons::Reasons;
 use super::{AttemptFailure, Operation, Reference, Repeat, Throttle};
+use crate::catalog::Resource;
 use crate::diagnostic::Diagnostic;
 
 /// Openings of the messages for datapoints of the wrong kind, as Cognite's extractors know
 /// them.
 const TYPE_MISMATCHES: [&str; 2] = ["Expected string value", "Expected numeric value"];
-
-/// Openings of the messages for things that a row points at and that do not exist, with the
-/// column that points.
-const MISSING_TARGETS: [(&str, &str); 4] = [
-    ("Data set ids not found", "data_set_id"),
-    ("Datasets ids not found", "data_set_id"),
-    ("Invalid dataSetIds", "data_set_id"),
-    ("Asset ids not found", "asset_id"),
-];
 
 /// Judges an answer that [`Operation::is_done`] does not take for success.
 pub fn classify(operation: Operation, repeat: Repeat, answer: &Answer) -> AttemptFailure {
@@ -83,11 +76,8 @@ fn retry(reasons: &Reasons<'_>, answered: bool) -> AttemptFailure {
 /// 400 and 422: something in the body.
 fn spoiled(reasons: &Reasons<'_>) -> AttemptFailure {
     let error = reasons.error;
-    if let Some((_, column)) = MISSING_TARGETS
-        .iter()
-        .find(|(opening, _)| error.opens_with(opening))
-    {
-        return missing_target(reasons, column);
+    if let Some(target) = MissingTarget::of(reasons.operation, error) {
+        return missing_target(reasons, &target);
     }
     if !error.missing.is_empty() {
         return missing(reasons);
@@ -121,34 +111,27 @@ fn missing(reasons: &Reasons<'_>) -> AttemptFailure {
     let missing = references(&reasons.error.missing);
     let reason = reasons.missing(&missing);
     match reasons.operation {
-        Operation::InsertDatapoints | Operation::LookUpTimeSeries | Operation::ReadBack => {
-            AttemptFailure::Split {
-                missing,
-                duplicated: Vec::new(),
-                reason,
-            }
-        }
         // A create names nothing of its own that could be missing: what is meant is some
         // object that a row points at, and nobody says by which column.
-        Operation::InsertRawRows | Operation::CreateRawTables | Operation::CreateTimeSeries => {
-            halve(reason)
-        }
+        Operation::InsertRawRows | Operation::CreateRawTables => halve(reason),
+        Operation::Create(resource) if resource != Resource::SequenceRows => halve(reason),
+        Operation::InsertDatapoints
+        | Operation::Create(_)
+        | Operation::Update(_)
+        | Operation::Delete(_)
+        | Operation::LookUp(_)
+        | Operation::ReadBack => AttemptFailure::Split {
+            missing,
+            duplicated: Vec::new(),
+            reason,
+        },
     }
 }
 
-fn missing_target(reasons: &Reasons<'_>, column: &'static str) -> AttemptFailure {
-    let missing: Vec<Reference> = reasons
-        .error
-        .missing
-        .iter()
-        .filter_map(|named| match named {
-            Named::Id(id) => Some(Reference::InColumn { column, id: *id }),
-            Named::ExternalId(_) | Named::Name(_) => None,
-        })
-        .collect();
+fn missing_target(reasons: &Reasons<'_>, target: &MissingTarget) -> AttemptFailure {
     AttemptFailure::Split {
-        reason: reasons.missing_target(column, &missing),
-        missing,
+        reason: reasons.missing_target(target.column, &target.references),
+        missing: target.references.clone(),
         duplicated: Vec::new(),
     }
 }

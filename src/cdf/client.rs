@@ -12,6 +12,8 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -80,18 +82,34 @@ impl CdfClient {
         identity: &Identity,
         request: &EncodedRequest,
     ) -> Result<(), AttemptFailure> {
-        let call = Call {
-            operation: request.operation,
-            repeat: request.repeat,
-            method: Method::POST,
-            path: &request.path,
-            body: request.body.clone(),
-            content_type: request.content_type,
-            gzip: request.gzip,
-            accept: JSON,
-            answer_bytes_max: ANSWER_BYTES_MAX,
-        };
-        self.call(identity, &call).await.map(|_| ())
+        self.call(identity, &rows_call(request)).await.map(|_| ())
+    }
+
+    /// The same, and what CDF answered: one object for each item, in their order. Empty where the
+    /// answer holds none, or one that does not fit: the rows are written all the same.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn send_for_objects(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+    ) -> Result<Vec<Box<RawValue>>, AttemptFailure> {
+        let answer = self.call(identity, &rows_call(request)).await?;
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Box<RawValue>>,
+        }
+        // A file is made alone, and answered alone.
+        let objects = serde_json::from_slice::<Page>(&answer.body)
+            .map(|page| page.items)
+            .or_else(|_| serde_json::from_slice::<Box<RawValue>>(&answer.body).map(|one| vec![one]))
+            .unwrap_or_default();
+        Ok(if objects.len() == request.items {
+            objects
+        } else {
+            Vec::new()
+        })
     }
 
     /// Sends a call, with a fresh token after a 401, and judges the answer.
@@ -220,6 +238,21 @@ impl CdfClient {
             let offset_ms = milliseconds(date) - milliseconds(SystemTime::now());
             self.clock_offset_ms.store(offset_ms, Ordering::Relaxed);
         }
+    }
+}
+
+/// The call that sends rows.
+fn rows_call(request: &EncodedRequest) -> Call<'_> {
+    Call {
+        operation: request.operation,
+        repeat: request.repeat,
+        method: Method::POST,
+        path: &request.path,
+        body: request.body.clone(),
+        content_type: request.content_type,
+        gzip: request.gzip,
+        accept: JSON,
+        answer_bytes_max: ANSWER_BYTES_MAX,
     }
 }
 

@@ -18,6 +18,11 @@ pub enum Reference {
     Name(Box<str>),
     /// An object that a row points at with this column, such as its data set.
     InColumn { column: &'static str, id: i64 },
+    /// The same by an external id, such as its parent or a label.
+    NameInColumn {
+        column: &'static str,
+        name: Box<str>,
+    },
 }
 
 impl Reference {
@@ -28,6 +33,7 @@ impl Reference {
             Reference::ExternalId(external_id) => format!("external_id \"{external_id}\""),
             Reference::Name(name) => format!("name \"{name}\""),
             Reference::InColumn { column, id } => format!("{column} {id}"),
+            Reference::NameInColumn { column, name } => format!("{column} \"{name}\""),
         }
     }
 }

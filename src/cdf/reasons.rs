@@ -116,7 +116,7 @@ impl Reasons<'_> {
         let reason = self.reason(
             SqlState::FOREIGN_KEY_VIOLATION,
             message,
-            "Use the numeric id of an object that exists and that this identity may read.",
+            "Point at an object that exists and that this identity may read.",
         );
         Box::new(reason.with_column(column))
     }
@@ -203,11 +203,8 @@ impl Reasons<'_> {
 
     pub fn not_allowed(&self) -> Box<Diagnostic> {
         let capability = match self.operation {
-            Operation::InsertDatapoints
-            | Operation::CreateTimeSeries
-            | Operation::LookUpTimeSeries => "timeSeriesAcl (READ and WRITE)",
-            Operation::InsertRawRows | Operation::CreateRawTables => "rawAcl (WRITE)",
             Operation::ReadBack => "timeSeriesAcl (READ) or rawAcl (READ)",
+            operation => operation.resource().capability(),
         };
         self.reason(
             SqlState::INSUFFICIENT_PRIVILEGE,

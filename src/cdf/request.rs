@@ -3,80 +3,10 @@
 //! Owns the encoded form of some rows: path, body, and what pacing counts. Promises that
 //! sending it again sends the same bytes. Never holds credentials: those are added per attempt.
 
-use crate::catalog::Resource;
+use super::Operation;
 use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
 use std::fmt;
-
-/// What a request asks of CDF. Budgets, success codes and the harm of a repeat go by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// `POST /timeseries/data`.
-    InsertDatapoints,
-    /// `POST /raw/dbs/{db}/tables/{table}/rows`.
-    InsertRawRows,
-    /// `POST /raw/dbs/{db}/tables`.
-    CreateRawTables,
-    /// `POST /timeseries`.
-    CreateTimeSeries,
-    /// `POST /timeseries/byids`.
-    LookUpTimeSeries,
-    /// Any read of what was written: pages of datapoints or of RAW rows.
-    ReadBack,
-}
-
-impl Operation {
-    /// The name in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Operation::InsertDatapoints => "insert_datapoints",
-            Operation::InsertRawRows => "insert_raw_rows",
-            Operation::CreateRawTables => "create_raw_tables",
-            Operation::CreateTimeSeries => "create_time_series",
-            Operation::LookUpTimeSeries => "look_up_time_series",
-            Operation::ReadBack => "read_back",
-        }
-    }
-
-    /// The operation that writes rows of `resource`.
-    pub fn writing(resource: Resource) -> Self {
-        match resource {
-            Resource::Datapoints => Operation::InsertDatapoints,
-            Resource::RawRows => Operation::InsertRawRows,
-            Resource::RawTables => Operation::CreateRawTables,
-            Resource::TimeSeries => Operation::CreateTimeSeries,
-        }
-    }
-
-    /// The resource whose budget the operation draws on.
-    pub fn resource(self) -> Resource {
-        match self {
-            Operation::InsertDatapoints | Operation::ReadBack => Resource::Datapoints,
-            Operation::InsertRawRows => Resource::RawRows,
-            Operation::CreateRawTables => Resource::RawTables,
-            Operation::CreateTimeSeries | Operation::LookUpTimeSeries => Resource::TimeSeries,
-        }
-    }
-
-    /// Whether `status` says that CDF has done it. CDF's API description names 201 for
-    /// creates and 200 for the rest; both say "done", so either is taken. 202 ("will be
-    /// done") and 204 are no success here: no row is acknowledged on a promise.
-    pub fn is_done(self, status: u16) -> bool {
-        matches!(status, 200 | 201)
-    }
-
-    /// What a CDF user would call it, for messages.
-    pub(crate) fn in_words(self) -> &'static str {
-        match self {
-            Operation::InsertDatapoints => "the datapoints",
-            Operation::InsertRawRows => "the RAW rows",
-            Operation::CreateRawTables => "the RAW tables",
-            Operation::CreateTimeSeries => "the time series",
-            Operation::LookUpTimeSeries => "a look-up of time series",
-            Operation::ReadBack => "a read",
-        }
-    }
-}
 
 /// What a repeat does when the first attempt got through after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +50,8 @@ pub enum EncodeError {
     WrongShape,
     /// RAW rows of several tables, or RAW tables of several databases: the path names one.
     SeveralDestinations,
+    /// A row that names no object, to be changed or deleted.
+    Unnamed,
     /// A RAW database or table named `.` or `..`: no URL can name it.
     UnusableName,
 }
@@ -132,6 +64,7 @@ impl fmt::Display for EncodeError {
             EncodeError::SeveralDestinations => {
                 "one request writes to one RAW table, or makes tables in one RAW database"
             }
+            EncodeError::Unnamed => "a row names no object by its key",
             EncodeError::UnusableName => {
                 "a RAW database or table named \".\" or \"..\" cannot be addressed"
             }
@@ -148,12 +81,13 @@ impl From<EncodeError> for Box<Diagnostic> {
                 Diagnostic::error(SqlState::INVALID_NAME, error.to_string())
                     .with_hint("Choose another name.")
             }
-            EncodeError::Empty | EncodeError::WrongShape | EncodeError::SeveralDestinations => {
-                Diagnostic::error(
-                    SqlState::INTERNAL_ERROR,
-                    format!("the rows could not be made into a request: {error}"),
-                )
-            }
+            EncodeError::Empty
+            | EncodeError::WrongShape
+            | EncodeError::Unnamed
+            | EncodeError::SeveralDestinations => Diagnostic::error(
+                SqlState::INTERNAL_ERROR,
+                format!("the rows could not be made into a request: {error}"),
+            ),
         })
     }
 }

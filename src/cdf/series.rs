@@ -1,38 +1,26 @@
-//! Time series by name: look them up, make them, and settle whose a conflict was.
+//! Time series by name: look them up and make them.
 //!
 //! Owns the calls on series that the pipeline makes on its own account. Promises at most
 //! 1000 series per request, as CDF takes. Never caches: the directory does.
 
-use super::client::{Call, JSON, milliseconds};
+use super::client::{Call, JSON};
 use super::encode::json;
 use super::{
     AttemptFailure, CdfClient, EncodedRequest, Identity, Operation, Reference, Repeat, SeriesFacts,
 };
+use crate::catalog::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::SeriesReference;
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::time::SystemTime;
 
 /// Series per request of `/timeseries` and `/timeseries/byids`.
 const SERIES_PER_REQUEST_MAX: usize = 1_000;
 
 /// Bytes of an answer with 1000 series: their metadata alone may be 10,000 bytes each.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
-
-/// `Date` counts whole seconds, and clocks drift between two answers.
-const CLOCK_TOLERANCE_MS: i64 = 2_000;
-
-/// Which of the objects that CDF calls duplicated an earlier attempt of ours made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettledCreates {
-    /// Made by the attempt whose answer never came: accepted.
-    pub ours: Vec<Reference>,
-    /// There before: 23505.
-    pub theirs: Vec<Reference>,
-}
 
 #[derive(Deserialize)]
 struct Page {
@@ -73,7 +61,7 @@ impl CdfClient {
             .chain(external_ids.chunks(SERIES_PER_REQUEST_MAX));
         for chunk in chunks {
             let call = Call {
-                operation: Operation::LookUpTimeSeries,
+                operation: Operation::LookUp(Resource::TimeSeries),
                 repeat: Repeat::Harmless,
                 method: Method::POST,
                 path: "/timeseries/byids",
@@ -151,57 +139,6 @@ impl CdfClient {
         }
         Ok(())
     }
-
-    /// Tells the objects that an unanswered attempt made from those that were there before,
-    /// when the repeat of a create was refused with `duplicated`. `first_sent` is when the
-    /// first attempt began.
-    ///
-    /// Time series are told by their creation time on CDF's clock, to two seconds: somebody
-    /// else's series of the same name, made in that very time, is taken for ours. A RAW table
-    /// is only a name, so one that exists is what was asked for.
-    ///
-    /// # Errors
-    /// As a look-up.
-    pub async fn settle_creates(
-        &self,
-        identity: &Identity,
-        operation: Operation,
-        duplicated: &[Reference],
-        first_sent: SystemTime,
-    ) -> Result<SettledCreates, AttemptFailure> {
-        if operation != Operation::CreateTimeSeries {
-            return Ok(SettledCreates {
-                ours: duplicated.to_vec(),
-                theirs: Vec::new(),
-            });
-        }
-        let references: Vec<SeriesReference> = duplicated
-            .iter()
-            .filter_map(|reference| match reference {
-                Reference::Id(id) => Some(SeriesReference::Id(*id)),
-                Reference::ExternalId(name) => Some(SeriesReference::ExternalId(name.clone())),
-                Reference::Name(_) | Reference::InColumn { .. } => None,
-            })
-            .collect();
-        let facts = self.lookup_series(identity, &references).await?;
-        let earliest_ms = milliseconds(first_sent) + self.clock_offset_ms() - CLOCK_TOLERANCE_MS;
-        let mut settled = SettledCreates::default();
-        for reference in duplicated {
-            let ours = facts.iter().any(|series| {
-                let named = match reference {
-                    Reference::Id(id) => series.id == *id,
-                    Reference::ExternalId(name) => series.external_id.as_ref() == Some(name),
-                    Reference::Name(_) | Reference::InColumn { .. } => false,
-                };
-                named && series.created_time_ms >= earliest_ms
-            });
-            match ours {
-                true => settled.ours.push(reference.clone()),
-                false => settled.theirs.push(reference.clone()),
-            }
-        }
-        Ok(settled)
-    }
 }
 
 fn byids_body(references: &[&SeriesReference]) -> Bytes {
@@ -243,7 +180,7 @@ fn create_request(external_ids: &[&str], is_string: bool) -> EncodedRequest {
     }
     body.extend_from_slice(b"]}");
     EncodedRequest {
-        operation: Operation::CreateTimeSeries,
+        operation: Operation::Create(Resource::TimeSeries),
         repeat: Repeat::Conflicts,
         path: "/timeseries".to_owned(),
         uncompressed_bytes: body.len(),

@@ -46,19 +46,27 @@ pub struct RequestBounds {
 }
 
 impl RequestBounds {
-    /// The bounds of `resource`: datapoints 10,000 series and 100,000 points, RAW 10,000 rows,
-    /// everything else 1,000 items.
+    /// The bounds of `resource`: datapoints 10,000 series and 100,000 points, RAW and sequences
+    /// 10,000 rows, data sets 10, files and runs one, everything else 1,000 items.
     pub const fn of(resource: Resource) -> Self {
         match resource {
             Resource::Datapoints => RequestBounds {
                 items: 10_000,
                 points: Some(100_000),
             },
-            Resource::RawRows => RequestBounds {
+            Resource::RawRows | Resource::SequenceRows => RequestBounds {
                 items: 10_000,
                 points: None,
             },
-            Resource::RawTables | Resource::TimeSeries => RequestBounds {
+            Resource::DataSets => RequestBounds {
+                items: 10,
+                points: None,
+            },
+            Resource::Files | Resource::ExtractionPipelineRuns => RequestBounds {
+                items: 1,
+                points: None,
+            },
+            _ => RequestBounds {
                 items: 1000,
                 points: None,
             },
@@ -74,6 +82,17 @@ pub struct BatchTable {
     pub raw_rows: BatchSettings,
     pub raw_tables: BatchSettings,
     pub time_series: BatchSettings,
+    pub assets: BatchSettings,
+    pub events: BatchSettings,
+    pub files: BatchSettings,
+    pub labels: BatchSettings,
+    pub relationships: BatchSettings,
+    pub sequences: BatchSettings,
+    pub sequence_rows: BatchSettings,
+    pub extraction_pipelines: BatchSettings,
+    pub extraction_pipeline_runs: BatchSettings,
+    pub data_sets: BatchSettings,
+    pub instances: BatchSettings,
 }
 
 impl Default for BatchTable {
@@ -91,6 +110,42 @@ impl Default for BatchTable {
             },
             raw_tables: BatchSettings::default(),
             time_series: BatchSettings::default(),
+            // 23 requests in flight per identity: what CDF publishes for assets.
+            assets: BatchSettings {
+                in_flight_max: 23,
+                ..BatchSettings::default()
+            },
+            // 30 requests in flight per identity: what CDF publishes for events.
+            events: BatchSettings {
+                in_flight_max: 30,
+                ..BatchSettings::default()
+            },
+            // One file a request: many requests, then.
+            files: BatchSettings {
+                items_max: 1,
+                in_flight_max: 16,
+                ..BatchSettings::default()
+            },
+            labels: BatchSettings::default(),
+            relationships: BatchSettings::default(),
+            sequences: BatchSettings::default(),
+            sequence_rows: BatchSettings {
+                items_max: 10_000,
+                ..BatchSettings::default()
+            },
+            extraction_pipelines: BatchSettings::default(),
+            // One run a request.
+            extraction_pipeline_runs: BatchSettings {
+                items_max: 1,
+                in_flight_max: 8,
+                ..BatchSettings::default()
+            },
+            data_sets: BatchSettings {
+                items_max: 10,
+                ..BatchSettings::default()
+            },
+            // 4 requests in flight per project: what CDF publishes for instances.
+            instances: BatchSettings::default(),
         }
     }
 }
@@ -103,6 +158,17 @@ impl BatchTable {
             Resource::RawRows => &self.raw_rows,
             Resource::RawTables => &self.raw_tables,
             Resource::TimeSeries => &self.time_series,
+            Resource::Assets => &self.assets,
+            Resource::Events => &self.events,
+            Resource::Files => &self.files,
+            Resource::Labels => &self.labels,
+            Resource::Relationships => &self.relationships,
+            Resource::Sequences => &self.sequences,
+            Resource::SequenceRows => &self.sequence_rows,
+            Resource::ExtractionPipelines => &self.extraction_pipelines,
+            Resource::ExtractionPipelineRuns => &self.extraction_pipeline_runs,
+            Resource::DataSets => &self.data_sets,
+            Resource::Instances => &self.instances,
         }
     }
 }

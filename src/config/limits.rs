@@ -64,6 +64,17 @@ pub struct LimitsTable {
     pub raw_tables: OperationLimits,
     /// Creating series and looking them up.
     pub time_series: OperationLimits,
+    pub assets: OperationLimits,
+    pub events: OperationLimits,
+    pub files: OperationLimits,
+    pub labels: OperationLimits,
+    pub relationships: OperationLimits,
+    pub sequences: OperationLimits,
+    pub sequence_rows: OperationLimits,
+    pub extraction_pipelines: OperationLimits,
+    pub extraction_pipeline_runs: OperationLimits,
+    pub data_sets: OperationLimits,
+    pub instances: OperationLimits,
 }
 
 impl Default for LimitsTable {
@@ -104,6 +115,77 @@ impl Default for LimitsTable {
                 concurrency: 5,
                 ..OperationLimits::default()
             },
+            // CRUD calls: 130 requests per second and 23 in flight per identity, 170 and 30 per project.
+            assets: OperationLimits {
+                requests_per_s: 130,
+                concurrency: 23,
+                project: ProjectLimits {
+                    requests_per_s: 170,
+                    concurrency: 30,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // CRUD calls: 130 requests per second and 30 in flight per identity, 170 and 40 per project.
+            events: OperationLimits {
+                requests_per_s: 130,
+                concurrency: 30,
+                project: ProjectLimits {
+                    requests_per_s: 170,
+                    concurrency: 40,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // 120 requests and 120,000 items per second per identity, 160 and 160,000 per project.
+            files: OperationLimits {
+                requests_per_s: 120,
+                items_per_s: 120_000,
+                concurrency: 16,
+                project: ProjectLimits {
+                    requests_per_s: 160,
+                    items_per_s: 160_000,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            labels: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            relationships: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            sequences: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            sequence_rows: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            extraction_pipelines: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            extraction_pipeline_runs: OperationLimits {
+                concurrency: 8,
+                ..OperationLimits::default()
+            },
+            data_sets: OperationLimits {
+                concurrency: 5,
+                ..OperationLimits::default()
+            },
+            // 4 upserts in flight per project.
+            instances: OperationLimits {
+                concurrency: 4,
+                project: ProjectLimits {
+                    concurrency: 4,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
         }
     }
 }
@@ -116,16 +198,38 @@ pub enum BudgetName {
     RawRows,
     RawTables,
     TimeSeries,
+    Assets,
+    Events,
+    Files,
+    Labels,
+    Relationships,
+    Sequences,
+    SequenceRows,
+    ExtractionPipelines,
+    ExtractionPipelineRuns,
+    DataSets,
+    Instances,
 }
 
 impl BudgetName {
     /// Every section, in the order of the documentation.
-    pub const ALL: [BudgetName; 5] = [
+    pub const ALL: [BudgetName; 16] = [
         BudgetName::Datapoints,
         BudgetName::Raw,
         BudgetName::RawRows,
         BudgetName::RawTables,
         BudgetName::TimeSeries,
+        BudgetName::Assets,
+        BudgetName::Events,
+        BudgetName::Files,
+        BudgetName::Labels,
+        BudgetName::Relationships,
+        BudgetName::Sequences,
+        BudgetName::SequenceRows,
+        BudgetName::ExtractionPipelines,
+        BudgetName::ExtractionPipelineRuns,
+        BudgetName::DataSets,
+        BudgetName::Instances,
     ];
 
     /// The name of the section.
@@ -136,6 +240,17 @@ impl BudgetName {
             BudgetName::RawRows => "raw_rows",
             BudgetName::RawTables => "raw_tables",
             BudgetName::TimeSeries => "time_series",
+            BudgetName::Assets => "assets",
+            BudgetName::Events => "events",
+            BudgetName::Files => "files",
+            BudgetName::Labels => "labels",
+            BudgetName::Relationships => "relationships",
+            BudgetName::Sequences => "sequences",
+            BudgetName::SequenceRows => "sequence_rows",
+            BudgetName::ExtractionPipelines => "extraction_pipelines",
+            BudgetName::ExtractionPipelineRuns => "extraction_pipeline_runs",
+            BudgetName::DataSets => "data_sets",
+            BudgetName::Instances => "instances",
         }
     }
 
@@ -145,9 +260,35 @@ impl BudgetName {
             Operation::InsertDatapoints => &[BudgetName::Datapoints],
             Operation::InsertRawRows => &[BudgetName::RawRows, BudgetName::Raw],
             Operation::CreateRawTables => &[BudgetName::RawTables, BudgetName::Raw],
-            Operation::CreateTimeSeries | Operation::LookUpTimeSeries => &[BudgetName::TimeSeries],
+            Operation::Create(resource)
+            | Operation::Update(resource)
+            | Operation::Delete(resource)
+            | Operation::LookUp(resource) => Self::of_objects(resource),
             // Reading back is a check by hand, not a part of the pipeline.
             Operation::ReadBack => &[],
+        }
+    }
+}
+
+impl BudgetName {
+    /// The budgets of every call on objects of one kind, its own first.
+    fn of_objects(resource: Resource) -> &'static [BudgetName] {
+        match resource {
+            Resource::Datapoints => &[BudgetName::Datapoints],
+            Resource::RawRows => &[BudgetName::RawRows, BudgetName::Raw],
+            Resource::RawTables => &[BudgetName::RawTables, BudgetName::Raw],
+            Resource::TimeSeries => &[BudgetName::TimeSeries],
+            Resource::Assets => &[BudgetName::Assets],
+            Resource::Events => &[BudgetName::Events],
+            Resource::Files => &[BudgetName::Files],
+            Resource::Labels => &[BudgetName::Labels],
+            Resource::Relationships => &[BudgetName::Relationships],
+            Resource::Sequences => &[BudgetName::Sequences],
+            Resource::SequenceRows => &[BudgetName::SequenceRows],
+            Resource::ExtractionPipelines => &[BudgetName::ExtractionPipelines],
+            Resource::ExtractionPipelineRuns => &[BudgetName::ExtractionPipelineRuns],
+            Resource::DataSets => &[BudgetName::DataSets],
+            Resource::Instances => &[BudgetName::Instances],
         }
     }
 }
@@ -155,12 +296,7 @@ impl BudgetName {
 impl LimitsTable {
     /// The section that is `resource`'s own.
     pub fn of(&self, resource: Resource) -> &OperationLimits {
-        self.named(match resource {
-            Resource::Datapoints => BudgetName::Datapoints,
-            Resource::RawRows => BudgetName::RawRows,
-            Resource::RawTables => BudgetName::RawTables,
-            Resource::TimeSeries => BudgetName::TimeSeries,
-        })
+        self.named(BudgetName::of_objects(resource)[0])
     }
 
     /// The section of that name.
@@ -171,6 +307,17 @@ impl LimitsTable {
             BudgetName::RawRows => &self.raw_rows,
             BudgetName::RawTables => &self.raw_tables,
             BudgetName::TimeSeries => &self.time_series,
+            BudgetName::Assets => &self.assets,
+            BudgetName::Events => &self.events,
+            BudgetName::Files => &self.files,
+            BudgetName::Labels => &self.labels,
+            BudgetName::Relationships => &self.relationships,
+            BudgetName::Sequences => &self.sequences,
+            BudgetName::SequenceRows => &self.sequence_rows,
+            BudgetName::ExtractionPipelines => &self.extraction_pipelines,
+            BudgetName::ExtractionPipelineRuns => &self.extraction_pipeline_runs,
+            BudgetName::DataSets => &self.data_sets,
+            BudgetName::Instances => &self.instances,
         }
     }
 }

@@ -14,9 +14,9 @@
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
 use crate::catalog::Table;
 use crate::rows::{
-    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
-    hash_key, row_key_hash,
+    Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
+    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
+    SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ const DOUBLES: u8 = 1;
 const STRINGS: u8 = 2;
 const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
+/// Objects that are not just made: what they do follows the columns.
+const OBJECT_CHANGES: u8 = 5;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
@@ -33,7 +35,8 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             DatapointValues::Text(_) => STRINGS,
         },
         RowBatch::RawRows(_) => RAW_ROWS,
-        RowBatch::Objects(_) => OBJECTS,
+        RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
+        RowBatch::Objects(_) => OBJECT_CHANGES,
     };
     bytes.push(kind);
     bytes.extend_from_slice(&(batch.rows() as u32).to_le_bytes());
@@ -46,7 +49,12 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             put_texts(bytes, &batch.keys);
             put_texts(bytes, &batch.columns);
         }
-        RowBatch::Objects(batch) => put_objects(bytes, batch),
+        RowBatch::Objects(batch) => {
+            put_objects(bytes, batch);
+            if kind == OBJECT_CHANGES {
+                put_action(bytes, batch);
+            }
+        }
     }
 }
 
@@ -62,7 +70,12 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let batch = match kind {
         DOUBLES | STRINGS => datapoints(&mut fields, kind, rows, row_numbers)?,
         RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
-        OBJECTS => objects(&mut fields, table, rows, row_numbers)?,
+        OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
+        OBJECT_CHANGES => {
+            let batch = objects(&mut fields, table, rows, row_numbers)?;
+            let action = action(&mut fields, table)?;
+            RowBatch::Objects(ObjectBatch { action, ..batch })
+        }
         _ => return Err(Unreadable("its kind of rows is not known")),
     };
     if fields.is_empty() {
@@ -291,6 +304,10 @@ fn put_objects(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
                 bytes.push(6);
                 put_texts(bytes, values);
             }
+            ObjectValues::TextArray(values) => {
+                bytes.push(8);
+                put_texts(bytes, values);
+            }
             ObjectValues::BigIntArray(values) => {
                 bytes.push(7);
                 for array in values {
@@ -302,12 +319,82 @@ fn put_objects(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
     }
 }
 
+/// What the objects do; columns by name.
+fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
+    let name = |column: usize| batch.table.columns[column].name;
+    match &batch.action {
+        Action::Create => bytes.push(0),
+        Action::CreateMissing => bytes.push(1),
+        Action::Update => bytes.push(2),
+        Action::Delete => bytes.push(3),
+        Action::Upsert(update) => {
+            bytes.push(4);
+            bytes.extend_from_slice(&(update.assignments.len() as u32).to_le_bytes());
+            for assignment in &update.assignments {
+                put_text(bytes, name(assignment.column));
+                match assignment.value {
+                    Assigned::Excluded(column) => {
+                        bytes.push(0);
+                        put_text(bytes, name(column));
+                    }
+                    Assigned::Constant => bytes.push(1),
+                }
+            }
+            match &update.constants {
+                None => bytes.push(0),
+                Some(constants) => {
+                    bytes.push(1);
+                    put_objects(bytes, constants);
+                }
+            }
+        }
+    }
+}
+
+fn action(fields: &mut Fields<'_>, table: &'static Table) -> Result<Action, Unreadable> {
+    let index = |name: &str| {
+        table
+            .column_index(name)
+            .map_err(|_| Unreadable("a column is not in its table"))
+    };
+    Ok(match fields.u8()? {
+        0 => Action::Create,
+        1 => Action::CreateMissing,
+        2 => Action::Update,
+        3 => Action::Delete,
+        4 => {
+            let mut assignments = Vec::new();
+            for _ in 0..fields.length()? {
+                let column = index(fields.text()?)?;
+                let value = match fields.u8()? {
+                    0 => Assigned::Excluded(index(fields.text()?)?),
+                    1 => Assigned::Constant,
+                    _ => return Err(Unreadable("an assignment is of an unknown kind")),
+                };
+                assignments.push(Assignment { column, value });
+            }
+            let constants = match fields.u8()? {
+                0 => None,
+                _ => {
+                    let row_numbers = row_numbers(fields, 1)?;
+                    Some(objects(fields, table, 1, row_numbers)?)
+                }
+            };
+            Action::Upsert(Arc::new(ConflictUpdate {
+                assignments,
+                constants,
+            }))
+        }
+        _ => return Err(Unreadable("its objects do something unknown")),
+    })
+}
+
 fn objects(
     fields: &mut Fields<'_>,
     table: &'static Table,
     rows: usize,
     row_numbers: RowNumbers,
-) -> Result<RowBatch, Unreadable> {
+) -> Result<ObjectBatch, Unreadable> {
     let count = fields.length()?;
     let mut columns: Vec<ObjectColumn> = Vec::new();
     for _ in 0..count {
@@ -327,13 +414,14 @@ fn objects(
     let key_hashes = (0..rows)
         .map(|row| row_key_hash(table, row, find))
         .collect();
-    Ok(RowBatch::Objects(ObjectBatch {
+    Ok(ObjectBatch {
         table,
+        action: Action::Create,
         rows,
         columns,
         key_hashes,
         row_numbers,
-    }))
+    })
 }
 
 fn flags(fields: &mut Fields<'_>, rows: usize) -> Result<Vec<bool>, Unreadable> {
@@ -364,6 +452,7 @@ fn object_values(fields: &mut Fields<'_>, rows: usize) -> Result<ObjectValues, U
             }
             ObjectValues::BigIntArray(arrays)
         }
+        8 => ObjectValues::TextArray(texts(fields, rows)?),
         _ => return Err(Unreadable("a column is of an unknown type")),
     })
 }

@@ -174,7 +174,7 @@ impl JournalRecord for RecordInFlight {
                 });
                 return;
             }
-            RowVerdict::Accepted => {
+            RowVerdict::Accepted | RowVerdict::Skipped => {
                 self.open.fetch_sub(count, Ordering::AcqRel);
                 if count != self.name.rows {
                     self.events.push(Event::RowsSettled { record, rows });

@@ -5,7 +5,7 @@ use super::record::{Draft, HEADER_BYTES, Header};
 use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHeader};
 use crate::catalog::{self, Table};
 use crate::rows::{
-    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
     RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
     hash_key, row_key_hash,
 };
@@ -168,6 +168,7 @@ fn objects() -> impl Strategy<Value = RowBatch> {
                     let find = |index: usize| columns.iter().find(|column| column.column == index);
                     RowBatch::Objects(ObjectBatch {
                         table,
+                        action: Action::Create,
                         rows,
                         key_hashes: (0..rows)
                             .map(|row| row_key_hash(table, row, find))

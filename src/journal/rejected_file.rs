@@ -114,7 +114,9 @@ fn object(batch: &ObjectBatch, row: usize) -> Value {
             ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => json!(values[row]),
             ObjectValues::Double(values) => json!(values[row]),
             ObjectValues::Text(values) => json!(values.text(row)),
-            ObjectValues::Json(values) => as_json(values.text(row)),
+            ObjectValues::Json(values) | ObjectValues::TextArray(values) => {
+                as_json(values.text(row))
+            }
             ObjectValues::BigIntArray(values) => json!(values[row]),
         };
         values.insert(batch.table.columns[column.column].name.to_owned(), value);

@@ -7,6 +7,7 @@ use super::segment::Piece;
 use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
 use crate::rows::SeriesKey;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -50,6 +51,8 @@ pub enum Call {
 #[derive(Clone, Debug)]
 pub enum CallAnswer {
     Done,
+    /// The objects that CDF answered with, one for each row in the order of the rows.
+    Objects(Vec<Box<RawValue>>),
     Settled(SettledCreates),
 }
 

@@ -5,8 +5,11 @@
 
 use super::Submission;
 use super::weight::Weight;
+use crate::catalog::Resource;
+use crate::cdf::Operation;
 use crate::diagnostic::Diagnostic;
-use crate::rows::RowRange;
+use crate::rows::{ActionKind, RowBatch, RowRange};
+use serde_json::value::RawValue;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,6 +47,7 @@ impl Segment {
         let first = self.submission.batch.row_number(self.rows.start);
         match verdict {
             RowVerdict::Accepted => part.accept(rows),
+            RowVerdict::Skipped => part.skip(&self.submission.batch, self.rows.clone()),
             RowVerdict::Rejected(reason) => {
                 part.reject_rows(&self.submission.batch, self.rows.clone(), reason);
             }
@@ -61,6 +65,8 @@ impl Segment {
 pub enum RowVerdict {
     /// CDF has them.
     Accepted,
+    /// There was nothing to do: `DO NOTHING` met an object, or a change met none.
+    Skipped,
     /// They can never succeed.
     Rejected(Box<Diagnostic>),
     /// CDF does not let their identity write: not their fault, and it may be mended.
@@ -71,10 +77,23 @@ pub enum RowVerdict {
     Unknown(Box<Diagnostic>),
 }
 
+/// How the rows of a piece are written, where their action leaves a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// As the action says; of an upsert nothing is known yet.
+    #[default]
+    Asked,
+    /// An upsert of objects that do not exist, as far as is known.
+    Make,
+    /// An upsert of objects that exist, as far as is known.
+    Change,
+}
+
 /// Rows that travel in one request: every attempt sends the same ones.
 #[derive(Clone, Debug, Default)]
 pub struct Piece {
     pub segments: Vec<Segment>,
+    pub step: Step,
     /// What the rows weigh; where series are shared between segments, from above.
     pub weight: Weight,
 }
@@ -85,7 +104,37 @@ impl Piece {
         for segment in &segments {
             weight += Weight::of_rows(&segment.submission.batch, segment.rows.clone());
         }
-        Piece { segments, weight }
+        Piece {
+            segments,
+            step: Step::Asked,
+            weight,
+        }
+    }
+
+    /// The piece, written in that way.
+    pub fn by(self, step: Step) -> Self {
+        Piece { step, ..self }
+    }
+
+    /// What is done with the rows.
+    pub fn action(&self) -> ActionKind {
+        match self
+            .segments
+            .first()
+            .map(|segment| &segment.submission.batch)
+        {
+            Some(RowBatch::Objects(batch)) => batch.action.kind(),
+            _ => ActionKind::Create,
+        }
+    }
+
+    /// The call that writes the rows.
+    pub fn operation(&self, resource: Resource) -> Operation {
+        match self.step {
+            Step::Asked => Operation::doing(resource, self.action()),
+            Step::Make => Operation::Create(resource),
+            Step::Change => Operation::Update(resource),
+        }
     }
 
     /// Whose ticket still wants them, and the others.
@@ -103,6 +152,27 @@ impl Piece {
     /// What encoders take.
     pub fn ranges(&self) -> Vec<RowRange<'_>> {
         self.segments.iter().map(Segment::range).collect()
+    }
+
+    /// Whether somebody wants to know what CDF made of the rows.
+    pub fn wants_objects(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| segment.submission.part.wants_objects())
+    }
+
+    /// Hands what CDF made of the rows to their tickets; `objects` come in the order of the rows.
+    pub fn note_objects(&self, objects: Vec<Box<RawValue>>) {
+        let rows = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.rows.clone().map(move |row| (segment, row)));
+        for ((segment, row), object) in rows.zip(objects) {
+            let Submission { part, batch, .. } = &*segment.submission;
+            if part.wants_objects() {
+                part.note_object(batch.row_number(row), object);
+            }
+        }
     }
 
     /// One verdict for all rows.

@@ -136,16 +136,28 @@ impl CdfSender {
     }
 
     async fn write(&self, identity: &Identity, resource: Resource, piece: &Piece) -> AttemptReport {
-        let request = match encode(resource, &piece.ranges(), self.batch.of(resource)) {
+        let operation = piece.operation(resource);
+        let request = match encode(operation, &piece.ranges(), self.batch.of(resource)) {
             Ok(request) => request,
             Err(error) => {
                 let reason = error.into();
                 return AttemptReport::of(Err(AttemptFailure::Reject { reason }));
             }
         };
-        let result = self.client.send(identity, &request).await;
+        let result = match piece.wants_objects() {
+            false => self
+                .client
+                .send(identity, &request)
+                .await
+                .map(|()| CallAnswer::Done),
+            true => self
+                .client
+                .send_for_objects(identity, &request)
+                .await
+                .map(CallAnswer::Objects),
+        };
         AttemptReport {
-            result: result.map(|()| CallAnswer::Done),
+            result,
             body_bytes: Some(request.uncompressed_bytes as u64),
             sent_bytes: Some(request.body.len() as u64),
         }

@@ -5,8 +5,9 @@
 
 use super::segment::{Piece, Segment};
 use crate::cdf::Reference;
-use crate::rows::{ObjectBatch, ObjectValues, RowBatch, SeriesKey};
-use std::collections::{HashMap, HashSet};
+use crate::rows::{ObjectBatch, ObjectValues, RowBatch, SEQUENCE_ROW_COLUMNS, SeriesKey};
+use serde::de::IgnoredAny;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A piece without the rows that CDF named, and those rows.
@@ -80,6 +81,72 @@ pub fn by_database(piece: &Piece) -> Vec<Piece> {
         }
     }
     parts.into_iter().map(Piece::new).collect()
+}
+
+/// Parts of a piece of sequence rows in each of which every sequence has one list of columns: CDF
+/// takes a sequence once in a request.
+pub fn by_sequence_columns(piece: &Piece) -> Vec<Piece> {
+    let mut parts: Vec<(HashMap<String, String>, Vec<Segment>)> = Vec::new();
+    for segment in &piece.segments {
+        let RowBatch::Objects(batch) = &segment.submission.batch else {
+            continue;
+        };
+        for row in segment.rows.clone() {
+            let (sequence, columns) = sequence_and_columns(batch, row);
+            let number = parts
+                .iter()
+                .position(|(known, _)| known.get(&sequence).is_none_or(|other| *other == columns))
+                .unwrap_or_else(|| {
+                    parts.push((HashMap::new(), Vec::new()));
+                    parts.len() - 1
+                });
+            let (known, segments) = &mut parts[number];
+            known.insert(sequence, columns);
+            match segments.last_mut() {
+                Some(last)
+                    if Arc::ptr_eq(&last.submission, &segment.submission)
+                        && last.rows.end == row =>
+                {
+                    last.rows.end = row + 1;
+                }
+                _ => segments.push(Segment {
+                    submission: segment.submission.clone(),
+                    rows: row..row + 1,
+                }),
+            }
+        }
+    }
+    parts
+        .into_iter()
+        .map(|(_, segments)| Piece::new(segments))
+        .collect()
+}
+
+/// What names the sequence of a row, and the columns that it writes.
+fn sequence_and_columns(batch: &ObjectBatch, row: usize) -> (String, String) {
+    let text = |index: usize| {
+        let column = batch.column(index).filter(|column| column.present[row])?;
+        Some(match &column.values {
+            ObjectValues::Text(values)
+            | ObjectValues::Json(values)
+            | ObjectValues::TextArray(values) => values.text(row).to_owned(),
+            ObjectValues::BigInt(values) => values[row].to_string(),
+            _ => return None,
+        })
+    };
+    let [values, external_id, id, _, columns] = SEQUENCE_ROW_COLUMNS;
+    let sequence = match (text(external_id), text(id)) {
+        (Some(name), _) => format!("name {name}"),
+        (None, number) => format!("id {}", number.unwrap_or_default()),
+    };
+    let columns = text(columns).unwrap_or_else(|| {
+        // The values name their columns.
+        let cells: BTreeMap<String, IgnoredAny> =
+            serde_json::from_str(&text(values).unwrap_or_default()).unwrap_or_default();
+        let names: Vec<&String> = cells.keys().collect();
+        serde_json::to_string(&names).unwrap_or_default()
+    });
+    (sequence, columns)
 }
 
 /// The rows whose series `is_named` picks, and the others.
@@ -233,20 +300,40 @@ fn object_classes(batch: &ObjectBatch, index: &HashMap<&Reference, usize>) -> Ve
             if class.is_some() || !column.present[row] {
                 continue;
             }
-            let reference = match &column.values {
+            let find = |reference: Reference| index.get(&reference).copied();
+            let in_column = |id: &i64| {
+                find(Reference::InColumn {
+                    column: described.name,
+                    id: *id,
+                })
+            };
+            let by_name = |name: &str| {
+                find(Reference::NameInColumn {
+                    column: described.name,
+                    name: name.into(),
+                })
+            };
+            *class = match &column.values {
                 ObjectValues::Text(values) if described.field == "externalId" => {
-                    Reference::ExternalId(values.text(row).into())
+                    find(Reference::ExternalId(values.text(row).into()))
                 }
                 ObjectValues::Text(values) if described.field == "name" => {
-                    Reference::Name(values.text(row).into())
+                    find(Reference::Name(values.text(row).into()))
                 }
-                ObjectValues::BigInt(values) => Reference::InColumn {
-                    column: described.name,
-                    id: values[row],
-                },
-                _ => continue,
+                ObjectValues::Text(values) => by_name(values.text(row)),
+                ObjectValues::BigInt(values) if described.field == "id" => {
+                    find(Reference::Id(values[row]))
+                }
+                ObjectValues::BigInt(values) => in_column(&values[row]),
+                ObjectValues::BigIntArray(values) => values[row].iter().find_map(in_column),
+                ObjectValues::TextArray(values) => {
+                    serde_json::from_slice::<Vec<String>>(values.bytes(row))
+                        .unwrap_or_default()
+                        .iter()
+                        .find_map(|name| by_name(name))
+                }
+                _ => None,
             };
-            *class = index.get(&reference).copied();
         }
     }
     classes

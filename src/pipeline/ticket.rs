@@ -11,6 +11,7 @@ use super::refused_row::{RefusedRow, is_of_the_row};
 use super::segment::RowVerdict;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::RowBatch;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub unknown: u64,
     /// Refused, and the statement goes on without them.
     pub ignored: u64,
+    /// Nothing was to be done: `DO NOTHING` met an object, or a change met none.
+    pub skipped: u64,
     /// The error of the lowest row number, with that number (from 1).
     pub first_error: Option<(u64, Diagnostic)>,
 }
@@ -40,6 +43,10 @@ struct State {
     open_parts: usize,
     /// Rows that the statement goes on without, until the connection takes them.
     refused: Vec<RefusedRow>,
+    /// Numbers of the rows for which nothing was to be done, until the connection takes them.
+    skipped: Vec<u64>,
+    /// What CDF made of rows, by their numbers, until the connection takes it.
+    returned: Vec<(u64, Box<RawValue>)>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +56,8 @@ struct Shared {
     aborted: AtomicBool,
     /// The statement goes on without rows that CDF refuses.
     ignores_refusals: bool,
+    /// Somebody wants to know what CDF made of the rows.
+    wants_objects: bool,
 }
 
 impl Shared {
@@ -114,6 +123,26 @@ impl Ticket {
                 ..Shared::default()
             }),
         }
+    }
+
+    /// For a statement that tells the client what CDF made of its rows.
+    pub fn wanting_objects() -> Self {
+        Ticket {
+            shared: Arc::new(Shared {
+                wants_objects: true,
+                ..Shared::default()
+            }),
+        }
+    }
+
+    /// Takes the numbers of the rows for which nothing was to be done, since the last call.
+    pub fn take_skipped(&self) -> Vec<u64> {
+        std::mem::take(&mut self.shared.state().skipped)
+    }
+
+    /// Takes the objects that CDF answered with, by row number, since the last call.
+    pub fn take_returned(&self) -> Vec<(u64, Box<RawValue>)> {
+        std::mem::take(&mut self.shared.state().returned)
     }
 
     /// Takes the refused rows that the statement goes on without, since the last call.
@@ -265,6 +294,32 @@ impl TicketPart {
     /// CDF accepted `rows` rows, or the journal has them.
     pub fn accept(&self, rows: u64) {
         self.count(rows, |outcome, rows| outcome.accepted += rows);
+    }
+
+    /// For rows `rows` of `batch` nothing was to be done.
+    pub fn skip(&self, batch: &RowBatch, rows: Range<usize>) {
+        let Waiter::Statement(shared) = &self.waiter else {
+            return;
+        };
+        let closed = self.close(rows.len() as u64);
+        let mut state = shared.state();
+        state.outcome.skipped += closed;
+        state.skipped.extend(rows.map(|row| batch.row_number(row)));
+    }
+
+    /// Whether somebody wants to know what CDF made of the rows.
+    pub fn wants_objects(&self) -> bool {
+        match &self.waiter {
+            Waiter::Statement(shared) => shared.wants_objects,
+            Waiter::Record(_) => false,
+        }
+    }
+
+    /// What CDF made of row `row_number`.
+    pub fn note_object(&self, row_number: u64, object: Box<RawValue>) {
+        if let Waiter::Statement(shared) = &self.waiter {
+            shared.state().returned.push((row_number, object));
+        }
     }
 
     /// `rows` rows, the first of them row `row_number`, can never succeed.

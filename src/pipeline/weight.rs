@@ -4,8 +4,9 @@
 //! breaks one by itself apart, and that one object key stands at most once in a slice: CDF
 //! refuses a request that names one object twice. Never reorders rows.
 
+use crate::catalog::Resource;
 use crate::config::BatchSettings;
-use crate::rows::{DatapointValues, ObjectValues, RowBatch};
+use crate::rows::{DatapointValues, ObjectBatch, ObjectValues, RowBatch, SEQUENCE_ROW_COLUMNS};
 use std::collections::HashSet;
 use std::ops::{AddAssign, Range};
 
@@ -46,7 +47,8 @@ impl Weight {
         let rows = batch.rows();
         let items = match batch {
             RowBatch::Datapoints(batch) => batch.series.len().min(rows),
-            RowBatch::RawRows(_) | RowBatch::Objects(_) => rows,
+            RowBatch::RawRows(_) => rows,
+            RowBatch::Objects(batch) => items_of(batch, 0..rows),
         };
         Weight {
             rows,
@@ -61,9 +63,13 @@ impl Weight {
         if rows.len() == whole.rows {
             return whole;
         }
+        let items = match batch {
+            RowBatch::Objects(batch) => items_of(batch, rows.clone()),
+            RowBatch::Datapoints(_) | RowBatch::RawRows(_) => whole.items.min(rows.len()),
+        };
         Weight {
             rows: rows.len(),
-            items: whole.items.min(rows.len()),
+            items,
             bytes: (whole.bytes as f64 * rows.len() as f64 / whole.rows.max(1) as f64) as usize,
         }
     }
@@ -116,7 +122,7 @@ pub fn slices(batch: &RowBatch, bounds: &RequestBounds) -> Vec<Slice> {
         let known = key.is_some_and(|key| seen.contains(&key));
         let repeats_object = known && keys_may_repeat;
         if !known {
-            next.items += 1;
+            next.items += row_items(batch, row);
             if matches!(batch, RowBatch::Datapoints(_)) {
                 next.bytes += SERIES_BYTES;
             }
@@ -130,7 +136,7 @@ pub fn slices(batch: &RowBatch, bounds: &RequestBounds) -> Vec<Slice> {
             first = row;
             next = Weight {
                 rows: 1,
-                items: 1,
+                items: row_items(batch, row),
                 bytes: row_bytes(batch, row) + SERIES_BYTES,
             };
         }
@@ -146,6 +152,31 @@ pub fn slices(batch: &RowBatch, bounds: &RequestBounds) -> Vec<Slice> {
 
 /// What a series costs in a request beside its points: its name, as in [`RowBatch::bytes`].
 const SERIES_BYTES: usize = 64;
+
+/// Values of a sequence row that count as much as a row: CDF takes 10,000 rows and 100,000 values
+/// a request.
+const VALUES_PER_ITEM: usize = 10;
+
+fn row_items(batch: &RowBatch, row: usize) -> usize {
+    match batch {
+        RowBatch::Objects(batch) => items_of(batch, row..row + 1),
+        RowBatch::Datapoints(_) | RowBatch::RawRows(_) => 1,
+    }
+}
+
+fn items_of(batch: &ObjectBatch, rows: Range<usize>) -> usize {
+    let [values, ..] = SEQUENCE_ROW_COLUMNS;
+    match batch.column(values).map(|column| &column.values) {
+        Some(ObjectValues::Json(values)) if batch.table.resource == Resource::SequenceRows => rows
+            .map(|row| {
+                // Commas within strings count too: rather too many than too few.
+                let commas = memchr::memchr_iter(b',', values.bytes(row)).count();
+                (commas + 1).div_ceil(VALUES_PER_ITEM)
+            })
+            .sum(),
+        _ => rows.len(),
+    }
+}
 
 /// What makes a row an item: its series, or the key of its object. RAW rows are not asked:
 /// each is an item, and the last of equal keys wins.
@@ -175,9 +206,9 @@ fn row_bytes(batch: &RowBatch, row: usize) -> usize {
                 ObjectValues::BigInt(_)
                 | ObjectValues::TimestampMs(_)
                 | ObjectValues::Double(_) => 9,
-                ObjectValues::Text(values) | ObjectValues::Json(values) => {
-                    5 + values.bytes(row).len()
-                }
+                ObjectValues::Text(values)
+                | ObjectValues::Json(values)
+                | ObjectValues::TextArray(values) => 5 + values.bytes(row).len(),
                 ObjectValues::BigIntArray(values) => 24 + values[row].len() * 8,
             })
             .sum(),

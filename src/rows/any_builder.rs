@@ -4,7 +4,7 @@
 //! between a decoder and the builder.
 
 use super::value::ValueSettings;
-use super::{BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder};
+use super::{Action, BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder};
 use super::{RowBatch, RowBuilder, RowFiller, WireFormat};
 use crate::catalog::{RowShape, Table};
 use crate::diagnostic::Diagnostic;
@@ -42,10 +42,19 @@ impl AnyBuilder {
                 AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
             }
             RowShape::RawRows => AnyBuilder::RawRows(RawBuilder::new(table, settings, bounds)),
-            RowShape::Objects => {
-                AnyBuilder::Objects(ObjectBuilder::new(table, columns, settings, bounds))
-            }
+            RowShape::Objects => Self::of_objects(table, Action::Create, columns, settings, bounds),
         }
+    }
+
+    /// A builder for objects of `table` with which `action` is to be done.
+    pub fn of_objects(
+        table: &'static Table,
+        action: Action,
+        columns: &[usize],
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
+        AnyBuilder::Objects(ObjectBuilder::new(table, action, columns, settings, bounds))
     }
 }
 

@@ -46,9 +46,9 @@ impl RowBatch {
                         values.len() * 9
                     }
                     ObjectValues::Double(values) => values.len() * 9,
-                    ObjectValues::Text(values) | ObjectValues::Json(values) => {
-                        values.total_bytes() + values.len() * 5
-                    }
+                    ObjectValues::Text(values)
+                    | ObjectValues::Json(values)
+                    | ObjectValues::TextArray(values) => values.total_bytes() + values.len() * 5,
                     ObjectValues::BigIntArray(values) => {
                         values.iter().map(|array| 24 + array.len() * 8).sum()
                     }

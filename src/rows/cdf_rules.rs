@@ -5,6 +5,7 @@
 //! Never knows a column's name: the builder adds it.
 
 use super::value::{JsonKind, is_plain_ascii};
+use crate::catalog::ValueRule;
 use crate::diagnostic::{Diagnostic, SqlState};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -209,12 +210,100 @@ pub fn check_raw_columns(json: &[u8], kind: JsonKind) -> Result<(), Box<Diagnost
     Ok(())
 }
 
+/// JSON whose outermost form a rule prescribes.
+///
+/// # Errors
+/// 22023.
+pub fn check_json_kind(rule: ValueRule, kind: JsonKind) -> Result<(), Box<Diagnostic>> {
+    let (fits, wanted) = match rule {
+        ValueRule::JsonObject => (kind == JsonKind::Object, "a JSON object"),
+        ValueRule::JsonArray => (kind == JsonKind::Array, "a JSON array"),
+        _ => (true, ""),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Box::new(Diagnostic::error(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("the value must be {wanted}"),
+    )))
+}
+
+/// A list; `elements_max` 0: of any length.
+///
+/// # Errors
+/// 54000.
+pub fn check_elements(elements: usize, elements_max: u32) -> Result<(), Box<Diagnostic>> {
+    if elements_max == 0 || elements <= elements_max as usize {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("a list has {elements} elements"),
+        )
+        .with_hint(format!("CDF takes up to {elements_max}.")),
+    ))
+}
+
+/// A number from 0 on.
+///
+/// # Errors
+/// 22003.
+pub fn check_not_negative(number: i64) -> Result<(), Box<Diagnostic>> {
+    if number >= 0 {
+        return Ok(());
+    }
+    Err(Box::new(Diagnostic::error(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("value \"{number}\" is out of range: CDF takes numbers from 0 on"),
+    )))
+}
+
+/// A number from 0 to 1.
+///
+/// # Errors
+/// 22003.
+pub fn check_unit_interval(number: f64) -> Result<(), Box<Diagnostic>> {
+    if (0.0..=1.0).contains(&number) {
+        return Ok(());
+    }
+    Err(Box::new(Diagnostic::error(
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        format!("value \"{number}\" is out of range: CDF takes numbers from 0 to 1"),
+    )))
+}
+
+/// A word of a list.
+///
+/// # Errors
+/// 22023 with the list.
+pub fn check_one_of(value: &[u8], words: &[&str]) -> Result<(), Box<Diagnostic>> {
+    if words.iter().any(|word| word.as_bytes() == value) {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!(
+                "\"{}\" is not a value that CDF knows here",
+                String::from_utf8_lossy(value)
+            ),
+        )
+        .with_hint(format!("Write one of {}.", words.join(", "))),
+    ))
+}
+
 /// Metadata, already known to be JSON.
 ///
 /// # Errors
 /// 22023 for anything but an object of strings; 54000 beyond the number of pairs, the bytes
-/// of a key, or `bytes_max` in all.
-pub fn check_metadata(json: &[u8], bytes_max: u32) -> Result<(), Box<Diagnostic>> {
+/// of a key or a value, or `bytes_max` in all.
+pub fn check_metadata(
+    json: &[u8],
+    value_bytes_max: u32,
+    bytes_max: u32,
+) -> Result<(), Box<Diagnostic>> {
     let measure: MetadataMeasure = serde_json::from_slice(json).map_err(|_| {
         Box::new(
             Diagnostic::error(
@@ -228,6 +317,8 @@ pub fn check_metadata(json: &[u8], bytes_max: u32) -> Result<(), Box<Diagnostic>
         format!("metadata has {} pairs", measure.pairs)
     } else if measure.key_bytes_max > METADATA_KEY_BYTES_MAX {
         format!("a key of metadata has {} bytes", measure.key_bytes_max)
+    } else if measure.value_bytes_max > value_bytes_max as usize {
+        format!("a value of metadata has {} bytes", measure.value_bytes_max)
     } else if measure.bytes > bytes_max as usize {
         format!("metadata has {} bytes", measure.bytes)
     } else {
@@ -235,8 +326,8 @@ pub fn check_metadata(json: &[u8], bytes_max: u32) -> Result<(), Box<Diagnostic>
     };
     Err(Box::new(
         Diagnostic::error(SqlState::PROGRAM_LIMIT_EXCEEDED, broken).with_hint(format!(
-            "CDF takes {METADATA_PAIRS_MAX} pairs with keys of {METADATA_KEY_BYTES_MAX} bytes, \
-             {bytes_max} bytes in all."
+            "CDF takes {METADATA_PAIRS_MAX} pairs with keys of {METADATA_KEY_BYTES_MAX} bytes and \
+             values of {value_bytes_max}, {bytes_max} bytes in all."
         )),
     ))
 }
@@ -246,6 +337,7 @@ pub fn check_metadata(json: &[u8], bytes_max: u32) -> Result<(), Box<Diagnostic>
 struct MetadataMeasure {
     pairs: usize,
     key_bytes_max: usize,
+    value_bytes_max: usize,
     bytes: usize,
 }
 
@@ -272,6 +364,7 @@ impl<'de> Visitor<'de> for MetadataVisitor {
                 .map_err(|_| M::Error::custom("a value is no string"))?;
             measure.pairs += 1;
             measure.key_bytes_max = measure.key_bytes_max.max(key.len());
+            measure.value_bytes_max = measure.value_bytes_max.max(value.len());
             measure.bytes += key.len() + value.len();
         }
         Ok(measure)
@@ -333,7 +426,7 @@ mod tests {
 
     #[test]
     fn metadata_is_an_object_of_strings_within_its_bounds() {
-        let check = |json: &str| code(check_metadata(json.as_bytes(), 10_000));
+        let check = |json: &str| code(check_metadata(json.as_bytes(), 10_000, 10_000));
         assert_eq!(check("{\"a\":\"1\",\"b\":\"\\u00e9\"}"), "00000");
         assert_eq!(check("{}"), "00000");
         for json in ["[]", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}", "\"x\""] {

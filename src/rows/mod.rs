@@ -4,6 +4,7 @@
 //! that CDF's documented rules accept, and that nothing is allocated per row once buffers
 //! are warm. Never does I/O, knows no actor.
 
+mod action;
 mod any_builder;
 mod batch;
 mod builder;
@@ -19,6 +20,7 @@ mod raw;
 mod raw_builder;
 mod refusal;
 mod row_numbers;
+mod row_rules;
 mod row_text;
 mod selection;
 mod series_interner;
@@ -26,13 +28,14 @@ mod series_key;
 mod text_column;
 pub mod value;
 
+pub use action::{Action, ActionKind, Assigned, Assignment, ConflictUpdate};
 pub use any_builder::AnyBuilder;
 pub use batch::{RowBatch, RowRange};
 pub use builder::{BatchBounds, RowBuilder, RowFiller, WireFormat};
 pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
 pub use object_builder::ObjectBuilder;
-pub use objects::{ObjectBatch, ObjectColumn, ObjectValues, row_key_hash};
+pub use objects::{ObjectBatch, ObjectColumn, ObjectValues, SEQUENCE_ROW_COLUMNS, row_key_hash};
 pub use raw::{RawBatch, RawDestination};
 pub use raw_builder::RawBuilder;
 pub use row_numbers::RowNumbers;

@@ -4,14 +4,18 @@
 //! finished row and that values keep the rules that the catalog gives for their column.
 //! Never knows a table by name.
 
-use super::cdf_rules::{check_identifier, check_metadata, check_not_empty, check_time};
+use super::cdf_rules::{
+    check_elements, check_identifier, check_json_kind, check_metadata, check_not_empty,
+    check_not_negative, check_one_of, check_time, check_unit_interval,
+};
 use super::objects::row_key_hash;
-use super::refusal::{check_nullable, column_at, in_column, null_value, read_only};
+use super::refusal::{check_nullable, column_at, in_column, never_cleared, null_value, read_only};
 use super::row_numbers::RowNumberLog;
+use super::row_rules::check_row;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn,
-    WireFormat,
+    Action, ActionKind, BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder,
+    TextColumn, WireFormat,
 };
 use crate::catalog::{Access, Column, ColumnType, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -20,6 +24,7 @@ use crate::diagnostic::{Diagnostic, SqlState};
 #[derive(Debug)]
 pub struct ObjectBuilder {
     table: &'static Table,
+    action: Action,
     reader: ValueReader,
     bounds: BatchBounds,
     /// Per column of the table, its index in `columns`.
@@ -33,15 +38,19 @@ pub struct ObjectBuilder {
 }
 
 impl ObjectBuilder {
-    /// A builder for the columns of `table` that a statement names, by index.
+    /// A builder for the columns of `table` that a statement names, by index. Changes and deletes
+    /// name their objects by the key or by CDF's id, and may hold that id.
     pub fn new(
         table: &'static Table,
+        action: Action,
         columns: &[usize],
         settings: ValueSettings,
         bounds: BatchBounds,
     ) -> Self {
+        let by_id = matches!(action.kind(), ActionKind::Update | ActionKind::Delete);
         let mut builder = ObjectBuilder {
             table,
+            action,
             reader: ValueReader::new(settings),
             bounds,
             places: vec![None; table.columns.len()],
@@ -52,7 +61,8 @@ impl ObjectBuilder {
             row_numbers: RowNumberLog::default(),
         };
         for (index, column) in table.columns.iter().enumerate() {
-            if columns.contains(&index) && column.access == Access::Writable {
+            let is_held = column.is_writable() || (by_id && table.id == Some(index));
+            if columns.contains(&index) && is_held {
                 builder.places[index] = Some(builder.columns.len());
                 builder.columns.push(ObjectColumn {
                     column: index,
@@ -78,8 +88,10 @@ impl ObjectBuilder {
             ObjectValues::Bool(values) => values.push(reader.boolean(column, format, value)?),
             ObjectValues::BigInt(values) => {
                 let number = reader.bigint(column, format, value)?;
-                if column.rule == ValueRule::Identifier {
-                    check_identifier(number)?;
+                match column.rule {
+                    ValueRule::Identifier => check_identifier(number)?,
+                    ValueRule::NotNegative => check_not_negative(number)?,
+                    _ => {}
                 }
                 values.push(number);
             }
@@ -87,6 +99,9 @@ impl ObjectBuilder {
                 let number = reader.double(column, format, value)?;
                 if !number.is_finite() {
                     return Err(not_finite(number));
+                }
+                if column.rule == ValueRule::UnitInterval {
+                    check_unit_interval(number)?;
                 }
                 values.push(number);
             }
@@ -104,25 +119,32 @@ impl ObjectBuilder {
                         &text
                     }
                 };
-                if column.rule == ValueRule::NotEmpty {
-                    check_not_empty(text)?;
+                match column.rule {
+                    ValueRule::NotEmpty => check_not_empty(text)?,
+                    ValueRule::OneOf(words) => check_one_of(text, words)?,
+                    _ => {}
                 }
                 check_bytes(column, text.len())?;
                 values.push(text);
                 self.bytes += text.len();
             }
             ObjectValues::Json(values) => {
-                let (json, _) = reader.json(column, format, value)?;
-                if column.rule == ValueRule::Metadata {
-                    check_metadata(json, column.bytes_max)?;
-                } else {
-                    check_bytes(column, json.len())?;
+                let (json, kind) = reader.json(column, format, value)?;
+                match column.rule {
+                    ValueRule::Metadata { value_bytes_max } => {
+                        check_metadata(json, value_bytes_max, column.bytes_max)?;
+                    }
+                    rule => {
+                        check_json_kind(rule, kind)?;
+                        check_bytes(column, json.len())?;
+                    }
                 }
                 values.push(json);
                 self.bytes += json.len();
             }
             ObjectValues::BigIntArray(values) => {
                 let numbers = reader.bigint_array(column, format, value)?;
+                check_elements(numbers.len(), column.elements_max)?;
                 if column.rule == ValueRule::Identifier {
                     for number in &numbers {
                         check_identifier(*number)?;
@@ -130,6 +152,16 @@ impl ObjectBuilder {
                 }
                 self.bytes += numbers.len() * size_of::<i64>();
                 values.push(numbers);
+            }
+            ObjectValues::TextArray(values) => {
+                let list = reader.text_array(column, format, value)?;
+                if column.elements_max > 0 {
+                    let elements: Vec<&serde_json::value::RawValue> =
+                        serde_json::from_slice(&list).unwrap_or_default();
+                    check_elements(elements.len(), column.elements_max)?;
+                }
+                self.bytes += list.len();
+                values.push(&list);
             }
         }
         target.present.push(true);
@@ -153,6 +185,7 @@ fn empty_values(column_type: ColumnType) -> ObjectValues {
         ColumnType::TimestampTz => ObjectValues::TimestampMs(Vec::new()),
         ColumnType::Json => ObjectValues::Json(TextColumn::default()),
         ColumnType::BigIntArray => ObjectValues::BigIntArray(Vec::new()),
+        ColumnType::TextArray => ObjectValues::TextArray(TextColumn::default()),
     }
 }
 
@@ -162,7 +195,9 @@ fn push_null(column: &mut ObjectColumn) {
         ObjectValues::Bool(values) => values.push(false),
         ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => values.push(0),
         ObjectValues::Double(values) => values.push(0.0),
-        ObjectValues::Text(values) | ObjectValues::Json(values) => values.push(b""),
+        ObjectValues::Text(values)
+        | ObjectValues::Json(values)
+        | ObjectValues::TextArray(values) => values.push(b""),
         ObjectValues::BigIntArray(values) => values.push(Vec::new()),
     }
     column.present.push(false);
@@ -174,7 +209,9 @@ fn truncate(column: &mut ObjectColumn, rows: usize) {
         ObjectValues::Bool(values) => values.truncate(rows),
         ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => values.truncate(rows),
         ObjectValues::Double(values) => values.truncate(rows),
-        ObjectValues::Text(values) | ObjectValues::Json(values) => values.truncate(rows),
+        ObjectValues::Text(values)
+        | ObjectValues::Json(values)
+        | ObjectValues::TextArray(values) => values.truncate(rows),
         ObjectValues::BigIntArray(values) => values.truncate(rows),
     }
     column.present.truncate(rows);
@@ -212,10 +249,10 @@ impl RowBuilder for ObjectBuilder {
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
         let described = column_at(self.table, column)?;
-        if described.access == Access::ReadOnly {
-            return Err(read_only(self.table, described));
-        }
         let Some(place) = self.places[column] else {
+            if described.access == Access::ReadOnly {
+                return Err(read_only(self.table, described));
+            }
             return Err(Box::new(Diagnostic::error(
                 SqlState::INTERNAL_ERROR,
                 format!("the statement does not name column \"{}\"", described.name),
@@ -226,14 +263,19 @@ impl RowBuilder for ObjectBuilder {
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
-        check_nullable(self.table, column_at(self.table, column)?)
+        let described = column_at(self.table, column)?;
+        if self.action.kind() == ActionKind::Update && !described.clearable {
+            return Err(never_cleared(self.table, described));
+        }
+        check_nullable(self.table, described)
     }
 
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
+        let makes = !matches!(self.action.kind(), ActionKind::Update | ActionKind::Delete);
         for (index, column) in self.table.columns.iter().enumerate() {
             let given = self.places[index]
                 .is_some_and(|place| self.columns[place].present.len() > self.rows);
-            if column.required && column.access == Access::Writable && !given {
+            if makes && column.required && column.is_writable() && !given {
                 return Err(null_value(self.table, column));
             }
         }
@@ -241,6 +283,11 @@ impl RowBuilder for ObjectBuilder {
             if column.present.len() == self.rows {
                 push_null(column);
             }
+        }
+        if makes {
+            check_row(self.table, self.rows, |column| {
+                self.places[column].map(|place| &self.columns[place])
+            })?;
         }
         let key_hash = self.key_hash();
         self.key_hashes.push(key_hash);
@@ -285,6 +332,7 @@ impl RowBuilder for ObjectBuilder {
             .collect();
         vec![RowBatch::Objects(ObjectBatch {
             table: self.table,
+            action: self.action.clone(),
             rows,
             columns,
             key_hashes: std::mem::take(&mut self.key_hashes),

@@ -4,8 +4,8 @@
 //! columns have one entry per row and that a missing value is a null. Never knows the JSON:
 //! the encoder goes by the catalog's field names.
 
-use super::{RowNumbers, TextColumn, hash_key};
-use crate::catalog::Table;
+use super::{Action, RowNumbers, TextColumn, hash_key};
+use crate::catalog::{Resource, Table};
 
 /// Values of one column; a null has a placeholder here and `false` in `present`.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +20,13 @@ pub enum ObjectValues {
     /// JSON as the client wrote it, checked.
     Json(TextColumn),
     BigIntArray(Vec<Vec<i64>>),
+    /// Each list as a JSON array of strings.
+    TextArray(TextColumn),
 }
 
 /// The hash of the key of row `row` of `table`, by [`hash_key`]; 0 when a part of it is missing.
-/// `column` finds a column of the batch by its index in the table.
+/// A row that names its object by CDF's id instead has the hash of that. `column` finds a column
+/// of the batch by its index in the table.
 pub fn row_key_hash<'a>(
     table: &Table,
     row: usize,
@@ -41,8 +44,17 @@ pub fn row_key_hash<'a>(
         }
     };
     match table.key {
+        [] if table.resource == Resource::SequenceRows => {
+            let [_, external_id, id, row_number, ..] = SEQUENCE_ROW_COLUMNS;
+            let sequence = part(external_id).or_else(|| part(id));
+            sequence
+                .zip(part(row_number))
+                .map_or(0, |parts| hash_key(&parts))
+        }
         [] => 0,
-        [single] => part(*single).unwrap_or(0),
+        [single] => part(*single)
+            .or_else(|| table.id.and_then(part))
+            .unwrap_or(0),
         several => {
             let parts: Option<Vec<u64>> = several.iter().map(|index| part(*index)).collect();
             parts.map_or(0, |parts| hash_key(parts.as_slice()))
@@ -60,14 +72,35 @@ pub struct ObjectColumn {
     pub present: Vec<bool>,
 }
 
+/// `values`, `external_id`, `id`, `row_number` and `columns` of table `sequence_rows`.
+pub const SEQUENCE_ROW_COLUMNS: [usize; 5] = [0, 1, 2, 3, 4];
+
 /// Rows of one metadata table, in the order of their statement.
 #[derive(Clone, Debug)]
 pub struct ObjectBatch {
     pub table: &'static Table,
+    pub action: Action,
     pub rows: usize,
     /// Only the columns that the statement names.
     pub columns: Vec<ObjectColumn>,
     /// Per row, the hash of its key by [`super::hash_key`]; 0 for a row without one.
     pub key_hashes: Vec<u64>,
     pub row_numbers: RowNumbers,
+}
+
+/// Two batches are equal when they would write the same.
+impl PartialEq for ObjectBatch {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.table, other.table)
+            && self.action == other.action
+            && self.rows == other.rows
+            && self.columns == other.columns
+    }
+}
+
+impl ObjectBatch {
+    /// The column with that index in the table, if the batch has it.
+    pub fn column(&self, index: usize) -> Option<&ObjectColumn> {
+        self.columns.iter().find(|column| column.column == index)
+    }
 }

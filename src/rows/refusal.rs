@@ -34,6 +34,23 @@ pub fn null_value(table: &Table, column: &Column) -> Box<Diagnostic> {
     )
 }
 
+/// 0A000: CDF replaces the column's value, and never takes it away.
+#[cold]
+pub fn never_cleared(table: &Table, column: &Column) -> Box<Diagnostic> {
+    if column.required {
+        return null_value(table, column);
+    }
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("column \"{}\" cannot be set to null", column.name),
+        )
+        .with_hint("CDF replaces its value by another, and never takes it away.")
+        .with_table(table.name)
+        .with_column(column.name),
+    )
+}
+
 /// 428C9: CDF makes the values of the column.
 #[cold]
 pub fn read_only(table: &Table, column: &Column) -> Box<Diagnostic> {

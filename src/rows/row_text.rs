@@ -83,7 +83,10 @@ fn object_value(values: &ObjectValues, row: usize) -> String {
         ObjectValues::Bool(values) => if values[row] { "t" } else { "f" }.to_owned(),
         ObjectValues::BigInt(values) => values[row].to_string(),
         ObjectValues::Double(values) => double(values[row]),
-        ObjectValues::Text(values) | ObjectValues::Json(values) => values.text(row).to_owned(),
+        // A list of strings is read as JSON, too.
+        ObjectValues::Text(values)
+        | ObjectValues::Json(values)
+        | ObjectValues::TextArray(values) => values.text(row).to_owned(),
         ObjectValues::TimestampMs(values) => timestamp(values[row]),
         ObjectValues::BigIntArray(values) => {
             let numbers: Vec<String> = values[row].iter().map(i64::to_string).collect();

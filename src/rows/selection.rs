@@ -23,6 +23,7 @@ impl RowBatch {
             }),
             RowBatch::Objects(batch) => RowBatch::Objects(ObjectBatch {
                 table: batch.table,
+                action: batch.action.clone(),
                 rows: ranges.iter().map(ExactSizeIterator::len).sum(),
                 columns: batch
                     .columns
@@ -82,6 +83,7 @@ fn object_column(column: &ObjectColumn, ranges: &[Range<usize>]) -> ObjectColumn
             ObjectValues::Text(values) => ObjectValues::Text(texts(values, ranges)),
             ObjectValues::TimestampMs(values) => ObjectValues::TimestampMs(copied(values, ranges)),
             ObjectValues::Json(values) => ObjectValues::Json(texts(values, ranges)),
+            ObjectValues::TextArray(values) => ObjectValues::TextArray(texts(values, ranges)),
             ObjectValues::BigIntArray(values) => ObjectValues::BigIntArray(
                 ranges
                     .iter()

@@ -247,6 +247,7 @@ pub(super) fn verdicts(group: &Group) -> Verdicts {
             failed,
             unknown,
             ignored,
+            skipped,
             first_error,
         } = numbering.ticket.so_far();
         verdicts.accepted += accepted;
@@ -254,7 +255,7 @@ pub(super) fn verdicts(group: &Group) -> Verdicts {
         verdicts.unsent += failed + numbering.rows.saturating_sub(numbering.rows_sent);
         // Rows that were sent and have no verdict: the wait for it was broken off.
         verdicts.ignored += ignored;
-        let told = accepted + rejected + failed + unknown + ignored;
+        let told = accepted + rejected + failed + unknown + ignored + skipped;
         verdicts.unknown += unknown + numbering.rows_sent.saturating_sub(told);
         if verdicts.first_error.is_none()
             && let Some((row_number, diagnostic)) = first_error

@@ -6,8 +6,8 @@ use super::batches::{doubles, external_id, named_time_series, range};
 use super::scripted_server::{Reply, ScriptedServer};
 use penstock::catalog::Resource;
 use penstock::cdf::{
-    AttemptFailure, CdfClient, Credentials, EncodedRequest, Identity, Project, Secret, TokenCache,
-    encode,
+    AttemptFailure, CdfClient, Credentials, EncodedRequest, Identity, Operation, Project, Secret,
+    TokenCache, encode,
 };
 use penstock::config::BatchSettings;
 use penstock::diagnostic::SqlState;
@@ -38,7 +38,7 @@ pub fn identity(base_url: &str) -> Identity {
 pub fn datapoint() -> EncodedRequest {
     let batch = doubles(&[(external_id("pump"), 1, 1.0)]);
     encode(
-        Resource::Datapoints,
+        Operation::writing(Resource::Datapoints),
         &[range(&batch)],
         &BatchSettings::default(),
     )
@@ -49,7 +49,7 @@ pub fn datapoint() -> EncodedRequest {
 pub fn time_series(name: Option<&str>) -> EncodedRequest {
     let batch = named_time_series(&[name]);
     encode(
-        Resource::TimeSeries,
+        Operation::writing(Resource::TimeSeries),
         &[range(&batch)],
         &BatchSettings::default(),
     )
@@ -83,8 +83,12 @@ async fn a_compressed_body_says_so() {
         gzip_bytes_min: 1,
         ..BatchSettings::default()
     };
-    let request =
-        encode(Resource::Datapoints, &[range(&batch)], &settings).expect("the rows are right");
+    let request = encode(
+        Operation::writing(Resource::Datapoints),
+        &[range(&batch)],
+        &settings,
+    )
+    .expect("the rows are right");
     let sent = client().send(&identity(&server.url), &request).await;
     assert_eq!(sent, Ok(()));
     assert_eq!(

@@ -5,7 +5,7 @@
 
 use penstock::catalog::{self, Table};
 use penstock::rows::{
-    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
     RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference, TextColumn,
     TimeSpan, hash_key,
 };
@@ -138,6 +138,7 @@ pub fn objects(
         .collect();
     RowBatch::Objects(ObjectBatch {
         table,
+        action: Action::Create,
         rows,
         columns,
         key_hashes: vec![0; rows],

@@ -120,7 +120,12 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
 
 fn encode_all(batches: &[RowBatch]) -> EncodedRequest {
     let ranges: Vec<RowRange<'_>> = batches.iter().map(range).collect();
-    encode(Resource::Datapoints, &ranges, &BatchSettings::default()).expect("the rows are right")
+    encode(
+        Operation::writing(Resource::Datapoints),
+        &ranges,
+        &BatchSettings::default(),
+    )
+    .expect("the rows are right")
 }
 
 #[test]
@@ -169,8 +174,12 @@ fn only_the_rows_of_the_range_are_sent() {
         batch: &batch,
         rows: 1..2,
     }];
-    let request = encode(Resource::Datapoints, &ranges, &BatchSettings::default())
-        .expect("the rows are right");
+    let request = encode(
+        Operation::writing(Resource::Datapoints),
+        &ranges,
+        &BatchSettings::default(),
+    )
+    .expect("the rows are right");
     let (numbers, _) = read(&request);
     assert_eq!(numbers.len(), 1);
     assert!(numbers.contains_key(&ItemReference::ExternalId("within".to_owned())));
@@ -193,7 +202,11 @@ fn no_rows_are_no_request() {
         batch: &batch,
         rows: 1..1,
     }];
-    let refused = encode(Resource::Datapoints, &ranges, &BatchSettings::default());
+    let refused = encode(
+        Operation::writing(Resource::Datapoints),
+        &ranges,
+        &BatchSettings::default(),
+    );
     assert_eq!(refused, Err(EncodeError::Empty));
 }
 
@@ -201,7 +214,7 @@ fn no_rows_are_no_request() {
 fn rows_of_another_resource_are_refused() {
     let batch = doubles(&[(external_id("a"), 1, 1.0)]);
     let refused = encode(
-        Resource::RawRows,
+        Operation::writing(Resource::RawRows),
         &[range(&batch)],
         &BatchSettings::default(),
     );
@@ -219,8 +232,12 @@ fn a_body_of_the_configured_size_is_gzip_and_holds_the_same() {
         gzip_bytes_min: plain.body.len(),
         ..BatchSettings::default()
     };
-    let packed =
-        encode(Resource::Datapoints, &[range(&batch)], &settings).expect("the rows are right");
+    let packed = encode(
+        Operation::writing(Resource::Datapoints),
+        &[range(&batch)],
+        &settings,
+    )
+    .expect("the rows are right");
     assert!(packed.gzip);
     assert_eq!(packed.uncompressed_bytes, plain.body.len());
     assert!(
@@ -243,8 +260,12 @@ fn a_body_below_the_configured_size_is_sent_as_it_is() {
         gzip_bytes_min: 1_000,
         ..BatchSettings::default()
     };
-    let request =
-        encode(Resource::Datapoints, &[range(&batch)], &settings).expect("the rows are right");
+    let request = encode(
+        Operation::writing(Resource::Datapoints),
+        &[range(&batch)],
+        &settings,
+    )
+    .expect("the rows are right");
     assert!(!request.gzip);
 }
 

@@ -7,7 +7,7 @@ use super::attempts::{client, datapoint, identity, time_series};
 use super::batches::{range, raw_rows, raw_tables};
 use super::scripted_server::{Reply, ScriptedServer};
 use penstock::catalog::Resource;
-use penstock::cdf::{AttemptFailure, EncodedRequest, Reference, encode};
+use penstock::cdf::{AttemptFailure, EncodedRequest, Operation, Reference, encode};
 use penstock::config::BatchSettings;
 use penstock::diagnostic::SqlState;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 fn raw_row() -> EncodedRequest {
     let batch = raw_rows("db", "t", &[("k".to_owned(), "{}".to_owned())]);
     encode(
-        Resource::RawRows,
+        Operation::writing(Resource::RawRows),
         &[range(&batch)],
         &BatchSettings::default(),
     )
@@ -25,7 +25,7 @@ fn raw_row() -> EncodedRequest {
 fn raw_table() -> EncodedRequest {
     let batch = raw_tables(&[("db", "t")]);
     encode(
-        Resource::RawTables,
+        Operation::writing(Resource::RawTables),
         &[range(&batch)],
         &BatchSettings::default(),
     )

@@ -15,7 +15,11 @@ use std::collections::BTreeMap;
 
 fn encode_all(resource: Resource, batches: &[RowBatch]) -> Result<EncodedRequest, EncodeError> {
     let ranges: Vec<RowRange<'_>> = batches.iter().map(range).collect();
-    encode(resource, &ranges, &BatchSettings::default())
+    encode(
+        Operation::writing(resource),
+        &ranges,
+        &BatchSettings::default(),
+    )
 }
 
 fn items(request: &EncodedRequest) -> Vec<Value> {
@@ -137,7 +141,7 @@ fn an_object_has_the_fields_of_cdf_and_none_for_a_null() {
     );
     let request = encode_all(Resource::TimeSeries, &[batch]).expect("the rows are right");
     assert_eq!(request.path, "/timeseries");
-    assert_eq!(request.operation, Operation::CreateTimeSeries);
+    assert_eq!(request.operation, Operation::Create(Resource::TimeSeries));
     assert_eq!(
         items(&request),
         [

@@ -30,7 +30,7 @@ fn request(resource: Resource, batch: &RowBatch, gzip_bytes_min: usize) -> Encod
         gzip_bytes_min,
         ..BatchSettings::default()
     };
-    encode(resource, &[range(batch)], &settings).expect("the rows are right")
+    encode(Operation::writing(resource), &[range(batch)], &settings).expect("the rows are right")
 }
 
 async fn order_fault(identity: &Identity, rule: serde_json::Value) {
@@ -274,7 +274,7 @@ async fn a_create_whose_answer_was_lost_is_settled_as_ours() {
     let settled = client
         .settle_creates(
             &identity,
-            Operation::CreateTimeSeries,
+            Operation::Create(Resource::TimeSeries),
             &duplicated,
             first_sent,
         )

@@ -5,6 +5,7 @@
 use super::attempts::{client, identity};
 use super::batches::external_id;
 use super::scripted_server::{Reply, ScriptedServer};
+use penstock::catalog::Resource;
 use penstock::cdf::{Operation, Reference, SettledCreates};
 use penstock::rows::SeriesReference;
 use serde_json::{Value, json};
@@ -142,7 +143,7 @@ async fn a_series_made_since_the_first_attempt_is_ours_and_an_older_one_is_not()
     let settled = client()
         .settle_creates(
             &identity(&server.url),
-            Operation::CreateTimeSeries,
+            Operation::Create(Resource::TimeSeries),
             &duplicated,
             first_sent,
         )
@@ -173,7 +174,7 @@ async fn creation_times_are_compared_on_the_clock_of_cdf() {
     let settled = client
         .settle_creates(
             &identity(&server.url),
-            Operation::CreateTimeSeries,
+            Operation::Create(Resource::TimeSeries),
             &[Reference::ExternalId("new".into())],
             SystemTime::now(),
         )

@@ -143,7 +143,7 @@ fn a_batcher_that_waits_for_the_probe_of_another_hears_of_its_end() {
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
     };
-    let endpoint = prober.endpoint(&identity, Operation::CreateTimeSeries);
+    let endpoint = prober.endpoint(&identity, Operation::Create(Resource::TimeSeries));
     let failure = crate::cdf::busy(None, true);
     let attempt = |now| {
         assert_eq!(prober.pay(now, endpoint, 1, 0), Permission::Granted);

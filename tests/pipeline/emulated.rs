@@ -9,7 +9,7 @@ use penstock::diagnostic::SqlState;
 use penstock::emulator::{self, EmulatorHandle, EmulatorOptions};
 use penstock::pipeline::{Intake, MemoryBudget, Outcome, PipelineSettings, Submission, Ticket};
 use penstock::rows::{
-    DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowNumbers,
+    Action, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowNumbers,
     SeriesReference, TextColumn, hash_key,
 };
 use std::future::Future;
@@ -90,6 +90,7 @@ fn series(names: &[&str], is_string: bool) -> RowBatch {
         .for_each(|name| external_ids.push(name.as_bytes()));
     RowBatch::Objects(ObjectBatch {
         table,
+        action: Action::Create,
         rows: names.len(),
         columns: vec![
             ObjectColumn {

@@ -2,7 +2,7 @@
 
 use penstock::catalog;
 use penstock::rows::{
-    DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
     RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
     hash_key,
 };
@@ -88,6 +88,7 @@ pub fn time_series(names: &[String], first_place: u64) -> RowBatch {
     let places = first_place as i64..first_place as i64 + names.len() as i64;
     RowBatch::Objects(ObjectBatch {
         table,
+        action: Action::Create,
         rows: names.len(),
         columns: vec![
             ObjectColumn {
@@ -120,6 +121,7 @@ pub fn raw_tables(databases: &[&str], tables: &[&str]) -> RowBatch {
     let keys = databases.iter().zip(tables);
     RowBatch::Objects(ObjectBatch {
         table: catalog::table(None, "raw_tables").expect("the table exists"),
+        action: Action::Create,
         rows: tables.len(),
         columns: vec![column(0, databases), column(1, tables)],
         key_hashes: keys

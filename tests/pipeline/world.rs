@@ -124,6 +124,7 @@ impl Settings {
                 raw_rows: batch(),
                 raw_tables: batch(),
                 time_series: batch(),
+                ..BatchTable::default()
             },
             retry: self.retry.clone(),
             pacing: self.pacing.clone(),
@@ -415,7 +416,7 @@ impl World {
                 assert!(rows.len() <= batch.items_max, "{} items", rows.len());
                 assert_eq!(series.len(), 1, "rows of several RAW tables");
             }
-            Resource::RawTables | Resource::TimeSeries => {
+            _ => {
                 assert!(rows.len() <= batch.items_max, "{} items", rows.len());
                 assert_eq!(
                     series.len(),

@@ -3,14 +3,17 @@
 //! Owns the encoders. Promises that a body holds each series and each key once, the last row
 //! winning, and that it is allocated once. Never looks at CDF's answer, never does I/O.
 
+mod changes;
 mod datapoints;
+mod field;
 mod grouping;
 pub(super) mod json;
 mod objects;
 mod protobuf;
 mod raw_rows;
+mod sequence_rows;
 
-use super::{EncodeError, EncodedRequest};
+use super::{EncodeError, EncodedRequest, Operation};
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
 use crate::rows::RowRange;
@@ -18,7 +21,8 @@ use bytes::Bytes;
 use libdeflater::{CompressionLvl, Compressor};
 use std::cell::RefCell;
 
-/// Makes one request of `ranges`, all of `resource`, in the order in which they take effect.
+/// Makes one request of `ranges`, with which `operation` is to be done, in the order in which
+/// they take effect.
 ///
 /// The caller has cut them to CDF's limits, and has put RAW rows of one table, or RAW tables
 /// of one database, into each call.
@@ -26,17 +30,23 @@ use std::cell::RefCell;
 /// # Errors
 /// When the rows do not fit into one request; see [`EncodeError`].
 pub fn encode(
-    resource: Resource,
+    operation: Operation,
     ranges: &[RowRange<'_>],
     settings: &BatchSettings,
 ) -> Result<EncodedRequest, EncodeError> {
     if ranges.iter().all(|range| range.rows.is_empty()) {
         return Err(EncodeError::Empty);
     }
-    let request = match resource {
-        Resource::Datapoints => datapoints::encode(ranges)?,
-        Resource::RawRows => raw_rows::encode(ranges)?,
-        Resource::RawTables | Resource::TimeSeries => objects::encode(resource, ranges)?,
+    let request = match operation {
+        Operation::InsertDatapoints => datapoints::encode(ranges)?,
+        Operation::InsertRawRows => raw_rows::encode(ranges)?,
+        Operation::CreateRawTables => objects::encode(Resource::RawTables, ranges)?,
+        Operation::Create(Resource::SequenceRows) => sequence_rows::encode(ranges)?,
+        Operation::Delete(Resource::SequenceRows) => sequence_rows::encode_delete(ranges)?,
+        Operation::Create(resource) => objects::encode(resource, ranges)?,
+        Operation::Update(resource) => changes::encode_update(resource, ranges)?,
+        Operation::Delete(resource) => changes::encode_delete(resource, ranges)?,
+        Operation::LookUp(_) | Operation::ReadBack => return Err(EncodeError::WrongShape),
     };
     let worth_it =
         settings.gzip_bytes_min > 0 && request.uncompressed_bytes >= settings.gzip_bytes_min;

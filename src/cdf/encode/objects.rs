@@ -1,41 +1,46 @@
 //! Rows of the metadata tables as JSON objects, by the catalog's field names.
 //!
 //! Owns the body of a create. Promises that a null is left out, as CDF wants it, and that
-//! times are milliseconds. Never knows a table beyond its path.
+//! times are milliseconds. Never knows a table beyond what the catalog says of it.
 
-use super::json;
-use crate::catalog::{Column, Resource};
+use super::field::Field;
+use crate::catalog::{CreateBody, Resource};
 use crate::cdf::client::JSON;
 use crate::cdf::{EncodeError, EncodedRequest, Operation, Repeat, percent};
-use crate::rows::{ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowRange};
+use crate::rows::{ObjectBatch, ObjectValues, RowBatch, RowRange};
 use bytes::Bytes;
 
 /// The field of a RAW table's database: it goes into the path.
-const DATABASE_FIELD: &str = "dbName";
+pub(super) const DATABASE_FIELD: &str = "dbName";
 
 /// The field that makes a repeated create conflict rather than double.
 const EXTERNAL_ID_FIELD: &str = "externalId";
 
-/// Encodes rows of one metadata resource.
+/// Encodes the making of rows of one metadata resource.
 pub fn encode(resource: Resource, ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
+    let rows: usize = ranges.iter().map(|range| range.rows.len()).sum();
+    let endpoints = objects(resource, ranges)?.table.endpoints;
+    let is_bare = endpoints.is_some_and(|endpoints| endpoints.body == CreateBody::Bare);
+    if is_bare && rows != 1 {
+        return Err(EncodeError::SeveralDestinations);
+    }
     let mut body = Vec::with_capacity(16 + ranges.iter().map(range_bytes).sum::<usize>());
-    body.extend_from_slice(b"{\"items\":[");
+    if !is_bare {
+        body.extend_from_slice(b"{\"items\":[");
+    }
     let mut database: Option<&str> = None;
     let mut all_named = true;
     let mut items = 0;
     for range in ranges {
-        let RowBatch::Objects(batch) = range.batch else {
-            return Err(EncodeError::WrongShape);
-        };
-        if batch.table.resource != resource {
-            return Err(EncodeError::WrongShape);
-        }
+        let batch = of_resource(resource, range)?;
         let fields: Vec<Field<'_>> = batch
             .columns
             .iter()
             .map(|column| Field::new(batch, column))
             .collect();
-        let external_id = field(&fields, EXTERNAL_ID_FIELD);
+        let external_id = fields
+            .iter()
+            .find(|field| field.described.field == EXTERNAL_ID_FIELD);
         for row in range.rows.clone() {
             if resource == Resource::RawTables {
                 let own = database_of(batch, row).ok_or(EncodeError::UnusableName)?;
@@ -52,15 +57,37 @@ pub fn encode(resource: Resource, ranges: &[RowRange<'_>]) -> Result<EncodedRequ
             items += 1;
         }
     }
-    body.extend_from_slice(b"]}");
-    let (path, repeat) = match (resource, database) {
-        (Resource::RawTables, Some(database)) => (tables_path(database)?, Repeat::Conflicts),
-        (Resource::TimeSeries, _) if all_named => ("/timeseries".to_owned(), Repeat::Conflicts),
-        (Resource::TimeSeries, _) => ("/timeseries".to_owned(), Repeat::Doubles),
+    if !is_bare {
+        body.extend_from_slice(b"]}");
+    }
+    let (path, repeat) = match (resource, database, endpoints) {
+        (Resource::RawTables, Some(database), _) => (tables_path(database)?, Repeat::Conflicts),
+        (Resource::ExtractionPipelineRuns, _, Some(endpoints)) => {
+            (endpoints.create.to_owned(), Repeat::Doubles)
+        }
+        (_, _, Some(endpoints)) if all_named => (endpoints.create.to_owned(), Repeat::Conflicts),
+        (_, _, Some(endpoints)) => (endpoints.create.to_owned(), Repeat::Doubles),
         _ => return Err(EncodeError::WrongShape),
     };
-    Ok(EncodedRequest {
-        operation: Operation::writing(resource),
+    Ok(request(
+        Operation::writing(resource),
+        repeat,
+        path,
+        body,
+        items,
+    ))
+}
+
+/// A request of objects as JSON.
+pub(super) fn request(
+    operation: Operation,
+    repeat: Repeat,
+    path: String,
+    body: Vec<u8>,
+    items: usize,
+) -> EncodedRequest {
+    EncodedRequest {
+        operation,
         repeat,
         path,
         uncompressed_bytes: body.len(),
@@ -69,7 +96,26 @@ pub fn encode(resource: Resource, ranges: &[RowRange<'_>]) -> Result<EncodedRequ
         gzip: false,
         items,
         points: 0,
-    })
+    }
+}
+
+/// The batch of the first range.
+pub(super) fn objects<'a>(
+    resource: Resource,
+    ranges: &'a [RowRange<'_>],
+) -> Result<&'a ObjectBatch, EncodeError> {
+    of_resource(resource, ranges.first().ok_or(EncodeError::Empty)?)
+}
+
+/// The batch of a range, which must be of that resource.
+pub(super) fn of_resource<'a>(
+    resource: Resource,
+    range: &'a RowRange<'_>,
+) -> Result<&'a ObjectBatch, EncodeError> {
+    match range.batch {
+        RowBatch::Objects(batch) if batch.table.resource == resource => Ok(batch),
+        _ => Err(EncodeError::WrongShape),
+    }
 }
 
 /// The RAW database that a row of `raw_tables` names.
@@ -87,34 +133,6 @@ fn database_of(batch: &ObjectBatch, row: usize) -> Option<&str> {
     })
 }
 
-/// A column with its field's name ready to be written.
-struct Field<'a> {
-    described: &'a Column,
-    column: &'a ObjectColumn,
-    /// `"name":`
-    head: Vec<u8>,
-    in_path: bool,
-}
-
-impl<'a> Field<'a> {
-    fn new(batch: &'a ObjectBatch, column: &'a ObjectColumn) -> Self {
-        let described = &batch.table.columns[column.column];
-        let mut head = Vec::with_capacity(described.field.len() + 3);
-        json::push_string(&mut head, described.field.as_bytes());
-        head.push(b':');
-        Field {
-            described,
-            column,
-            head,
-            in_path: described.field == DATABASE_FIELD,
-        }
-    }
-}
-
-fn field<'a, 'b>(fields: &'b [Field<'a>], name: &str) -> Option<&'b Field<'a>> {
-    fields.iter().find(|field| field.described.field == name)
-}
-
 fn push_object(body: &mut Vec<u8>, fields: &[Field<'_>], row: usize) {
     body.push(b'{');
     let mut first = true;
@@ -127,31 +145,9 @@ fn push_object(body: &mut Vec<u8>, fields: &[Field<'_>], row: usize) {
         }
         first = false;
         body.extend_from_slice(&field.head);
-        push_value(body, &field.column.values, row);
+        field.push_value(body, row);
     }
     body.push(b'}');
-}
-
-fn push_value(body: &mut Vec<u8>, values: &ObjectValues, row: usize) {
-    match values {
-        ObjectValues::Bool(values) => json::push_bool(body, values[row]),
-        ObjectValues::BigInt(values) | ObjectValues::TimestampMs(values) => {
-            json::push_integer(body, values[row]);
-        }
-        ObjectValues::Double(values) => json::push_double(body, values[row]),
-        ObjectValues::Text(values) => json::push_string(body, values.bytes(row)),
-        ObjectValues::Json(values) => body.extend_from_slice(values.bytes(row)),
-        ObjectValues::BigIntArray(values) => {
-            body.push(b'[');
-            for (index, value) in values[row].iter().enumerate() {
-                if index > 0 {
-                    body.push(b',');
-                }
-                json::push_integer(body, *value);
-            }
-            body.push(b']');
-        }
-    }
 }
 
 fn tables_path(database: &str) -> Result<String, EncodeError> {
@@ -165,7 +161,7 @@ fn tables_path(database: &str) -> Result<String, EncodeError> {
 }
 
 /// Room for a range's rows: their bytes, and the names of the fields.
-fn range_bytes(range: &RowRange<'_>) -> usize {
+pub(super) fn range_bytes(range: &RowRange<'_>) -> usize {
     let rows = range.batch.rows().max(1);
     let share = range.batch.bytes() / rows + 1;
     let RowBatch::Objects(batch) = range.batch else {

@@ -6,10 +6,12 @@
 //! a waiting submission has been acknowledged, so others may come before it.
 
 use super::claims::SeriesClaim;
+use super::cut::bounds_of;
 use super::entries::{Entry, EntryId};
 use super::outcome::repeats;
 use super::queues::UnderWay;
 use super::{Claims, Sequencer, Target};
+use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Operation};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::Submission;
@@ -113,7 +115,7 @@ impl Sequencer {
         let queue = self.queues.find_or_make(
             &self.pacing,
             &submission.identity,
-            Operation::LookUpTimeSeries,
+            Operation::LookUp(Resource::TimeSeries),
         );
         self.lookup_of.insert(submission.connection, id);
         self.lookups.insert(
@@ -254,12 +256,14 @@ impl Sequencer {
             return;
         }
         let (queues, pacing) = (&mut self.queues, &self.pacing);
-        let (identity, operation) = (&submission.identity, Operation::writing(self.resource));
+        let identity = &submission.identity;
+        let operation = Operation::doing(self.resource, target.action());
+        let bounds = bounds_of(target.action(), &self.bounds, self.resource);
         let is_journaled = submission.part.is_journaled();
         let lane = self.lanes.find_or_make(identity, target, is_journaled, || {
             queues.find_or_make(pacing, identity, operation)
         });
-        let mut parts = slices(&submission.batch, &self.bounds);
+        let mut parts = slices(&submission.batch, &bounds);
         if let RowBatch::Datapoints(batch) = &submission.batch
             && has_two_names_of_a_series(batch, canonical)
         {

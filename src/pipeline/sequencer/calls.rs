@@ -23,6 +23,7 @@ impl Sequencer {
                 return;
             };
             let endpoint = state.endpoint;
+            self.decide_step(id);
             let call = match (self.lookups.get(&id), self.requests.get(&id)) {
                 (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
                 (None, Some(request)) => request.call(),
@@ -79,11 +80,12 @@ impl Sequencer {
         let request = self.requests.get(&id)?;
         let operation = match &request.errand {
             None => return Some(request.queue),
-            Some(Errand::MakeSeries { .. }) => Operation::CreateTimeSeries,
-            Some(Errand::FindTypes { .. }) => Operation::LookUpTimeSeries,
+            Some(Errand::MakeSeries { .. }) => Operation::Create(Resource::TimeSeries),
+            Some(Errand::FindTypes { .. }) => Operation::LookUp(Resource::TimeSeries),
             Some(Errand::SettleCreates { .. }) => match self.resource {
-                Resource::Datapoints | Resource::TimeSeries => Operation::LookUpTimeSeries,
+                Resource::Datapoints => Operation::LookUp(Resource::TimeSeries),
                 Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
+                objects => Operation::LookUp(objects),
             },
         };
         let identity = &request.identity;

@@ -10,14 +10,15 @@ use super::admission::cancelled;
 use super::entries::{Entry, EntryId};
 use super::lane::{Lane, Part};
 use super::request::Request;
+use super::upsert::{self, REQUESTS_TOGETHER};
 use super::{Sequencer, Stage};
-use crate::catalog::Resource;
+use crate::catalog::{Resource, ResourceKind};
 use crate::pipeline::attempt::{Attempt, CallId};
 use crate::pipeline::pacing::{Slot, SlotKind};
-use crate::pipeline::segment::{Piece, RowVerdict, Segment};
-use crate::pipeline::split::by_database;
+use crate::pipeline::segment::{Piece, RowVerdict, Segment, Step};
+use crate::pipeline::split::{by_database, by_sequence_columns};
 use crate::pipeline::weight::{RequestBounds, Weight};
-use crate::rows::RowBatch;
+use crate::rows::{ActionKind, RowBatch};
 use foldhash::{HashSet, HashSetExt};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -46,7 +47,11 @@ impl Sequencer {
                 && (self.flushing
                     || lane.urgent
                     || lingers_until <= now
-                    || is_full(lane, self.resource, &self.bounds));
+                    || is_full(
+                        lane,
+                        self.resource,
+                        &bounds_of(lane.target.action(), &self.bounds, self.resource),
+                    ));
             let wanted = lane.wanted(bulk_is_due);
             if wanted.is_empty() {
                 let ends = self.linger_ends.get_or_insert(lingers_until);
@@ -93,6 +98,12 @@ impl Sequencer {
     fn cut(&mut self, now: Instant, place: usize, part: Part, slot: Slot) -> Option<CallId> {
         let number = self.next_cut;
         self.next_cut += 1;
+        let action = self.lanes.get_mut(place)?.target.action();
+        let mut bounds = self.bounds_of(action);
+        if action == ActionKind::Upsert {
+            bounds.items_max *= REQUESTS_TOGETHER;
+            bounds.bytes_max *= REQUESTS_TOGETHER;
+        }
         let mut fill = Fill::default();
         let mut members = Vec::new();
         let mut segments = Vec::new();
@@ -114,7 +125,7 @@ impl Sequencer {
                 .entries
                 .get_mut(id)
                 .expect("an entry is closed only after it has left its queue for a request");
-            if !fill.takes(entry, &segments, self.resource, &self.bounds) {
+            if !fill.takes(entry, &segments, self.resource, &bounds) {
                 break;
             }
             if small.is_some() {
@@ -152,12 +163,18 @@ impl Sequencer {
         }
         let piece = Piece {
             weight: fill.weight(),
+            step: Step::Asked,
             segments,
         };
         self.meters.request_rows.record(piece.weight.rows as f64);
-        let pieces = match self.resource {
-            Resource::RawTables => by_database(&piece),
-            Resource::Datapoints | Resource::RawRows | Resource::TimeSeries => vec![piece],
+        let pieces = match (action, self.resource) {
+            (ActionKind::Upsert, _) => {
+                let changes = self.bounds_of(ActionKind::Update);
+                upsert::pieces(piece.segments, &changes, &self.bounds)
+            }
+            (_, Resource::RawTables) => by_database(&piece),
+            (ActionKind::Create, Resource::SequenceRows) => by_sequence_columns(&piece),
+            _ => vec![piece],
         };
         let id = self.new_call_id();
         let lane = self.lanes.get_mut(place)?;
@@ -176,6 +193,11 @@ impl Sequencer {
         Some(id)
     }
 
+    /// The bounds of a request that does `action`.
+    pub(super) fn bounds_of(&self, action: ActionKind) -> RequestBounds {
+        bounds_of(action, &self.bounds, self.resource)
+    }
+
     /// Ends an entry; those that waited for it alone become free.
     pub(super) fn close(&mut self, id: EntryId) {
         let mut freed = Vec::new();
@@ -186,12 +208,32 @@ impl Sequencer {
     }
 }
 
+/// Objects that CDF changes or deletes in one call, whatever it takes of new ones: 1000 of nearly
+/// all, by its API reference.
+const CHANGES_MAX: usize = 1000;
+
+/// The bounds of a request that does `action`.
+pub(super) fn bounds_of(
+    action: ActionKind,
+    creates: &RequestBounds,
+    resource: Resource,
+) -> RequestBounds {
+    match (action, resource) {
+        (ActionKind::Create | ActionKind::CreateMissing, _)
+        | (_, Resource::SequenceRows | Resource::DataSets | Resource::RawTables) => *creates,
+        (ActionKind::Upsert | ActionKind::Update | ActionKind::Delete, _) => RequestBounds {
+            items_max: creates.items_max.max(CHANGES_MAX),
+            ..*creates
+        },
+    }
+}
+
 /// Whether a lane holds as much as one request takes. Distinct series are not counted here:
 /// that would cost a look at each, and the cut does it when it matters.
 fn is_full(lane: &Lane, resource: Resource, bounds: &RequestBounds) -> bool {
-    let rows_max = match resource {
-        Resource::Datapoints => bounds.points_max,
-        Resource::RawRows | Resource::RawTables | Resource::TimeSeries => bounds.items_max,
+    let rows_max = match resource.kind() {
+        ResourceKind::Datapoints => bounds.points_max,
+        ResourceKind::RawRows | ResourceKind::Objects => bounds.items_max,
     };
     lane.bulk.rows >= rows_max || lane.bulk.bytes >= bounds.bytes_max
 }
@@ -223,13 +265,13 @@ impl Fill {
         if self.bytes + weight.bytes > bounds.bytes_max {
             return false;
         }
-        match resource {
-            Resource::Datapoints => {
+        match resource.kind() {
+            ResourceKind::Datapoints => {
                 self.rows + weight.rows <= bounds.points_max
                     && (self.items + weight.items <= bounds.items_max
                         || self.series_with(entry, taken) <= bounds.items_max)
             }
-            Resource::RawRows | Resource::RawTables | Resource::TimeSeries => {
+            ResourceKind::RawRows | ResourceKind::Objects => {
                 self.items + weight.items <= bounds.items_max
             }
         }

@@ -5,7 +5,7 @@
 //! and types are asked for once a piece. Never gives a row a verdict that CDF did not give a
 //! reason for.
 
-use super::reasons::{duplicated_reason, wrong_type_reason};
+use super::reasons::{duplicated_verdict, wrong_type_reason};
 use super::request::{Errand, MAKINGS_MAX, Request};
 use super::{Sequencer, Target};
 use crate::cdf::{Reference, SettledCreates};
@@ -37,7 +37,7 @@ impl Sequencer {
             (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
                 self.settle_creates(now, id, settled, reason);
             }
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Done) => {
+            (Errand::SettleCreates { reason, .. }, CallAnswer::Done | CallAnswer::Objects(_)) => {
                 debug_assert!(false, "the answer of another call");
                 self.settle_piece(now, id, &RowVerdict::Unknown(reason));
             }
@@ -72,8 +72,7 @@ impl Sequencer {
             .into_iter()
             .map(|reference| (reference, RowVerdict::Accepted));
         let theirs = settled.theirs.into_iter().map(|reference| {
-            let verdict =
-                RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
+            let verdict = duplicated_verdict(&request.target, &reference, &reason);
             (reference, verdict)
         });
         let verdicts = ours.chain(theirs).collect();

@@ -7,10 +7,10 @@
 
 use super::entries::{Entry, EntryId};
 use super::turns::Turns;
-use crate::catalog::Resource;
+use crate::catalog::{Resource, ResourceKind};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
-use crate::rows::{DatapointValues, RawDestination, RowBatch};
+use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch};
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +22,8 @@ pub enum Target {
     Doubles,
     Strings,
     Raw(Arc<RawDestination>),
-    Objects(&'static str),
+    /// By the table's name and what is done with its rows.
+    Objects(&'static str, ActionKind),
 }
 
 impl Target {
@@ -33,7 +34,7 @@ impl Target {
                 DatapointValues::Text(_) => Target::Strings,
             },
             RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone()),
-            RowBatch::Objects(batch) => Target::Objects(batch.table.name),
+            RowBatch::Objects(batch) => Target::Objects(batch.table.name, batch.action.kind()),
         }
     }
 
@@ -42,9 +43,15 @@ impl Target {
         match self {
             Target::Doubles | Target::Strings => resource == Resource::Datapoints,
             Target::Raw(_) => resource == Resource::RawRows,
-            Target::Objects(_) => {
-                matches!(resource, Resource::RawTables | Resource::TimeSeries)
-            }
+            Target::Objects(..) => resource.kind() == ResourceKind::Objects,
+        }
+    }
+
+    /// What is done with the rows.
+    pub fn action(&self) -> ActionKind {
+        match self {
+            Target::Doubles | Target::Strings | Target::Raw(_) => ActionKind::Create,
+            Target::Objects(_, action) => *action,
         }
     }
 }

@@ -26,6 +26,7 @@ mod reasons;
 mod request;
 mod stopped;
 mod turns;
+mod upsert;
 
 pub use claims::Unhashed;
 pub use lane::Target;
@@ -34,9 +35,9 @@ use super::Submission;
 use super::attempt::{Attempt, AttemptReport, CallId};
 use super::creations::Creation;
 use super::pacing::PacingClient;
-use super::segment::{Piece, RowVerdict, Segment};
+use super::segment::{Piece, RowVerdict, Segment, Step};
 use super::weight::RequestBounds;
-use crate::catalog::Resource;
+use crate::catalog::{Resource, ResourceKind};
 use crate::cdf::{Identity, Operation, Project};
 use crate::config::{BatchSettings, RetrySettings};
 use crate::rows::SeriesKey;
@@ -134,6 +135,8 @@ pub struct Sequencer {
     next_cut: u64,
     /// Identities whose journaled rows go back to the journal.
     stopped: HashSet<String>,
+    /// How upserts of this resource begin: as those before should have.
+    upserts_begin: Step,
     /// Nothing waits for company any more.
     flushing: bool,
     random: StdRng,
@@ -161,11 +164,9 @@ impl Sequencer {
             guard: Duration::from_millis(retry.stale_write_guard_ms),
             names,
             entries: Entries::default(),
-            claims: match resource {
-                Resource::Datapoints => Claims::Series(SeriesClaims::default()),
-                Resource::RawRows | Resource::RawTables | Resource::TimeSeries => {
-                    Claims::Keys(KeyClaims::default())
-                }
+            claims: match resource.kind() {
+                ResourceKind::Datapoints => Claims::Series(SeriesClaims::default()),
+                ResourceKind::RawRows | ResourceKind::Objects => Claims::Keys(KeyClaims::default()),
             },
             lanes: Lanes::default(),
             listed: VecDeque::new(),
@@ -181,6 +182,7 @@ impl Sequencer {
             next_sequence: 1,
             next_cut: 1,
             stopped: HashSet::new(),
+            upserts_begin: Step::Change,
             flushing: false,
             random: StdRng::seed_from_u64(seed),
             meters: PipelineMeters::of(resource),
@@ -331,7 +333,7 @@ impl Sequencer {
 
     fn count_verdict(&self, rows: u64, verdict: &RowVerdict) {
         let verdict = match verdict {
-            RowVerdict::Accepted => Verdict::Accepted,
+            RowVerdict::Accepted | RowVerdict::Skipped => Verdict::Accepted,
             RowVerdict::Rejected(_) | RowVerdict::Stopped(_) => Verdict::Rejected,
             RowVerdict::Failed(_) => Verdict::Failed,
             RowVerdict::Unknown(_) => Verdict::Unknown,

@@ -5,15 +5,15 @@
 //! it could still be found by halving.
 
 use super::errands::makeable;
-use super::reasons::{duplicated_reason, missing_reason};
+use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
 use super::{Sequencer, Stage, Target};
 use crate::cdf::{AttemptFailure, Reference};
 use crate::config::RetrySettings;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::pipeline::attempt::{AttemptReport, CallId};
+use crate::pipeline::attempt::{AttemptReport, CallAnswer, CallId};
 use crate::pipeline::retry::Retry;
-use crate::pipeline::segment::{Piece, RowVerdict};
+use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
 use crate::telemetry::RetryCause;
@@ -37,7 +37,14 @@ impl Sequencer {
             return;
         };
         match (report.result, request.errand.take()) {
-            (Ok(_), None) => self.settle_piece(now, id, &RowVerdict::Accepted),
+            (Ok(answer), None) => {
+                if let (CallAnswer::Objects(objects), Some(piece)) =
+                    (answer, request.pieces.front())
+                {
+                    piece.note_objects(objects);
+                }
+                self.settle_piece(now, id, &RowVerdict::Accepted);
+            }
             (Ok(answer), Some(errand)) => self.errand_done(now, id, errand, answer),
             (Err(failure), errand) => self.call_failed(now, id, failure, errand),
         }
@@ -57,6 +64,12 @@ impl Sequencer {
 
     /// The request goes on with what is left of it.
     pub(super) fn proceed(&mut self, now: Instant, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if request.pieces.is_empty() && !request.turned.is_empty() {
+            self.take_turned(id);
+        }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -261,8 +274,13 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        for piece in std::mem::take(&mut request.pieces) {
+        let pieces = std::mem::take(&mut request.pieces);
+        let turned: Vec<Segment> = request.turned.take().collect();
+        for piece in pieces {
             self.settle(&piece, verdict);
+        }
+        for segment in turned {
+            self.settle_segment(&segment, verdict);
         }
         self.finish(now, id);
     }
@@ -275,6 +293,9 @@ impl Sequencer {
         duplicated: Vec<Reference>,
         reason: Box<Diagnostic>,
     ) {
+        if self.turn(now, id, &missing, &duplicated, &reason) {
+            return;
+        }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -305,14 +326,13 @@ impl Sequencer {
             self.split_blindly(now, id, reason);
         } else {
             let mut verdicts: Vec<(Reference, RowVerdict)> = Vec::new();
+            let target = &request.target;
             for reference in missing {
-                let verdict =
-                    RowVerdict::Rejected(missing_reason(&request.target, &reference, &reason));
+                let verdict = missing_verdict(target, &reference, &reason);
                 verdicts.push((reference, verdict));
             }
             for reference in duplicated {
-                let verdict =
-                    RowVerdict::Rejected(duplicated_reason(&request.target, &reference, &reason));
+                let verdict = duplicated_verdict(target, &reference, &reason);
                 verdicts.push((reference, verdict));
             }
             self.settle_named(now, id, verdicts, reason);

@@ -1,19 +1,36 @@
-//! What a client is told of rows that CDF names.
+//! What becomes of rows that CDF names, and what a client is told of them.
 //!
 //! Owns the words, in PostgreSQL's manner. Promises the SQLSTATE of the case and keeps CDF's own
-//! message and request id in DETAIL. Never decides a verdict.
+//! message and request id in DETAIL. Never sends a row again.
 
 use super::Target;
 use crate::cdf::Reference;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::{SeriesKey, SeriesReference};
+use crate::pipeline::segment::RowVerdict;
+use crate::rows::{ActionKind, SeriesKey, SeriesReference};
+
+/// Of a row that names something which CDF does not have: nothing to change or delete, or an
+/// error.
+pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
+    let names_itself = matches!(reference, Reference::Id(_) | Reference::ExternalId(_));
+    match target {
+        Target::Objects(_, ActionKind::Update | ActionKind::Delete) if names_itself => {
+            RowVerdict::Skipped
+        }
+        _ => RowVerdict::Rejected(missing_reason(target, reference, said)),
+    }
+}
+
+/// Of a row that makes something which CDF has already.
+pub fn duplicated_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
+    match target {
+        Target::Objects(_, ActionKind::CreateMissing) => RowVerdict::Skipped,
+        _ => RowVerdict::Rejected(duplicated_reason(target, reference, said)),
+    }
+}
 
 /// 23503, in PostgreSQL's manner.
-pub fn missing_reason(
-    target: &Target,
-    reference: &Reference,
-    said: &Diagnostic,
-) -> Box<Diagnostic> {
+fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
     let message = match (target, reference) {
         (Target::Doubles | Target::Strings, Reference::ExternalId(name)) => {
             format!("time series \"{name}\" does not exist")
@@ -30,14 +47,10 @@ pub fn missing_reason(
 }
 
 /// 23505, in PostgreSQL's manner.
-pub fn duplicated_reason(
-    target: &Target,
-    reference: &Reference,
-    said: &Diagnostic,
-) -> Box<Diagnostic> {
+fn duplicated_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
     let mut reason = said.clone();
     reason.sqlstate = SqlState::UNIQUE_VIOLATION;
-    if let Target::Objects(table) = target {
+    if let Target::Objects(table, _) = target {
         reason.message = format!("duplicate key value violates unique constraint \"{table}_pkey\"");
         let exists = format!("{} already exists.", reference.in_words());
         reason.detail = Some(match &said.detail {

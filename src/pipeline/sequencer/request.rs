@@ -6,6 +6,7 @@
 use super::entries::EntryId;
 use super::lane::Target;
 use super::queues::UnderWay;
+use super::upsert::Turned;
 use crate::cdf::{AttemptFailure, Identity, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::Call;
@@ -74,6 +75,9 @@ pub struct Request {
     pub entries: Vec<EntryId>,
     /// The first is the one at hand.
     pub pieces: VecDeque<Arc<Piece>>,
+    /// Rows of upserts that were written in the wrong way, gathered so that few requests write
+    /// them in the right one.
+    pub turned: Turned,
     pub stage: Stage,
     pub errand: Option<Errand>,
     /// Since when it waits for its turn.
@@ -125,6 +129,7 @@ impl Request {
             slot: Some(slot),
             entries,
             pieces,
+            turned: Turned::default(),
             stage: Stage::Queued,
             errand: None,
             queued_at: now,
@@ -252,7 +257,10 @@ fn external_ids(references: &[Reference]) -> Arc<[Box<str>]> {
         .iter()
         .filter_map(|reference| match reference {
             Reference::ExternalId(external_id) => Some(external_id.clone()),
-            Reference::Id(_) | Reference::Name(_) | Reference::InColumn { .. } => None,
+            Reference::Id(_)
+            | Reference::Name(_)
+            | Reference::InColumn { .. }
+            | Reference::NameInColumn { .. } => None,
         })
         .collect()
 }

@@ -4,6 +4,7 @@
 //! of PostgreSQL's input functions. Never knows a table: what CDF takes beyond the type is
 //! the builders' to check.
 
+mod array;
 mod bigint;
 mod bigint_array;
 mod blanks;
@@ -17,6 +18,7 @@ mod reader;
 mod refusal;
 mod settings;
 mod text;
+mod text_array;
 mod timestamp;
 mod timestamp_fault;
 mod timestamp_fields;

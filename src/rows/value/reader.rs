@@ -11,6 +11,7 @@ use super::double::{parse_double, parse_short};
 use super::json::{JsonKind, check_json, is_ascii_json_object};
 use super::refusal::{fixed_size, incorrect_binary_format};
 use super::settings::ValueSettings;
+use super::text_array::{parse_text_array, read_text_array};
 use super::timestamp::{TimestampReader, since_2000_us_to_ms};
 use super::wire_type::{self, type_mismatch};
 use crate::catalog::{Column, ColumnType};
@@ -249,6 +250,33 @@ impl ValueReader {
             WireFormat::TextOf(oid) => {
                 self.check_assignable(column, oid)?;
                 parse_bigint_array(value)
+            }
+        }
+    }
+
+    /// A JSON array of strings.
+    ///
+    /// # Errors
+    /// 22P02, 22004, 22021, 42804, 54000, 08P01, 22P03, 0A000.
+    pub fn text_array(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<Vec<u8>, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text
+            | WireFormat::Binary(wire_type::UNKNOWN | wire_type::TEXT | wire_type::VARCHAR | 0) => {
+                parse_text_array(value)
+            }
+            WireFormat::Binary(wire_type::TEXT_ARRAY) => read_text_array(value, wire_type::TEXT),
+            WireFormat::Binary(wire_type::VARCHAR_ARRAY) => {
+                read_text_array(value, wire_type::VARCHAR)
+            }
+            WireFormat::Binary(oid) => Err(type_mismatch(column, oid)),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_text_array(value)
             }
         }
     }

@@ -26,6 +26,8 @@ pub const UNKNOWN: u32 = 705;
 pub const INT2_ARRAY: u32 = 1005;
 pub const INT4_ARRAY: u32 = 1007;
 pub const INT8_ARRAY: u32 = 1016;
+pub const TEXT_ARRAY: u32 = 1009;
+pub const VARCHAR_ARRAY: u32 = 1015;
 pub const BPCHAR: u32 = 1042;
 pub const VARCHAR: u32 = 1043;
 pub const DATE: u32 = 1082;
@@ -54,6 +56,7 @@ pub fn is_assignable(column_type: ColumnType, oid: u32) -> bool {
         ColumnType::Json => matches!(oid, JSON | JSONB),
         ColumnType::Bool => oid == BOOL,
         ColumnType::BigIntArray => matches!(oid, INT8_ARRAY | INT4_ARRAY | INT2_ARRAY),
+        ColumnType::TextArray => matches!(oid, TEXT_ARRAY | VARCHAR_ARRAY | TEXT | VARCHAR),
     }
 }
 
@@ -90,6 +93,8 @@ fn type_name(oid: u32) -> Cow<'static, str> {
         INT2_ARRAY => "smallint[]",
         INT4_ARRAY => "integer[]",
         INT8_ARRAY => "bigint[]",
+        TEXT_ARRAY => "text[]",
+        VARCHAR_ARRAY => "character varying[]",
         oid => match postgres_types::Type::from_oid(oid) {
             Some(known) => return Cow::Owned(known.name().to_owned()),
             None => return Cow::Owned(format!("with OID {oid}")),

@@ -418,7 +418,7 @@ fn assign<'a>(value: Typed<'a>, column: &Column) -> Result<Constant<'a>, Refusal
         },
         _ => text,
     };
-    let type_oid = if column.column_type == ColumnType::BigIntArray {
+    let type_oid = if column.column_type.is_array() {
         0
     } else {
         source.oid()
@@ -452,6 +452,7 @@ pub(crate) fn check_assignment(source: CastType, column: &Column) -> Result<(), 
                     Family::Integer { .. } | Family::Numeric | Family::Float
                 )
         }
+        ColumnType::TextArray => source.array && source.element_family() == Family::Text,
     };
     if fits || source.entry.internal_name == "unknown" {
         return Ok(());

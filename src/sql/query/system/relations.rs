@@ -251,9 +251,7 @@ fn attribute_rows() -> Vec<Row> {
             oid(column.column_type.oid()),
             Some(Cell::Int2(column.column_type.type_size())),
             Some(Cell::Int2(number)),
-            Some(Cell::Int4(i32::from(
-                column.column_type == crate::catalog::ColumnType::BigIntArray,
-            ))),
+            Some(Cell::Int4(i32::from(column.column_type.is_array()))),
             Some(Cell::Int4(column.column_type.type_modifier())),
             truth(column.required),
             truth(false),

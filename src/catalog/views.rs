@@ -1,0 +1,37 @@
+//! Table `views`: views of data modeling, to be read.
+
+use super::column::{Column, ColumnType};
+use super::resource::Resource;
+use super::table::{OnExisting, RowRule, RowShape, Table};
+
+pub static TABLE: Table = Table {
+    schema: super::PUBLIC,
+    name: "views",
+    oid: 16417,
+    resource: Resource::Instances,
+    shape: RowShape::Objects,
+    on_existing: OnExisting::Refuse,
+    columns: &[
+        Column::read_only("space", ColumnType::Varchar(43), "space"),
+        Column::read_only("external_id", ColumnType::Varchar(255), "externalId"),
+        Column::read_only("version", ColumnType::Varchar(43), "version"),
+        Column::read_only("name", ColumnType::Varchar(255), "name"),
+        Column::read_only("description", ColumnType::Varchar(1024), "description"),
+        Column::read_only("filter", ColumnType::Json, "filter"),
+        Column::read_only("implements", ColumnType::Json, "implements"),
+        Column::read_only("properties", ColumnType::Json, "properties"),
+        Column::read_only("mapped_containers", ColumnType::Json, "mappedContainers"),
+        Column::read_only("used_for", ColumnType::Text, "usedFor"),
+        Column::read_only("writable", ColumnType::Bool, "writable"),
+        Column::read_only("queryable", ColumnType::Bool, "queryable"),
+        Column::read_only("is_global", ColumnType::Bool, "isGlobal"),
+        Column::created_time(),
+        Column::last_updated_time(),
+    ],
+    key: &[0, 1, 2],
+    id: None,
+    endpoints: None,
+    row_rule: RowRule::None,
+    is_writable: false,
+    comment: "Views; read only",
+};

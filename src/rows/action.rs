@@ -1,0 +1,74 @@
+//! What the rows of a batch of objects do in CDF.
+//!
+//! Owns the ways of writing: create, upsert, change, delete. Promises that rows of two ways
+//! never share a request. Never says how a way is taken: the pipeline does.
+
+use super::ObjectBatch;
+use std::sync::Arc;
+
+/// What rows do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Action {
+    /// INSERT and COPY: what exists already is refused, or overwritten, as CDF does.
+    #[default]
+    Create,
+    /// `ON CONFLICT DO NOTHING`: rows that exist already are skipped.
+    CreateMissing,
+    /// `ON CONFLICT DO UPDATE`: rows that exist already are changed.
+    Upsert(Arc<ConflictUpdate>),
+    /// `UPDATE … WHERE key`: each column but the key is set, a null taken away. Rows that do not
+    /// exist are skipped.
+    Update,
+    /// `DELETE … WHERE key`: the batch holds the key only.
+    Delete,
+}
+
+impl Action {
+    /// Which of the ways it is.
+    pub fn kind(&self) -> ActionKind {
+        match self {
+            Action::Create => ActionKind::Create,
+            Action::CreateMissing => ActionKind::CreateMissing,
+            Action::Upsert(_) => ActionKind::Upsert,
+            Action::Update => ActionKind::Update,
+            Action::Delete => ActionKind::Delete,
+        }
+    }
+}
+
+/// A way of writing, without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ActionKind {
+    Create,
+    CreateMissing,
+    Upsert,
+    Update,
+    Delete,
+}
+
+/// What `DO UPDATE SET` sets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConflictUpdate {
+    pub assignments: Vec<Assignment>,
+    /// One row with the constants among the assigned values.
+    pub constants: Option<ObjectBatch>,
+}
+
+/// One `column = value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The column that is set, by index in the table.
+    pub column: usize,
+    pub value: Assigned,
+}
+
+/// Where the value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// `excluded.column`: the value that the row would have been made with, or null where the
+    /// statement does not name that column.
+    Excluded(usize),
+    /// The value of the assigned column in [`ConflictUpdate::constants`], or null where it is
+    /// not there.
+    Constant,
+}
