@@ -436,6 +436,9 @@ async fn a_sink_counts_instances_and_keeps_none() -> TestResult {
     assert_eq!(reply.json()["items"][1]["externalId"], "p2");
     let twice = json!({"items": [node("p1", json!({})), node("p1", json!({}))]});
     assert_eq!(write(&cdf, twice).await?.status, 400);
+    let gone = json!([{"instanceType": "node", "space": "plant", "externalId": "p1"}]);
+    let deleted = apply(&cdf, "instances/delete", gone).await?.json();
+    assert_eq!(deleted, json!({"items": []}));
     let figures = &cdf.statistics().await?["operations"]["models.instances.apply"];
     assert_eq!(figures["items"], 2);
     let listed = cdf.post("/models/instances/list", json!({})).await?.json();

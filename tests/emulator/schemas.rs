@@ -237,6 +237,22 @@ async fn a_view_that_inherits_from_itself_is_refused() -> TestResult {
     };
     let message = refused(&cdf, "views", json!([view("A", "B"), view("B", "A")])).await?;
     assert!(message.contains("from itself"), "{message}");
+    // Two ways to one ancestor are no circle.
+    let both = |external_id: &str| {
+        let mut both = view(external_id, "Left");
+        let right = view(external_id, "Right")["implements"][0].clone();
+        both["implements"] = json!([both["implements"][0].clone(), right]);
+        both
+    };
+    let mut base = view("Base", "Base");
+    base["implements"] = json!([]);
+    let diamond = [
+        base,
+        view("Left", "Base"),
+        view("Right", "Base"),
+        both("Bottom"),
+    ];
+    apply(&cdf, "views", json!(diamond)).await?;
     Ok(())
 }
 

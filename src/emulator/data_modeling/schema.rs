@@ -25,7 +25,7 @@ pub const VIEWS_MAX: usize = 2_000;
 /// Most versions of data models of a project.
 pub const DATA_MODELS_MAX: usize = 500;
 
-/// Views inherit over at most so many steps; deeper, or in a circle, is refused.
+/// Views inherit over at most so many steps.
 const INHERITANCE_DEPTH_MAX: usize = 10;
 
 /// Everything but the instances.
@@ -97,21 +97,23 @@ impl Schema {
     /// before what it inherits, and later parents before earlier ones.
     pub fn properties_of<'a>(&'a self, view: &'a View) -> BTreeMap<&'a str, &'a ViewProperty> {
         let mut all = BTreeMap::new();
-        self.collect(view, 0, &mut all);
+        self.collect(view, &mut BTreeSet::new(), &mut all);
         all
     }
 
     fn collect<'a>(
         &'a self,
         view: &'a View,
-        depth: usize,
+        seen: &mut BTreeSet<&'a VersionedId>,
         all: &mut BTreeMap<&'a str, &'a ViewProperty>,
     ) {
-        if depth < INHERITANCE_DEPTH_MAX {
-            for parent in view.definition.parents() {
-                if let Some(parent) = self.views.get(parent) {
-                    self.collect(parent, depth + 1, all);
-                }
+        // Each view once: a parent may be inherited over several ways.
+        if !seen.insert(&view.definition.id) {
+            return;
+        }
+        for parent in view.definition.parents() {
+            if let Some(parent) = self.views.get(parent) {
+                self.collect(parent, seen, all);
             }
         }
         let own = view.definition.properties.iter();
@@ -142,7 +144,7 @@ impl Schema {
     pub fn check_view(&self, view: &View) -> Result<(), Refusal> {
         let parents = view.definition.parents();
         refuse_unknown("views", parents.filter(|id| !self.views.contains_key(*id)))?;
-        self.check_inheritance(view, 0)?;
+        self.check_inheritance(view, &mut Vec::new(), &mut BTreeSet::new())?;
         for (name, property) in &view.definition.properties {
             match property {
                 ViewProperty::Mapped(mapped) => {
@@ -165,17 +167,32 @@ impl Schema {
         self.used_for(view).map(|_| ())
     }
 
-    fn check_inheritance(&self, view: &View, depth: usize) -> Result<(), Refusal> {
-        if depth > INHERITANCE_DEPTH_MAX {
+    /// Refuses a view that inherits from itself. `above` leads to this view, `fine` has
+    /// been looked at.
+    fn check_inheritance<'a>(
+        &'a self,
+        view: &'a View,
+        above: &mut Vec<&'a VersionedId>,
+        fine: &mut BTreeSet<&'a VersionedId>,
+    ) -> Result<(), Refusal> {
+        let id = &view.definition.id;
+        if above.contains(&id) || above.len() > INHERITANCE_DEPTH_MAX {
             return Err(Refusal::invalid(format!(
-                "implements: view '{}' inherits over more than {INHERITANCE_DEPTH_MAX} steps, or from itself",
-                view.definition.id
+                "implements: view '{id}' inherits from itself, or over more than {INHERITANCE_DEPTH_MAX} steps"
             )));
         }
-        view.definition
-            .parents()
-            .filter_map(|parent| self.views.get(parent))
-            .try_for_each(|parent| self.check_inheritance(parent, depth + 1))
+        if fine.contains(id) {
+            return Ok(());
+        }
+        above.push(id);
+        for parent in view.definition.parents() {
+            if let Some(parent) = self.views.get(parent) {
+                self.check_inheritance(parent, above, fine)?;
+            }
+        }
+        above.pop();
+        fine.insert(id);
+        Ok(())
     }
 
     /// What a view can show: what all its containers can hold.

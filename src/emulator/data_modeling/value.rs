@@ -162,6 +162,27 @@ fn mismatch(property_type: &PropertyType, value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Times of the years 1 to 9999, in ms.
+    fn any_ms() -> std::ops::Range<i64> {
+        -62_135_596_800_000..253_402_207_200_000
+    }
+
+    fn kept(ms: i64) -> Option<String> {
+        timestamp(&Timestamp::from_millisecond(ms).ok()?.to_string())
+    }
+
+    proptest! {
+        #[test]
+        fn kept_timestamps_stay_and_sort_as_their_times(a in any_ms(), b in any_ms()) {
+            let (Some(first), Some(second)) = (kept(a), kept(b)) else {
+                return Err(TestCaseError::fail(format!("{a} or {b} is not taken")));
+            };
+            prop_assert_eq!(timestamp(&first), Some(first.clone()));
+            prop_assert_eq!(first.cmp(&second), a.cmp(&b));
+        }
+    }
 
     fn checked(kind: &str, value: Value) -> Option<Value> {
         let property_type = serde_json::from_value::<PropertyType>(json!({"type": kind})).ok()?;

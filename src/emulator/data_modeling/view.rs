@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Most properties of one view.
 const PROPERTIES_MAX: usize = 100;
+/// Most views that one view inherits from directly.
+const IMPLEMENTS_MAX: usize = 10;
 
 /// A property that shows one of a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,6 +173,12 @@ impl ViewDefinition {
         }
         for parent in self.implements.iter().flatten() {
             parent.view("implements")?;
+        }
+        let parents = self.parents().count();
+        if parents > IMPLEMENTS_MAX {
+            return Err(Refusal::invalid(format!(
+                "implements: at most {IMPLEMENTS_MAX} are allowed, got {parents}"
+            )));
         }
         for (name, property) in &mut self.properties {
             check_property(name)?;

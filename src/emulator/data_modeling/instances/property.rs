@@ -163,7 +163,7 @@ impl Property {
         })
     }
 
-    /// The nodes that a direct relation points to are looked up by their identifiers.
+    /// Whether its values name nodes.
     pub fn is_direct(&self) -> bool {
         match self {
             Self::Base(base) => matches!(base, Base::Type | Base::StartNode | Base::EndNode),
