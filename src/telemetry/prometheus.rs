@@ -138,7 +138,9 @@ mod tests {
         let recorder = recorder();
         let scrape = Scrape::new(recorder.handle());
         metrics::with_local_recorder(&recorder, || {
-            TableCounters::of(crate::catalog::DOUBLE_DATAPOINTS).rows.increment(7);
+            TableCounters::of(crate::catalog::DOUBLE_DATAPOINTS)
+                .rows
+                .increment(7);
             let pipeline = PipelineMeters::of(Resource::RawRows);
             pipeline.retries.add(RetryCause::Throttled, 2);
             pipeline.rows_settled.add(Verdict::Accepted, 5);

@@ -3,9 +3,6 @@
 import datetime
 
 import pytest
-from cognite.client import CogniteClient, global_config
-from cognite.client.config import ClientConfig
-from cognite.client.credentials import Token
 from cognite.client.data_classes import filters
 from cognite.client.data_classes.data_modeling import (
     ContainerApply,
@@ -49,13 +46,9 @@ from cognite.client.data_classes.data_modeling.data_types import (
     Timestamp,
 )
 from cognite.client.exceptions import CogniteAPIError, CogniteNotFoundError
-from support.binary import binary
-from support.emulator import Emulator
-from support.process import ServerProcess
 
 pytestmark = pytest.mark.gateway_only
 
-READY = r"^penstock emulator ready cdf=(?P<cdf>http://\S+) token_url=(?P<token>http://\S+)$"
 SPACE = "plant"
 PUMP = ViewId(SPACE, "Pump", "v1")
 NOON = 1_700_000_000_000
@@ -101,30 +94,10 @@ VALUES = {
 }
 
 
-@pytest.fixture(scope="module")
-def cdf(tmp_path_factory):
-    """The URL of an emulator, with few and short retries in the SDK."""
-    command = [binary(), "emulator", "--listen", "127.0.0.1:0"]
-    process = ServerProcess(command, READY, tmp_path_factory.mktemp("emulator") / "log")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(global_config, "disable_pypi_version_check", True)
-        patch.setattr(global_config, "max_retries", 2)
-        patch.setattr(global_config, "max_retry_backoff", 1)
-        yield process.ready["cdf"]
-    process.stop()
-
-
 @pytest.fixture
-def client(cdf):
-    """The SDK on an empty project."""
-    Emulator(cdf)._call("DELETE", "data")
-    return CogniteClient(ClientConfig("penstock-tests", "plant", Token("fixed"), base_url=cdf, timeout=30))
-
-
-@pytest.fixture
-def models(client):
+def models(sdk):
     """Data modeling with a space, a container of every type and a view over it."""
-    models = client.data_modeling
+    models = sdk.data_modeling
     models.spaces.apply(SpaceApply(SPACE, name="Plant"))
     models.containers.apply(pump_container())
     models.views.apply(pump_view())
@@ -163,8 +136,8 @@ def pipe(external_id, start, end):
 # --- schemas ---------------------------------------------------------------------------
 
 
-def test_spaces_are_made_read_listed_and_deleted(client):
-    spaces = client.data_modeling.spaces
+def test_spaces_are_made_read_listed_and_deleted(sdk):
+    spaces = sdk.data_modeling.spaces
     made = spaces.apply([SpaceApply("a", description="first"), SpaceApply("b")])
     assert [space.space for space in made] == ["a", "b"]
     assert made[0].is_global is False
@@ -431,9 +404,9 @@ def test_unknown_spaces_and_views_are_named(models):
 # --- time series and units -------------------------------------------------------------
 
 
-def test_a_time_series_node_takes_datapoints_by_instance_id(client, models):
+def test_a_time_series_node_takes_datapoints_by_instance_id(sdk, models):
     flow = NodeId(SPACE, "flow")
-    data = client.time_series.data
+    data = sdk.time_series.data
     with pytest.raises(CogniteNotFoundError) as caught:
         data.insert([(NOON, 1.5)], instance_id=flow)
     assert caught.value.code == 400
@@ -451,7 +424,7 @@ def test_a_time_series_node_takes_datapoints_by_instance_id(client, models):
     data.insert([(NOON, 1.5), (NOON + 1_000, 2.5)], instance_id=flow)
     points = data.retrieve(instance_id=flow)
     assert list(points.value) == [1.5, 2.5]
-    series = client.time_series.retrieve(instance_id=flow)
+    series = sdk.time_series.retrieve(instance_id=flow)
     assert (series.name, series.unit, series.is_string) == ("Flow", "l/s", False)
     node = models.time_series.retrieve(flow)
     assert node.properties[ViewId("cdf_cdm", "CogniteTimeSeries", "v1")]["type"] == "numeric"
@@ -467,14 +440,14 @@ def test_the_type_of_a_time_series_node_is_immutable(models):
     assert caught.value.code == 400
 
 
-def test_units_are_found_by_id_and_by_name(client):
-    bar = client.units.retrieve("pressure:bar")
+def test_units_are_found_by_id_and_by_name(sdk):
+    bar = sdk.units.retrieve("pressure:bar")
     assert (bar.symbol, bar.quantity, bar.conversion.multiplier) == ("bar", "Pressure", 1e5)
-    assert client.units.from_alias("degC", quantity="Temperature").external_id == "temperature:deg_c"
-    assert len(client.units.list()) > 50
-    assert client.units.retrieve(["pressure:bar", "time:sec"])[1].name == "SEC"
-    assert {system.name for system in client.units.systems.list()} == {"Default", "SI", "Imperial"}
+    assert sdk.units.from_alias("degC", quantity="Temperature").external_id == "temperature:deg_c"
+    assert len(sdk.units.list()) > 50
+    assert sdk.units.retrieve(["pressure:bar", "time:sec"])[1].name == "SEC"
+    assert {system.name for system in sdk.units.systems.list()} == {"Default", "SI", "Imperial"}
     with pytest.raises(CogniteNotFoundError) as caught:
-        client.units.retrieve(["pressure:bar", "pressure:foot"])
+        sdk.units.retrieve(["pressure:bar", "pressure:foot"])
     assert caught.value.code == 400
-    assert client.units.retrieve("pressure:foot") is None
+    assert sdk.units.retrieve("pressure:foot") is None

@@ -428,6 +428,31 @@ async fn the_published_budgets_allow_four_writes_at_once() -> TestResult {
 }
 
 #[tokio::test]
+async fn instances_come_to_the_same_sum_in_sink_and_store_however_they_are_cut() -> TestResult {
+    let pumps: Vec<Value> = (0..6)
+        .map(|number| {
+            node(
+                &format!("p{number}"),
+                json!({"name": "P", "starts": number}),
+            )
+        })
+        .collect();
+    let mut sums = Vec::new();
+    for (cdf, cut) in [(Cdf::new(), 6), (Cdf::new(), 4), (Cdf::sink(), 5)] {
+        plant(&cdf).await?;
+        for part in pumps.chunks(cut).rev() {
+            apply(&cdf, "instances", json!(part)).await?;
+        }
+        let checksums = cdf.statistics().await?["checksums"]["items"].clone();
+        sums.push(checksums["models.instances.apply"].clone());
+    }
+    assert_eq!(sums[0]["count"], 6);
+    assert!(sums[0]["sum"].is_string());
+    assert_eq!((&sums[0], &sums[0]), (&sums[1], &sums[2]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_sink_counts_instances_and_keeps_none() -> TestResult {
     let cdf = Cdf::sink();
     let body = json!({"items": [node("p1", json!({"anything": 1})), node("p2", json!({}))]});

@@ -3,8 +3,7 @@
 //! Owns the call as a whole: all of it is checked against a staging, then put in place at
 //! once, with the time series that come along.
 
-use super::super::body;
-use super::given::{self, ApplyRequest};
+use super::given::{self, ApplyRequest, GivenDeletion, GivenInstance};
 use super::staging::{Changes, Staging};
 use super::{series, sink};
 use crate::emulator::answer::{Answer, Refusal};
@@ -19,12 +18,11 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if call.sink() {
         return sink::apply(call);
     }
-    let request: ApplyRequest = body(call)?;
+    let body = call.bytes();
+    let request = ApplyRequest::take_in(call, &body)?;
     let options = request.options();
-    let items = request.items.unwrap_or_default();
-    let deletions = request.delete.unwrap_or_default();
-    call.tally.items = (items.len() + deletions.len()) as u64;
-    call.consume(call.tally.items, 0)?;
+    let items: Vec<GivenInstance> = request.items()?;
+    let deletions: Vec<GivenDeletion> = request.deletions()?;
     given::check(&items, &deletions)?;
     call.tally.keys = items
         .iter()

@@ -4,25 +4,31 @@
 //! instances.
 
 use super::super::identifier::{Source, check_instance, instance_name};
+use super::super::in_envelope;
 use super::ITEMS_MAX;
 use super::instance::{Ends, InstanceType};
 use crate::emulator::answer::Refusal;
+use crate::emulator::call::Call;
+use crate::emulator::checksum;
+use crate::emulator::json::{read, read_object, refusal};
 use crate::emulator::reference::InstanceId;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Most views and containers that one item writes to.
 const SOURCES_MAX: usize = 100;
 
-/// The body of `POST /models/instances`.
+/// The body of `POST /models/instances`, with its items still as text: they are summed up
+/// as they were sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ApplyRequest {
-    #[serde(default)]
-    pub items: Option<Vec<GivenInstance>>,
-    #[serde(default)]
-    pub delete: Option<Vec<GivenDeletion>>,
+pub struct ApplyRequest<'a> {
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    delete: Option<Vec<&'a RawValue>>,
     auto_create_direct_relations: Option<bool>,
     auto_create_start_nodes: Option<bool>,
     auto_create_end_nodes: Option<bool>,
@@ -30,7 +36,32 @@ pub struct ApplyRequest {
     replace: Option<bool>,
 }
 
-impl ApplyRequest {
+impl<'a> ApplyRequest<'a> {
+    /// Reads the outline of a body, counts its items against the budgets and sums them up.
+    pub fn take_in(call: &mut Call<'_>, body: &'a [u8]) -> Result<Self, Refusal> {
+        let request: Self = read_object(body).map_err(in_envelope)?;
+        let both = [&request.items, &request.delete];
+        let all = || both.into_iter().flatten().flatten();
+        call.tally.items = all().count() as u64;
+        call.consume(call.tally.items, 0)?;
+        check_count(all().count())?;
+        for item in all() {
+            let hash = checksum::object(item.get()).map_err(|error| refusal(&error.to_string()))?;
+            call.tally.items_sum = call.tally.items_sum.wrapping_add(hash);
+        }
+        Ok(request)
+    }
+
+    /// What it writes.
+    pub fn items<T: Deserialize<'a>>(&self) -> Result<Vec<T>, Refusal> {
+        read_each(self.items.iter().flatten())
+    }
+
+    /// What it deletes.
+    pub fn deletions<T: Deserialize<'a>>(&self) -> Result<Vec<T>, Refusal> {
+        read_each(self.delete.iter().flatten())
+    }
+
     /// Its flags, with what they are when they are not given.
     pub fn options(&self) -> Options {
         Options {
@@ -41,6 +72,24 @@ impl ApplyRequest {
             replaces: self.replace.unwrap_or(false),
         }
     }
+}
+
+fn read_each<'a: 'i, 'i, T: Deserialize<'a>>(
+    items: impl Iterator<Item = &'i &'a RawValue>,
+) -> Result<Vec<T>, Refusal> {
+    items
+        .map(|item| read(item.get().as_bytes()).map_err(in_envelope))
+        .collect()
+}
+
+/// Checks how many instances a call writes and deletes.
+fn check_count(count: usize) -> Result<(), Refusal> {
+    if (1..=ITEMS_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!(
+        "items: has to be from 1 to {ITEMS_MAX} instances, got {count}"
+    )))
 }
 
 /// How instances are written.
@@ -153,11 +202,7 @@ impl GivenDeletion {
 /// Checks what a call writes and deletes: how many, the identifiers, none twice.
 pub fn check(items: &[GivenInstance], deletions: &[GivenDeletion]) -> Result<(), Refusal> {
     let count = items.len() + deletions.len();
-    if !(1..=ITEMS_MAX).contains(&count) {
-        return Err(Refusal::invalid(format!(
-            "items: has to be from 1 to {ITEMS_MAX} instances, got {count}"
-        )));
-    }
+    check_count(count)?;
     let mut seen = HashSet::with_capacity(count);
     items.iter().try_for_each(GivenInstance::check)?;
     for id in deletions.iter().map(GivenDeletion::id) {

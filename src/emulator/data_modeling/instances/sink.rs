@@ -1,29 +1,19 @@
 //! Writing instances without keeping them.
 //!
 //! Owns the reading of sink mode: the shape of the request, the identifiers and the counts
-//! are checked without building a tree of the values, which are skipped. Spaces and views
-//! need not exist, and no value is checked against its type.
+//! are checked without building a tree of the values, which are only summed up. Spaces and
+//! views need not exist, and no value is checked against its type.
 
 use super::super::identifier::{Source, check_instance_parts};
-use super::super::in_envelope;
-use super::ITEMS_MAX;
+use super::given::ApplyRequest;
 use super::instance::InstanceType;
 use crate::emulator::answer::{Answer, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::clock;
-use crate::emulator::json::read_object;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashSet;
-
-#[derive(Deserialize)]
-struct SinkRequest<'a> {
-    #[serde(borrow, default)]
-    items: Option<Vec<SinkItem<'a>>>,
-    #[serde(borrow, default)]
-    delete: Option<Vec<SinkDeletion<'a>>>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,18 +65,10 @@ struct Applied<'a> {
 /// Checks and counts.
 pub fn apply(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let body = call.bytes();
-    let request: SinkRequest<'_> = read_object(&body).map_err(in_envelope)?;
-    let items = request.items.unwrap_or_default();
-    let deletions = request.delete.unwrap_or_default();
-    let count = items.len() + deletions.len();
-    call.tally.items = count as u64;
-    call.consume(call.tally.items, 0)?;
-    if !(1..=ITEMS_MAX).contains(&count) {
-        return Err(Refusal::invalid(format!(
-            "items: has to be from 1 to {ITEMS_MAX} instances, got {count}"
-        )));
-    }
-    let mut seen = HashSet::with_capacity(count);
+    let request = ApplyRequest::take_in(call, &body)?;
+    let items: Vec<SinkItem<'_>> = request.items()?;
+    let deletions: Vec<SinkDeletion<'_>> = request.deletions()?;
+    let mut seen = HashSet::with_capacity(items.len() + deletions.len());
     let names = items
         .iter()
         .map(|item| (&item.space, &item.external_id))
