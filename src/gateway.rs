@@ -269,5 +269,6 @@ fn users(configuration: &Configuration) -> Users {
             Password::Verifier(verifier) => verifier.clone(),
         },
         identity: user.identity.clone(),
+        modes: user.modes,
     }))
 }

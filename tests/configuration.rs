@@ -187,6 +187,10 @@ fn what_cannot_work_is_refused_by_its_key() {
             "[transactions]\nspool_bytes_max = 20_000_000_000",
             "transactions.spool_bytes_max",
         ),
+        (
+            "[timeouts]\nstatement_s = 3_000_000",
+            "timeouts.statement_s",
+        ),
         ("[copy]\nbatch_rows = 2_000_000", "copy.batch_rows"),
         ("[copy]\nline_bytes_max = 0", "copy.line_bytes_max"),
         (

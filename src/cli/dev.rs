@@ -6,7 +6,7 @@
 
 use super::signals::Signals;
 use crate::cdf::{Credentials, Identity, Project, Secret};
-use crate::config::{Configuration, LogSettings, Password, User};
+use crate::config::{Configuration, LogSettings, Password, User, UserModes};
 use crate::emulator::{self, EmulatorHandle, EmulatorOptions};
 use crate::gateway::Gateway;
 use crate::telemetry;
@@ -129,6 +129,7 @@ fn configuration(arguments: &DevArguments, cdf_url: &str) -> Configuration {
         name: arguments.user.clone(),
         password: Password::Plain(Secret::new(arguments.password.clone())),
         identity: Arc::new(identity),
+        modes: UserModes::default(),
     }];
     configuration
 }

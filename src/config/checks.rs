@@ -24,6 +24,9 @@ const BATCH_ROWS_MAX: usize = 1_000_000;
 /// An empty store takes some pages, and a letter may hold a row of 5 MiB.
 const DEAD_LETTERS_BYTES_MIN: u64 = 16 << 20;
 
+/// PostgreSQL's settings of time are milliseconds in 31 bits.
+const SESSION_TIMEOUT_S_MAX: u64 = i32::MAX as u64 / 1000;
+
 /// More threads than this are a mistake.
 const THREADS_MAX: usize = 1024;
 
@@ -190,7 +193,25 @@ fn copy(tree: &Tree, findings: &mut Findings) {
 }
 
 fn timeouts(tree: &Tree, findings: &mut Findings) {
-    not_zero("timeouts.sign_in_s", tree.timeouts.sign_in_s, findings);
+    let timeouts = &tree.timeouts;
+    not_zero("timeouts.sign_in_s", timeouts.sign_in_s, findings);
+    for (key, value) in [
+        ("timeouts.idle_s", timeouts.idle_s),
+        (
+            "timeouts.idle_in_transaction_s",
+            timeouts.idle_in_transaction_s,
+        ),
+        ("timeouts.statement_s", timeouts.statement_s),
+        ("timeouts.transaction_s", timeouts.transaction_s),
+    ] {
+        if value > SESSION_TIMEOUT_S_MAX {
+            findings.note(
+                key,
+                "PostgreSQL's settings hold no longer time",
+                format!("Set it to {SESSION_TIMEOUT_S_MAX} or less; 0 is no bound"),
+            );
+        }
+    }
 }
 
 fn dead_letters(tree: &Tree, findings: &mut Findings) {

@@ -3,6 +3,7 @@
 //! Owns how the process listens and what it may hold. Promises a bound for everything that
 //! grows with load. Never holds users or CDF's side.
 
+use super::modes::{CopyMode, TransactionMode};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +74,8 @@ impl Default for MemorySettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransactionSettings {
+    /// When rows are sent, unless a user or a session says otherwise.
+    pub mode: TransactionMode,
     /// Bytes of one transaction in memory; past it rows go to disk, or fail with 53400.
     pub staged_bytes_max: usize,
     /// Bytes of all transactions together in memory; past it likewise.
@@ -89,6 +92,7 @@ pub struct TransactionSettings {
 impl Default for TransactionSettings {
     fn default() -> Self {
         TransactionSettings {
+            mode: TransactionMode::Staged,
             staged_bytes_max: 32 << 20,
             staged_bytes_max_total: 64 << 20,
             spool_directory: None,
@@ -102,6 +106,8 @@ impl Default for TransactionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CopySettings {
+    /// When rows are sent, unless a user or a session says otherwise.
+    pub mode: CopyMode,
     /// Rows per batch from a connection to a batcher.
     pub batch_rows: usize,
     /// Bytes per batch from a connection to a batcher.
@@ -113,6 +119,7 @@ pub struct CopySettings {
 impl Default for CopySettings {
     fn default() -> Self {
         CopySettings {
+            mode: CopyMode::Streaming,
             batch_rows: 10_000,
             batch_bytes: 1 << 20,
             line_bytes_max: 32 << 20,
@@ -126,8 +133,15 @@ impl Default for CopySettings {
 pub struct TimeoutSettings {
     /// From accept to the end of sign-in.
     pub sign_in_s: u64,
-    /// Between statements; 0: no bound.
+    /// Between statements outside of a transaction block; 0: no bound. This one and the next
+    /// three are what sessions start with: clients may set their own.
     pub idle_s: u64,
+    /// Between statements in a transaction block; 0: no bound.
+    pub idle_in_transaction_s: u64,
+    /// One statement; 0: no bound.
+    pub statement_s: u64,
+    /// One transaction; 0: no bound.
+    pub transaction_s: u64,
     /// After SIGTERM, for statements in flight.
     pub drain_s: u64,
     /// Without a turn of an event loop, before the process ends itself; 0: never.
@@ -139,6 +153,9 @@ impl Default for TimeoutSettings {
         TimeoutSettings {
             sign_in_s: 60,
             idle_s: 0,
+            idle_in_transaction_s: 0,
+            statement_s: 0,
+            transaction_s: 0,
             drain_s: 30,
             hang_s: 60,
         }

@@ -6,6 +6,7 @@
 use super::problem::Findings;
 use super::secret_source::{SecretSource, Surroundings};
 use super::tree::Tree;
+use super::{CopyMode, TransactionMode, UserModes};
 use crate::cdf::{Identity, Secret};
 use crate::wire::ScramVerifier;
 use serde::Deserialize;
@@ -26,6 +27,10 @@ pub(super) struct UserSettings {
     pub password_file: Option<PathBuf>,
     /// The `[cdf.<name>]` section to write with.
     pub cdf: String,
+    /// Instead of `transactions.mode`.
+    pub transaction: Option<TransactionMode>,
+    /// Instead of `copy.mode`.
+    pub copy: Option<CopyMode>,
 }
 
 /// How a user proves to be that user.
@@ -43,6 +48,7 @@ pub struct User {
     pub password: Password,
     /// Whose credentials the user's rows are sent with.
     pub identity: Arc<Identity>,
+    pub modes: UserModes,
 }
 
 impl UserSettings {
@@ -150,6 +156,10 @@ pub(super) fn resolve_users(
                 name: settings.name.clone(),
                 password,
                 identity: principal.identity(&settings.name),
+                modes: UserModes {
+                    transaction: settings.transaction,
+                    copy: settings.copy,
+                },
             });
         }
     }

@@ -35,7 +35,7 @@ pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVer
 pub use insert::{InsertProgress, InsertReader, InsertStatement};
 pub use query::{Query, QueryContext};
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};
-pub use settings::{SettingRow, Settings};
+pub use settings::{SessionTimeouts, SettingRow, Settings};
 pub use split::split_statements;
 pub use statement::{
     ColdStatement, CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,

@@ -2,8 +2,9 @@
 //!
 //! Owns the copy mode of the protocol. Promises that data is decoded as it comes, however it
 //! is cut into frames, and never gathered beyond a batch; that Sync and Flush within the data
-//! count for nothing; and that reading stops while there is no memory for rows. Never looks at
-//! the data itself: the decoder does.
+//! count for nothing; that reading stops while there is no memory for rows; and that a staged
+//! COPY sends nothing before it has read everything. Never looks at the data itself: the decoder
+//! does.
 
 use super::ending::Ending;
 use super::frame::{FrameHeader, HEADER_BYTES};
@@ -13,7 +14,7 @@ use super::open_batch::OpenBatch;
 use super::reply::{put, put_complete};
 use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
-use super::withheld::cancelled;
+use crate::config::CopyMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{CopyFormat, CopyStatement, OnError};
 use crate::telemetry::{ConnectionEnd, StatementKind};
@@ -48,7 +49,9 @@ impl Session {
         );
         self.flush_replies_within_query().await?;
         let mut bytes = 0;
+        self.copy_waits = self.settings.copy_mode() == CopyMode::Staged;
         let copied = self.copy_rows(&mut decoder, &mut batch, &mut bytes).await;
+        self.copy_waits = false;
         let rows = decoder.rows();
         self.gateway.count_received(copy.table, rows, bytes);
         copied?;
@@ -183,7 +186,7 @@ impl Session {
     async fn fill_or_cancel(&mut self) -> Result<(), Failure> {
         let received = tokio::select! {
             biased;
-            () = self.signals.interrupted() => return Err(cancelled().into()),
+            () = self.signals.interrupted() => return Err(self.signals.interruption().into()),
             received = self.transport.fill() => received?,
         };
         if received == 0 {

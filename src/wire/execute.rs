@@ -131,7 +131,7 @@ impl Session {
     ) -> Result<(), Box<Diagnostic>> {
         let statement = batch.statement;
         self.open_batch = Some(batch);
-        if self.must_wait() {
+        if self.transaction.stages() {
             self.hold().await?;
             let duration = started.elapsed();
             let outcome = StatementOutcome::Succeeded;

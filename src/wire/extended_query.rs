@@ -200,7 +200,7 @@ impl Session {
         let mut portal = self.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         let prepared = portal.prepared.clone();
         self.check_transaction(&prepared.statement)?;
-        self.signals.begin_statement();
+        self.begin_statement();
         let started = Instant::now();
         let result = match &prepared.statement {
             Statement::Query(query) => {

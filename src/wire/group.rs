@@ -53,6 +53,8 @@ pub(super) struct Group {
     pub(super) runs: Vec<Run>,
     pub(super) numberings: Vec<Numbering>,
     statements: usize,
+    /// Its statements were answered before it is delivered: an error has to say which it is of.
+    pub(super) is_answered: bool,
     /// No further statement joins the last run.
     is_sealed: bool,
     /// What the batches that are not sent take of memory.
@@ -267,6 +269,11 @@ impl Group {
     /// Whether some of its rows are acknowledged by the journal.
     pub(super) fn is_journaled(&self) -> bool {
         self.runs.iter().any(|run| run.ack == AckMode::Journaled)
+    }
+
+    /// Statements that write rows.
+    pub(super) fn statements(&self) -> usize {
+        self.statements
     }
 
     pub(super) fn is_empty(&self) -> bool {

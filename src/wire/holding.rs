@@ -1,6 +1,7 @@
 //! Rows that wait for more of their client before they may be sent.
 //!
-//! Owns the bounds of what waits: for COMMIT, for later statements of a Query. Promises that
+//! Owns the bounds of what waits: for COMMIT, for later statements of a Query, for the last line
+//! of a staged COPY. Promises that
 //! waiting rows never wait for memory: past the bound they go to disk, and where there is no room
 //! either, the statement fails, or what is not bound to wait is sent. Never sends anything itself.
 
@@ -11,9 +12,9 @@ use super::transaction::Transaction;
 use crate::diagnostic::{Diagnostic, SqlState};
 
 impl Session {
-    /// Whether rows must not be sent yet: their transaction block stages them.
+    /// Whether rows must not be sent yet: their transaction block stages them, or their COPY.
     pub(super) fn must_wait(&self) -> bool {
-        self.transaction.is_open()
+        self.transaction.stages() || self.copy_waits
     }
 
     /// Whether rows of a Query wait for its later statements, which may fail. Where there is no
@@ -32,7 +33,10 @@ impl Session {
         let settings = &self.gateway.settings.transactions;
         let budget = &self.gateway.staged;
         let (group, more_bytes): (&mut Group, usize) = match &mut self.transaction {
-            Transaction::Open(block) => (&mut block.group, block.savepoints_bytes),
+            Transaction::Open(block) if !block.is_streaming => {
+                (&mut block.group, block.savepoints_bytes)
+            }
+            Transaction::Open(block) => (&mut self.implicit, block.savepoints_bytes),
             Transaction::Idle | Transaction::Failed(_) => (&mut self.implicit, 0),
         };
         let bytes_max = settings.staged_bytes_max;

@@ -9,7 +9,6 @@ use super::group::Group;
 use super::ignoring::{Ignoring, notice_of, summary_of_refused};
 use super::reply::put_diagnostic;
 use super::session::{Failure, Session};
-use super::withheld::cancelled;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::Ticket;
 use crate::sql::{CopyStatement, LogVerbosity};
@@ -178,7 +177,7 @@ impl Session {
         }
         tokio::select! {
             biased;
-            () = self.signals.interrupted() => Err(cancelled().into()),
+            () = self.signals.interrupted() => Err(self.signals.interruption().into()),
             stored = store.add(letters) => stored.map_err(|error| Failure::from(Box::<Diagnostic>::from(error))),
         }
     }

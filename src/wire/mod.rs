@@ -19,6 +19,7 @@
 mod connection;
 pub mod copy;
 mod copy_in;
+mod deadlines;
 mod delivery;
 mod destination;
 mod encoding;
@@ -54,6 +55,7 @@ mod staged;
 mod staged_bytes;
 mod startup;
 mod startup_parameters;
+mod streaming;
 mod tls;
 mod transaction;
 mod transport;

@@ -27,8 +27,8 @@ impl Session {
     /// The group that rows belong to now.
     pub(super) fn group(&mut self) -> &mut Group {
         match &mut self.transaction {
-            Transaction::Open(block) => &mut block.group,
-            Transaction::Idle | Transaction::Failed(_) => &mut self.implicit,
+            Transaction::Open(block) if !block.is_streaming => &mut block.group,
+            _ => &mut self.implicit,
         }
     }
 

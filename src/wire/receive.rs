@@ -1,16 +1,17 @@
 //! Waiting for the client: headers, whole messages, and messages that are not kept.
 //!
 //! Owns every read of a session outside of COPY. Promises that replies which are due are sent
-//! before a wait, that an idle connection learns of a drain and of its time-out, and that a
+//! before a wait, that an idle connection learns of a drain and of its time-outs, and that a
 //! message which is skipped is never held. Never decodes a body.
 
+use super::deadlines::{silence, transaction_timeout};
 use super::ending::Ending;
 use super::frame::FrameHeader;
 use super::session::Session;
-use crate::diagnostic::{Diagnostic, SqlState};
+use super::transaction::Transaction;
 use crate::telemetry::ConnectionEnd;
 use bytes::Buf;
-use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 impl Session {
     /// Waits for the next header. The client may be told meanwhile that the gateway stops, if
@@ -33,23 +34,27 @@ impl Session {
         {
             self.flush_replies().await?;
         }
-        let idle_s = self.gateway.settings.timeouts.idle_s;
-        let is_idle = self.is_at_rest && self.transport.input.is_empty();
-        if is_idle {
+        if self.is_at_rest && self.transport.input.is_empty() {
             self.transport.rest();
         }
+        self.fill_in_time().await
+    }
+
+    /// Waits for more bytes of the client, as long as it may be silent and its transaction last.
+    async fn fill_in_time(&mut self) -> Result<(), Ending> {
+        let is_idle = self.is_at_rest && self.transport.input.is_empty();
+        let of_transaction = self.signals.deadlines.of_transaction();
+        let of_silence = self.silence_deadline();
+        let is_late = of_transaction.is_some_and(|deadline| deadline <= Instant::now());
         let received = tokio::select! {
             biased;
+            () = std::future::ready(()), if is_late => return Err(too_long()),
             received = self.transport.fill() => received?,
             () = self.signals.drained(), if is_idle => return Err(Ending::shutdown()),
-            () = tokio::time::sleep(Duration::from_secs(idle_s)), if is_idle && idle_s > 0 => {
-                return Err(Ending::with_words(
-                    ConnectionEnd::TimedOut,
-                    Box::new(Diagnostic::fatal(
-                        SqlState::IDLE_SESSION_TIMEOUT,
-                        "terminating connection due to idle-session timeout",
-                    )),
-                ));
+            () = passed(of_transaction) => return Err(too_long()),
+            () = passed(of_silence) => {
+                let is_in_block = !matches!(self.transaction, Transaction::Idle);
+                return Err(silence(is_in_block));
             }
         };
         if received == 0 {
@@ -58,12 +63,22 @@ impl Session {
         Ok(())
     }
 
+    /// When the client has been silent for too long.
+    fn silence_deadline(&self) -> Option<Instant> {
+        if !self.is_at_rest {
+            return None;
+        }
+        let timeout = match self.transaction {
+            Transaction::Idle => self.timeouts.idle,
+            Transaction::Open(_) | Transaction::Failed(_) => self.timeouts.idle_in_transaction,
+        };
+        Some(self.rests_since + timeout?)
+    }
+
     /// Waits until the whole message has come.
     pub(super) async fn receive(&mut self, header: FrameHeader) -> Result<(), Ending> {
         while self.transport.input.len() < header.total_bytes() {
-            if self.transport.fill().await? == 0 {
-                return Err(Ending::silent(ConnectionEnd::Vanished));
-            }
+            self.fill_in_time().await?;
         }
         Ok(())
     }
@@ -82,9 +97,20 @@ impl Session {
             if self.unread_bytes == 0 {
                 return Ok(());
             }
-            if self.transport.fill().await? == 0 {
-                return Err(Ending::silent(ConnectionEnd::Vanished));
-            }
+            self.fill_in_time().await?;
         }
     }
+}
+
+/// Waits for a deadline; for ever without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The transaction takes too long.
+fn too_long() -> Ending {
+    Ending::with_words(ConnectionEnd::TimedOut, transaction_timeout())
 }

@@ -21,16 +21,17 @@ use super::transaction::Transaction;
 use super::transport::Transport;
 use super::user::GatewayUser;
 use super::welcome::Welcomed;
-use super::withheld::{Withheld, with_counts};
+use super::withheld::{Withheld, with_counts, with_sentence};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
-use crate::sql::Settings;
+use crate::sql::{SessionTimeouts, Settings};
 use crate::telemetry::ConnectionEnd;
 use bytes::BytesMut;
 use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Replies are sent once there are so many, though the client did not ask for them yet.
 const REPLY_BYTES_MAX: usize = 64 << 10;
@@ -50,7 +51,9 @@ pub(super) enum Failure {
 
 impl From<Box<Diagnostic>> for Failure {
     fn from(diagnostic: Box<Diagnostic>) -> Self {
-        if diagnostic.severity == Severity::Fatal {
+        if diagnostic.sqlstate == SqlState::TRANSACTION_TIMEOUT {
+            Failure::Connection(Ending::with_words(ConnectionEnd::TimedOut, diagnostic))
+        } else if diagnostic.severity == Severity::Fatal {
             Failure::Connection(Ending::violation(diagnostic))
         } else {
             Failure::Statement(diagnostic)
@@ -110,6 +113,14 @@ pub(super) struct Session {
     pub(super) is_read_only: bool,
     /// When rows are acknowledged, if the session asks for something.
     pub(super) ack: Option<AckMode>,
+    /// How long things may take, by the settings.
+    pub(super) timeouts: SessionTimeouts,
+    /// The same as `started`, for a clock that nobody sets; from the first message on.
+    pub(super) began: Option<Instant>,
+    /// When the client was last told that it may go on.
+    pub(super) rests_since: Instant,
+    /// A staged COPY reads: its rows are not to be sent yet.
+    pub(super) copy_waits: bool,
     /// Settings changed since the client was last told.
     reports_are_due: bool,
     /// Bytes of a message's body that are to be dropped before the next message.
@@ -145,6 +156,7 @@ impl Session {
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
         let ack = settings.ack();
+        let timeouts = settings.timeouts();
         Session {
             gateway,
             transport,
@@ -168,6 +180,10 @@ impl Session {
             settings_may_roll_back: false,
             is_read_only,
             ack,
+            timeouts,
+            began: None,
+            rests_since: Instant::now(),
+            copy_waits: false,
             reports_are_due: false,
             unread_bytes: 0,
             is_skipping: false,
@@ -184,6 +200,10 @@ impl Session {
             () = signals.stopped() => Ending::shutdown(),
             ending = self.serve() => ending,
         };
+        if ending.why == ConnectionEnd::TimedOut && self.implicit.is_sent() {
+            // So that the last words can say what was written.
+            self.delivery.break_off(&self.implicit).await;
+        }
         let ending = self.abandon(ending);
         (self.transport, (ending, self.encoding))
     }
@@ -212,6 +232,9 @@ impl Session {
         self.receive(header).await?;
         let frame = header.split(&mut self.transport.input);
         self.is_at_rest = false;
+        if self.began.is_none() {
+            self.transaction_begins();
+        }
         match FrontendMessage::decode(frame) {
             Ok(message) => self.act(message).await,
             Err(diagnostic) if diagnostic.severity == Severity::Fatal => {
@@ -234,7 +257,7 @@ impl Session {
                 self.close(&target);
                 Ok(())
             }
-            FrontendMessage::Flush => match self.settle().await {
+            FrontendMessage::Flush => match self.settle_in_time().await {
                 Ok(()) => self.flush_replies().await.map_err(Failure::from),
                 failed => failed,
             },
@@ -265,7 +288,7 @@ impl Session {
     async fn sync(&mut self) -> Result<(), Ending> {
         if self.is_skipping {
             self.is_skipping = false;
-        } else if let Err(failure) = self.settle().await {
+        } else if let Err(failure) = self.settle_in_time().await {
             self.handle(failure, Protocol::Extended).await?;
             self.is_skipping = false;
         }
@@ -291,6 +314,7 @@ impl Session {
         protocol: Protocol,
     ) -> Result<(), Ending> {
         let diagnostic = self.discard_implicit(diagnostic, protocol).await;
+        let diagnostic = self.with_written(diagnostic);
         put_diagnostic(&mut self.replies, self.encoding, &diagnostic);
         self.transaction.fail();
         if std::mem::take(&mut self.settings_may_roll_back) {
@@ -307,6 +331,8 @@ impl Session {
             // Portals live as long as their transaction.
             self.portals.clear();
             self.started = None;
+            self.began = None;
+            self.signals.deadlines.set_transaction(None, None);
             if std::mem::take(&mut self.settings_may_roll_back) {
                 self.settings.commit();
                 self.settings_changed();
@@ -319,7 +345,39 @@ impl Session {
         }
         put_ready(&mut self.replies, self.transaction.status());
         self.is_at_rest = true;
+        self.rests_since = Instant::now();
         self.flush_replies().await
+    }
+
+    /// A transaction begins, implicit or not: its time runs from now.
+    pub(super) fn transaction_begins(&mut self) {
+        self.began = Some(Instant::now());
+        self.set_transaction_deadline();
+    }
+
+    fn set_transaction_deadline(&self) {
+        let timeout = self.timeouts.transaction;
+        self.signals.deadlines.set_transaction(self.began, timeout);
+    }
+
+    /// A statement starts: its time runs from now.
+    pub(super) fn begin_statement(&self) {
+        self.signals.begin_statement();
+        self.begin_wait();
+    }
+
+    /// What the client waits for now has the time of a statement.
+    pub(super) fn begin_wait(&self) {
+        self.signals
+            .deadlines
+            .set_statement(self.timeouts.statement);
+    }
+
+    /// Delivers what a pipeline has gathered, within the time of a statement: that of each Execute
+    /// has ended with it.
+    async fn settle_in_time(&mut self) -> Result<(), Failure> {
+        self.begin_wait();
+        self.settle().await
     }
 
     /// Takes over what the settings say now. Looking settings up is too dear for every row.
@@ -328,6 +386,9 @@ impl Session {
         self.encoding = self.settings.client_encoding().into();
         self.is_read_only = self.settings.read_only();
         self.ack = self.settings.ack();
+        self.timeouts = self.settings.timeouts();
+        self.set_transaction_deadline();
+        self.choose_transaction_mode();
         self.reports_are_due = true;
     }
 
@@ -371,7 +432,7 @@ impl Session {
         if self.replies.len() < bytes_max {
             return Ok(());
         }
-        if let Err(failure) = self.settle().await {
+        if let Err(failure) = self.settle_in_time().await {
             return self.handle(failure, Protocol::Extended).await;
         }
         self.flush_replies().await
@@ -379,10 +440,11 @@ impl Session {
 
     /// The connection is over: rows that nobody will ever confirm are not sent any more.
     fn abandon(&mut self, mut ending: Ending) -> Ending {
-        // Nothing of a transaction block was sent: it ends as by ROLLBACK.
+        // Nothing of what a transaction block stages was sent: it ends as by ROLLBACK.
         let staged = self.transaction.rows();
+        let written = self.transaction.written();
         let rows = self.implicit.rows();
-        if rows + staged == 0 {
+        if rows + staged == 0 && written.is_nothing() {
             return ending;
         }
         self.implicit.abort();
@@ -395,6 +457,7 @@ impl Session {
             accepted = verdicts.accepted,
             unknown = verdicts.unknown,
             staged,
+            written = written.accepted,
             "a connection ended within a statement or transaction: rows that were not sent to \
              CDF are dropped"
         );
@@ -402,6 +465,11 @@ impl Session {
             ending.last_words = ending
                 .last_words
                 .map(|last_words| with_counts(last_words, &verdicts));
+        }
+        if !written.is_nothing() {
+            ending.last_words = ending
+                .last_words
+                .map(|last_words| with_sentence(last_words, written.sentence("transaction")));
         }
         ending
     }

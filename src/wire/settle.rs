@@ -6,7 +6,7 @@
 
 use super::delivery::{Halt, verdicts};
 use super::session::{Failure, Protocol, Session};
-use super::withheld::{Withheld, cancelled, report, with_counts};
+use super::withheld::{Withheld, report, with_counts};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::StatementOutcome;
 
@@ -28,6 +28,7 @@ impl Session {
         self.stage_open_batch();
         let halt = self.delivery.send(&mut self.implicit, true).await.err();
         let (verdicts, is_cancelled) = self.delivery.settle(&mut self.implicit, halt).await;
+        self.note_written(&verdicts);
         let mut group = std::mem::take(&mut self.implicit);
         let withheld = std::mem::take(&mut self.withheld);
         if verdicts.is_settled && verdicts.accepted + verdicts.ignored == group.rows() {
@@ -67,11 +68,11 @@ impl Session {
             self.replies.truncate(offset);
         }
         let diagnostic = match verdicts.cause.clone() {
-            _ if is_cancelled => with_counts(cancelled(), &verdicts),
+            _ if is_cancelled => with_counts(self.signals.interruption(), &verdicts),
             Some(cause) => report(&group, &verdicts, cause),
             None => with_counts(without_verdict(), &verdicts),
         };
-        Err(Failure::Statement(diagnostic))
+        Err(Failure::from(diagnostic))
     }
 
     /// A statement failed: rows that were gathered with it and not sent are discarded. Returns
@@ -85,7 +86,9 @@ impl Session {
         self.open_batch = None;
         if self.implicit.is_sent() {
             self.delivery.break_off(&self.implicit).await;
-            diagnostic = with_counts(diagnostic, &verdicts(&self.implicit));
+            let verdicts = verdicts(&self.implicit);
+            self.note_written(&verdicts);
+            diagnostic = with_counts(diagnostic, &verdicts);
         }
         self.implicit = Default::default();
         let withheld = std::mem::take(&mut self.withheld);
@@ -107,12 +110,12 @@ impl Session {
     pub(super) async fn send_gathered(&mut self) -> Result<(), Failure> {
         match self.delivery.send(&mut self.implicit, false).await {
             Ok(()) => self.keep_refused().await,
-            Err(Halt::Cancelled) => Err(cancelled().into()),
+            Err(Halt::Cancelled) => Err(self.signals.interruption().into()),
             Err(Halt::Failed) => self.settle().await,
         }
     }
 
-    fn count(&self, replies: &[Withheld], outcome: StatementOutcome) {
+    pub(super) fn count(&self, replies: &[Withheld], outcome: StatementOutcome) {
         for reply in replies {
             let duration = reply.started.elapsed();
             self.gateway.statements.ended(reply.kind, outcome, duration);

@@ -1,10 +1,14 @@
-//! What a connection is told from outside: cancel, drain, stop.
+//! What breaks a connection's waits off: cancel, drain, stop, and its deadlines.
 //!
-//! Owns the three flags of one connection. Promises that waiting for a flag and reading it
-//! cannot miss a change. Lives on the connection's own thread: the actor sets, the loop reads.
+//! Owns the three flags of one connection that are set from outside. Promises that waiting for a
+//! flag and reading it cannot miss a change, and that whatever broke a statement off can be told.
+//! Lives on the connection's own thread: the actor sets, the loop reads.
 
+use super::deadlines::Deadlines;
+use crate::diagnostic::{Diagnostic, SqlState};
 use std::cell::Cell;
 use tokio::sync::Notify;
+use tokio::time::sleep_until;
 
 /// The flags of one connection.
 #[derive(Debug, Default)]
@@ -16,6 +20,7 @@ pub(super) struct Signals {
     /// End now.
     stop: Cell<bool>,
     changed: Notify,
+    pub(super) deadlines: Deadlines,
 }
 
 impl Signals {
@@ -45,7 +50,26 @@ impl Signals {
 
     /// Waits until the running statement is to be broken off.
     pub(super) async fn interrupted(&self) {
-        self.wait_for(|| self.cancel.get() || self.stop.get()).await;
+        let flagged = self.wait_for(|| self.cancel.get() || self.stop.get());
+        match self.deadlines.of_statement() {
+            None => flagged.await,
+            Some(deadline) => tokio::select! {
+                biased;
+                () = flagged => {}
+                () = sleep_until(deadline) => {}
+            },
+        }
+    }
+
+    /// What the client is told of a statement that was broken off.
+    pub(super) fn interruption(&self) -> Box<Diagnostic> {
+        match self.deadlines.passed() {
+            Some(passed) if !self.cancel.get() => passed,
+            _ => Box::new(Diagnostic::error(
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to user request",
+            )),
+        }
     }
 
     /// Waits until an idle connection is to end.

@@ -28,7 +28,7 @@ pub(super) enum QueryProgress {
 impl Session {
     /// Answers a Query.
     pub(super) async fn query(&mut self, text: Bytes) -> Result<(), super::ending::Ending> {
-        self.signals.begin_statement();
+        self.begin_statement();
         // Rows of a pipeline that was not synced come first.
         if let Err(failure) = self.settle().await {
             return self.handle(failure, Protocol::Extended).await;
@@ -96,6 +96,7 @@ impl Session {
         };
         self.check_transaction(&statement)?;
         let kind = kind_of(&statement);
+        self.begin_wait();
         let result = match statement.check_database(&self.database) {
             Err(error) => Err(error.into()),
             Ok(()) => match &statement {

@@ -5,8 +5,10 @@
 //! says how many were written. Never isolates anything from anyone.
 
 use super::group::{Group, Mark};
-use super::reply::{put_complete, put_diagnostic};
+use super::reply::put_complete;
 use super::session::{Failure, Session};
+use super::streaming::Written;
+use super::withheld::with_sentence;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Statement, TransactionCommand, TransactionModes};
 use pgwire::messages::response::TransactionStatus;
@@ -18,11 +20,18 @@ pub(super) struct Block {
     /// What the savepoints take of memory: there may be many.
     pub(super) savepoints_bytes: usize,
     modes: TransactionModes,
+    /// Rows are sent with their statements: the group stays empty.
+    pub(super) is_streaming: bool,
+    /// What a streaming block has sent.
+    pub(super) written: Written,
+    has_warned_of_savepoints: bool,
 }
 
 struct Savepoint {
     name: String,
     mark: Mark,
+    /// What had been sent when it was made.
+    written: Written,
 }
 
 /// What a savepoint costs beside its name.
@@ -61,9 +70,14 @@ impl Transaction {
         }
     }
 
-    /// Whether rows are staged instead of sent.
+    /// Whether statements belong to a block that goes on.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Transaction::Open(_))
+    }
+
+    /// Whether rows are staged instead of sent.
+    pub(super) fn stages(&self) -> bool {
+        matches!(self, Transaction::Open(block) if !block.is_streaming)
     }
 
     /// A statement has failed. Rows that no savepoint can bring back are dropped.
@@ -79,7 +93,13 @@ impl Transaction {
         };
     }
 
-    /// Rows of the block.
+    /// Rows that a streaming block has sent.
+    pub(super) fn written(&self) -> Written {
+        self.block()
+            .map_or(Written::default(), |block| block.written)
+    }
+
+    /// Rows of the block that are staged.
     pub(super) fn rows(&self) -> u64 {
         self.block().map_or(0, |block| block.group.rows())
     }
@@ -138,12 +158,12 @@ impl Session {
             TransactionCommand::Commit { chain } => {
                 if matches!(self.transaction, Transaction::Failed(_)) {
                     tag = "ROLLBACK";
-                    self.roll_back(*chain)?;
+                    self.roll_back(*chain).await?;
                 } else {
                     self.commit(*chain).await?;
                 }
             }
-            TransactionCommand::Rollback { chain } => self.roll_back(*chain)?,
+            TransactionCommand::Rollback { chain } => self.roll_back(*chain).await?,
             TransactionCommand::Savepoint(name) => self.savepoint(name).await?,
             TransactionCommand::Release(name) => self.release(name)?,
             TransactionCommand::RollbackTo(name) => self.roll_back_to(name).await?,
@@ -165,10 +185,14 @@ impl Session {
             // What is under way can no longer be part of the block.
             self.settle().await?;
         }
-        self.stage_open_batch();
         // Statements before BEGIN in the same pipeline or Query belong to the block.
-        let group = std::mem::take(&mut self.implicit);
-        self.withheld.clear();
+        let group = if self.wants_streaming() {
+            Group::default()
+        } else {
+            self.stage_open_batch();
+            self.withheld.clear();
+            std::mem::take(&mut self.implicit)
+        };
         self.open_block(group, modes);
         Ok(())
     }
@@ -180,24 +204,42 @@ impl Session {
             savepoints: Vec::new(),
             savepoints_bytes: 0,
             modes,
+            is_streaming: self.wants_streaming(),
+            written: Written::default(),
+            has_warned_of_savepoints: false,
         }));
     }
 
     /// Delivers the rows of the block, in the order of its statements.
     async fn commit(&mut self, chain: bool) -> Result<(), Failure> {
         self.stage_open_batch();
+        let last = if self.transaction.stages() {
+            Ok(())
+        } else {
+            // The last statements of a streaming block, or of a pipeline without one.
+            self.settle().await
+        };
+        let written = self.transaction.written();
         let block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Open(block) => block,
             Transaction::Idle | Transaction::Failed(_) => {
-                return self.end_without_block(chain).await;
+                last?;
+                return self.end_without_block(chain);
             }
         };
         let Block { group, modes, .. } = *block;
         // From here on the rows are like those of one big statement outside a block.
         self.implicit = group;
-        let delivered = self.settle().await;
-        self.portals.clear();
-        self.started = None;
+        self.implicit.is_answered = true;
+        let delivered = match last {
+            Ok(()) => self.settle().await,
+            Err(Failure::Statement(diagnostic)) if !written.is_nothing() => {
+                let written = written.sentence("transaction");
+                Err(Failure::Statement(with_sentence(diagnostic, written)))
+            }
+            failed => failed,
+        };
+        self.end_transaction();
         match delivered {
             Ok(()) => {
                 self.settings.commit();
@@ -215,9 +257,9 @@ impl Session {
     }
 
     /// COMMIT where no block is open: ends the implicit transaction.
-    async fn end_without_block(&mut self, chain: bool) -> Result<(), Failure> {
+    fn end_without_block(&mut self, chain: bool) -> Result<(), Failure> {
         no_chain(chain, "COMMIT")?;
-        self.settle().await?;
+        self.transaction_begins();
         self.warn(
             SqlState::NO_ACTIVE_SQL_TRANSACTION,
             "there is no transaction in progress",
@@ -226,22 +268,34 @@ impl Session {
     }
 
     /// Discards the rows of the block.
-    fn roll_back(&mut self, chain: bool) -> Result<(), Failure> {
+    async fn roll_back(&mut self, chain: bool) -> Result<(), Failure> {
+        if matches!(self.transaction, Transaction::Idle) {
+            no_chain(chain, "ROLLBACK")?;
+        }
+        // Rows of a streaming block, or of statements before in the same pipeline or Query.
+        let sent = self.give_up().await;
+        let written = self.transaction.written();
         let modes = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Idle => {
-                no_chain(chain, "ROLLBACK")?;
-                self.warn(
+                if std::mem::take(&mut self.settings_may_roll_back) {
+                    self.settings.rollback();
+                }
+                self.transaction_begins();
+                let mut warning = Diagnostic::warning(
                     SqlState::NO_ACTIVE_SQL_TRANSACTION,
                     "there is no transaction in progress",
                 );
+                if !sent.is_nothing() {
+                    warning = warning.with_detail(sent.sentence("statements before"));
+                }
+                self.warn_with(warning);
                 return Ok(());
             }
             Transaction::Open(block) | Transaction::Failed(block) => block.modes,
         };
-        self.open_batch = None;
+        self.warn_of_written(written);
         self.settings.rollback();
-        self.portals.clear();
-        self.started = None;
+        self.end_transaction();
         if chain {
             self.open_block(Group::default(), modes);
         }
@@ -250,15 +304,24 @@ impl Session {
 
     async fn savepoint(&mut self, name: &str) -> Result<(), Failure> {
         self.stage_open_batch();
+        if matches!(&self.transaction, Transaction::Open(block) if block.is_streaming) {
+            // What comes before a savepoint is not what comes after it.
+            self.settle().await?;
+        }
         let Transaction::Open(block) = &mut self.transaction else {
             return Err(only_in_block("SAVEPOINT").into());
         };
         let mark = block.group.mark();
+        let written = block.written;
         block.keep(Savepoint {
             name: name.to_owned(),
             mark,
+            written,
         });
         self.settings.savepoint();
+        if block.is_streaming && !std::mem::replace(&mut block.has_warned_of_savepoints, true) {
+            self.warn_of_savepoint();
+        }
         self.hold().await.map_err(Failure::from)
     }
 
@@ -273,6 +336,9 @@ impl Session {
     }
 
     async fn roll_back_to(&mut self, name: &str) -> Result<(), Failure> {
+        if matches!(&self.transaction, Transaction::Open(block) if block.is_streaming) {
+            self.give_up().await;
+        }
         let mut block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Open(block) | Transaction::Failed(block) => block,
             Transaction::Idle => return Err(only_in_block("ROLLBACK TO SAVEPOINT").into()),
@@ -287,15 +353,23 @@ impl Session {
         block.forget_from(index + 1);
         self.open_batch = None;
         block.group.truncate(block.savepoints[index].mark);
+        self.warn_of_written_since(block.written, block.savepoints[index].written);
+        block.savepoints[index].written = block.written;
         self.settings.rollback_to(index);
         self.transaction = Transaction::Open(block);
         // Less than before, but for a failure before it.
         self.hold().await.map_err(Failure::from)
     }
 
+    /// What belonged to the transaction goes with it, and the next one begins.
+    fn end_transaction(&mut self) {
+        self.portals.clear();
+        self.started = None;
+        self.transaction_begins();
+    }
+
     fn warn(&mut self, sqlstate: SqlState, message: &str) {
-        let warning = Diagnostic::warning(sqlstate, message);
-        put_diagnostic(&mut self.replies, self.encoding, &warning);
+        self.warn_with(Diagnostic::warning(sqlstate, message));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::ScramVerifier;
 use crate::cdf::Identity;
+use crate::config::UserModes;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct GatewayUser {
     pub name: String,
     pub scram: ScramVerifier,
     pub identity: Arc<Identity>,
+    /// What the user's sessions start with, where it differs from everybody's.
+    pub modes: UserModes,
 }
 
 /// Every user, by name. Cheap to clone.

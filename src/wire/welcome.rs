@@ -69,11 +69,14 @@ pub(super) async fn welcome(
         .sign_in(transport, &request.user, bytes_max, &gateway.connections)
         .await?;
     request.check_database().map_err(fatal)?;
+    let defaults = session_defaults(gateway, &user);
+    let defaults = defaults.iter().map(|(name, value)| (*name, value.as_str()));
     let parameters = request
         .settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut settings = Settings::new(&request.user, parameters).map_err(fatal)?;
+    // What the client asks for comes last, and wins.
+    let mut settings = Settings::new(&request.user, defaults.chain(parameters)).map_err(fatal)?;
     let output = &mut transport.output;
     let encoding = ClientEncoding::from(settings.client_encoding());
     for (name, value) in settings.take_reports() {
@@ -95,4 +98,24 @@ pub(super) async fn welcome(
         settings,
         process_id,
     })
+}
+
+/// What the configuration says about the sessions of `user`, as settings.
+fn session_defaults(gateway: &Gateway, user: &GatewayUser) -> Vec<(&'static str, String)> {
+    let settings = &gateway.settings;
+    let timeouts = &settings.timeouts;
+    let transaction = user.modes.transaction.unwrap_or(settings.transactions.mode);
+    let copy = user.modes.copy.unwrap_or(settings.copy.mode);
+    let seconds = |value: u64| format!("{value}s");
+    vec![
+        ("penstock.transaction", transaction.name().to_owned()),
+        ("penstock.copy", copy.name().to_owned()),
+        ("idle_session_timeout", seconds(timeouts.idle_s)),
+        (
+            "idle_in_transaction_session_timeout",
+            seconds(timeouts.idle_in_transaction_s),
+        ),
+        ("statement_timeout", seconds(timeouts.statement_s)),
+        ("transaction_timeout", seconds(timeouts.transaction_s)),
+    ]
 }

@@ -6,7 +6,7 @@
 
 use super::delivery::{FirstError, Verdicts};
 use super::group::{Group, RunKind};
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 use crate::telemetry::StatementKind;
 use std::time::Instant;
 
@@ -22,14 +22,6 @@ pub(super) struct Withheld {
     pub(super) started: Instant,
 }
 
-/// The error of a statement that the client cancelled.
-pub(super) fn cancelled() -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(
-        SqlState::QUERY_CANCELED,
-        "canceling statement due to user request",
-    ))
-}
-
 /// The error of rows that failed, with where and how many.
 pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> Box<Diagnostic> {
     let mut diagnostic = Box::new(cause.diagnostic);
@@ -38,7 +30,12 @@ pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> B
             RunKind::Insert => "INSERT INTO",
             RunKind::Copy => "COPY",
         };
-        let place = format!("{statement} {}, row {}", run.table.name, cause.origin.row);
+        let mut place = format!("{statement} {}, row {}", run.table.name, cause.origin.row);
+        let statements = group.statements();
+        if group.is_answered && statements > 1 {
+            let number = cause.origin.statement + 1;
+            place.push_str(&format!(" (statement {number} of {statements} with rows)"));
+        }
         diagnostic.context = Some(match diagnostic.context.take() {
             Some(context) => format!("{context}\n{place}"),
             None => place,
@@ -51,11 +48,15 @@ pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> B
 }
 
 /// Adds to the detail how many rows are where.
-pub(super) fn with_counts(mut diagnostic: Box<Diagnostic>, verdicts: &Verdicts) -> Box<Diagnostic> {
-    let counts = counts(verdicts);
+pub(super) fn with_counts(diagnostic: Box<Diagnostic>, verdicts: &Verdicts) -> Box<Diagnostic> {
+    with_sentence(diagnostic, counts(verdicts))
+}
+
+/// Adds a sentence to the detail.
+pub(super) fn with_sentence(mut diagnostic: Box<Diagnostic>, sentence: String) -> Box<Diagnostic> {
     diagnostic.detail = Some(match diagnostic.detail.take() {
-        Some(detail) => format!("{detail}\n{counts}"),
-        None => counts,
+        Some(detail) => format!("{detail}\n{sentence}"),
+        None => sentence,
     });
     diagnostic
 }
@@ -97,6 +98,7 @@ fn counts(verdicts: &Verdicts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::SqlState;
 
     #[test]
     fn the_detail_says_how_many_rows_are_where() {
@@ -106,7 +108,8 @@ mod tests {
             unsent: 2,
             ..Verdicts::default()
         };
-        let diagnostic = with_counts(cancelled(), &verdicts);
+        let cancelled = Diagnostic::error(SqlState::QUERY_CANCELED, "cancelled");
+        let diagnostic = with_counts(Box::new(cancelled), &verdicts);
         assert_eq!(
             diagnostic.detail.as_deref(),
             Some("7 of 10 rows are in CDF, 1 was refused, 2 were not sent.")

@@ -2,7 +2,7 @@
 
 use crate::pipeline::Pipeline;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
-use penstock::config::ListenSettings;
+use penstock::config::{ListenSettings, UserModes};
 use penstock::pipeline::MemoryBudget;
 use penstock::wire::{GatewayUser, ScramVerifier, TlsIdentity, Users, WireSettings, start};
 use std::net::SocketAddr;
@@ -104,5 +104,6 @@ fn user() -> GatewayUser {
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
         }),
+        modes: UserModes::default(),
     }
 }

@@ -19,5 +19,7 @@ mod sign_in;
 mod simple;
 mod spool;
 mod startup;
+mod streaming;
+mod timeouts;
 mod tokio_postgres_client;
 mod transactions;

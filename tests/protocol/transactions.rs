@@ -135,6 +135,10 @@ fn a_commit_that_fails_says_how_many_rows_were_written_and_ends_the_transaction(
         "2 of 3 rows are in CDF, 1 was refused."
     );
     assert_eq!(
+        client.fields[&'W'],
+        "INSERT INTO double_datapoints, row 1 (statement 2 of 3 with rows)"
+    );
+    assert_eq!(
         client.query("rollback"),
         ["warning 25P01", "Complete ROLLBACK", "Ready I"]
     );

@@ -159,8 +159,14 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         "No effect: doubles are shown exactly.",
     ),
     switch("geqo", "on", "No effect: there is no planner."),
-    milliseconds("idle_in_transaction_session_timeout", "No effect yet."),
-    milliseconds("idle_session_timeout", "No effect yet."),
+    milliseconds(
+        "idle_in_transaction_session_timeout",
+        "How long a client may be silent in a transaction block.",
+    ),
+    milliseconds(
+        "idle_session_timeout",
+        "How long a client may be silent outside of one.",
+    ),
     reported(fact("in_hot_standby", "off", "Never a standby.")),
     reported(fact(
         "integer_datetimes",
@@ -202,6 +208,18 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         Kind::Enum(&["default", "delivered", "journaled"]),
         "default",
         "When rows are acknowledged: delivered, journaled, or as the table is configured.",
+    ),
+    setting(
+        "penstock.copy",
+        Kind::Enum(&["streaming", "staged"]),
+        "streaming",
+        "When rows of a COPY are sent: streaming, while it reads; staged, after the last line.",
+    ),
+    setting(
+        "penstock.transaction",
+        Kind::Enum(&["staged", "streaming"]),
+        "staged",
+        "When rows of a transaction are sent: staged, at COMMIT; streaming, with their statements.",
     ),
     fact(
         "penstock.version",
@@ -270,7 +288,7 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
             "Backslashes are ordinary in '' constants.",
         )
     }),
-    milliseconds("statement_timeout", "No effect yet."),
+    milliseconds("statement_timeout", "How long a statement may take."),
     switch("synchronize_seqscans", "on", "No effect."),
     setting(
         "synchronous_commit",
@@ -317,7 +335,7 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         "off",
         "Whether the transaction may write.",
     ),
-    milliseconds("transaction_timeout", "No effect yet."),
+    milliseconds("transaction_timeout", "How long a transaction may take."),
     setting("vacuum_cost_delay", TIMEOUT, "0", "No effect."),
     setting("work_mem", MEMORY, "4MB", "No effect."),
     setting(

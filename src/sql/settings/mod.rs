@@ -14,14 +14,17 @@ mod scopes;
 #[cfg(test)]
 mod tests;
 mod time_zone;
+mod timeouts;
 
 pub(crate) use definition::parse_bool;
 pub(crate) use encoding::client_encoding;
+pub use timeouts::SessionTimeouts;
+
 pub(crate) use time_zone::{interval_seconds, posix as posix_time_zone};
 
 use super::CopyEncoding;
 use super::session_command::SetScope;
-use crate::config::AckMode;
+use crate::config::{AckMode, CopyMode, TransactionMode};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::DateOrder;
 use definition::{Change, Definition, Kind};
@@ -231,6 +234,22 @@ impl Settings {
             "delivered" => Some(AckMode::Delivered),
             "journaled" => Some(AckMode::Journaled),
             _ => None,
+        }
+    }
+
+    /// When rows of transactions are to be sent.
+    pub fn transaction_mode(&self) -> TransactionMode {
+        match self.known("penstock.transaction") {
+            "streaming" => TransactionMode::Streaming,
+            _ => TransactionMode::Staged,
+        }
+    }
+
+    /// When rows of a COPY are to be sent.
+    pub fn copy_mode(&self) -> CopyMode {
+        match self.known("penstock.copy") {
+            "staged" => CopyMode::Staged,
+            _ => CopyMode::Streaming,
         }
     }
 

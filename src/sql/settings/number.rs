@@ -114,6 +114,19 @@ fn show_integer(value: i64, units: &[(&str, f64)], base: f64) -> String {
     value.to_string()
 }
 
+/// The milliseconds of a time as SHOW prints it; 0 for what SHOW does not print.
+pub(super) fn milliseconds(shown: &str) -> u64 {
+    let unit_start = shown
+        .find(|character: char| character.is_ascii_alphabetic())
+        .unwrap_or(shown.len());
+    let (digits, unit_name) = shown.split_at(unit_start);
+    let size = TIME_UNITS
+        .iter()
+        .find(|(name, _)| *name == unit_name)
+        .map_or(1, |(_, size)| *size as u64);
+    digits.parse::<u64>().map_or(0, |count| count * size)
+}
+
 /// # Errors
 /// 22023 for what is no number or out of range.
 pub(super) fn canonical_real(

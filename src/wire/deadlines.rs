@@ -1,0 +1,88 @@
+//! When a session has waited long enough: its time-outs as moments.
+//!
+//! Owns the deadlines of what runs now: of a statement, of a transaction, of silence. Promises
+//! PostgreSQL's names, messages and SQLSTATEs for each. Never waits itself.
+
+use super::ending::Ending;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::telemetry::ConnectionEnd;
+use std::cell::Cell;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The deadlines of one session; `None`: none.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    statement: Cell<Option<Instant>>,
+    transaction: Cell<Option<Instant>>,
+}
+
+impl Deadlines {
+    /// The running statement may take so long from now.
+    pub(super) fn set_statement(&self, timeout: Option<Duration>) {
+        self.statement
+            .set(timeout.map(|timeout| Instant::now() + timeout));
+    }
+
+    /// A transaction that began at `began` may take so long.
+    pub(super) fn set_transaction(&self, began: Option<Instant>, timeout: Option<Duration>) {
+        let deadline = began.zip(timeout).map(|(began, timeout)| began + timeout);
+        self.transaction.set(deadline);
+    }
+
+    /// When the statement that runs now must be broken off.
+    pub(super) fn of_statement(&self) -> Option<Instant> {
+        match (self.statement.get(), self.transaction.get()) {
+            (Some(statement), Some(transaction)) => Some(statement.min(transaction)),
+            (statement, transaction) => statement.or(transaction),
+        }
+    }
+
+    /// When the transaction must be over.
+    pub(super) fn of_transaction(&self) -> Option<Instant> {
+        self.transaction.get()
+    }
+
+    /// What is told of the deadline that has passed, the transaction's first; `None`: none has.
+    pub(super) fn passed(&self) -> Option<Box<Diagnostic>> {
+        let now = Instant::now();
+        let has_passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if has_passed(self.transaction.get()) {
+            Some(transaction_timeout())
+        } else if has_passed(self.statement.get()) {
+            Some(Box::new(Diagnostic::error(
+                SqlState::QUERY_CANCELED,
+                "canceling statement due to statement timeout",
+            )))
+        } else {
+            None
+        }
+    }
+}
+
+/// FATAL: the transaction takes too long.
+pub(super) fn transaction_timeout() -> Box<Diagnostic> {
+    Box::new(Diagnostic::fatal(
+        SqlState::TRANSACTION_TIMEOUT,
+        "terminating connection due to transaction timeout",
+    ))
+}
+
+/// The client has been silent for too long, in a transaction block or outside.
+pub(super) fn silence(is_in_block: bool) -> Ending {
+    let (sqlstate, message) = if is_in_block {
+        (
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            "terminating connection due to idle-in-transaction timeout",
+        )
+    } else {
+        (
+            SqlState::IDLE_SESSION_TIMEOUT,
+            "terminating connection due to idle-session timeout",
+        )
+    };
+    Ending::with_words(
+        ConnectionEnd::TimedOut,
+        Box::new(Diagnostic::fatal(sqlstate, message)),
+    )
+}
