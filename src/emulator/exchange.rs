@@ -9,6 +9,7 @@ use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
 use super::connection::ResetSwitch;
 use super::fault::{FaultKind, FaultRule};
+use super::objects::ObjectOperation;
 use super::query::Query;
 use super::request_log::Entry;
 use super::route::{self, Operation, PathNames};
@@ -61,7 +62,7 @@ impl Exchange {
         let mut in_flight = None;
         let open = [
             Operation::TokenIssue,
-            Operation::FilesUpload,
+            Operation::Objects(ObjectOperation::FilesUpload),
             Operation::Unknown,
         ];
         if !open.contains(&operation) {

@@ -6,7 +6,7 @@
 
 use super::answer::Refusal;
 use super::data_modeling::{self, DataModelingOperation};
-use super::objects::{ObjectKind, Verb};
+use super::objects::{self, ObjectOperation};
 use super::query::percent_decode;
 use super::units::{self, UnitOperation};
 use axum::http::Method;
@@ -27,10 +27,7 @@ pub enum Operation {
     DatapointsLatest,
     DatapointsDelete,
     /// A call on assets, events and their kind.
-    Object(ObjectKind, Verb),
-    FilesUpload,
-    ExtractionPipelineRunsCreate,
-    ExtractionPipelineRunsList,
+    Objects(ObjectOperation),
     RawDatabasesCreate,
     RawDatabasesList,
     RawDatabasesDelete,
@@ -64,10 +61,7 @@ impl Operation {
             Self::DatapointsList => "datapoints.list",
             Self::DatapointsLatest => "datapoints.latest",
             Self::DatapointsDelete => "datapoints.delete",
-            Self::Object(kind, verb) => kind.operation_name(verb),
-            Self::FilesUpload => "files.upload",
-            Self::ExtractionPipelineRunsCreate => "extraction_pipeline_runs.create",
-            Self::ExtractionPipelineRunsList => "extraction_pipeline_runs.list",
+            Self::Objects(operation) => operation.name(),
             Self::RawDatabasesCreate => "raw.databases.create",
             Self::RawDatabasesList => "raw.databases.list",
             Self::RawDatabasesDelete => "raw.databases.delete",
@@ -115,7 +109,7 @@ pub fn resolve(method: &Method, path: &str) -> Result<(Operation, PathNames), Re
         ["upload", project, id] if *method == Method::PUT => {
             names.project = percent_decode(project)?;
             names.key = percent_decode(id)?;
-            Operation::FilesUpload
+            Operation::Objects(ObjectOperation::FilesUpload)
         }
         ["api", "v1", "projects", project, rest @ ..] => {
             names.project = percent_decode(project)?;
@@ -161,53 +155,8 @@ fn in_project(
         }
         ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
         ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
-        ["extpipes", "runs"] => pick(
-            method,
-            path,
-            Some(O::ExtractionPipelineRunsList),
-            Some(O::ExtractionPipelineRunsCreate),
-        ),
-        ["extpipes", "runs", "list"] => {
-            pick(method, path, None, Some(O::ExtractionPipelineRunsList))
-        }
-        [segment, rest @ ..] => match ObjectKind::from_path(segment) {
-            Some(kind) => on_objects(method, path, kind, rest, names),
-            None => Err(unknown_path(path)),
-        },
-        [] => Err(unknown_path(path)),
+        _ => objects::resolve(method, path, rest, names).map(O::Objects),
     }
-}
-
-fn on_objects(
-    method: &Method,
-    path: &str,
-    kind: ObjectKind,
-    rest: &[&str],
-    names: &mut PathNames,
-) -> Result<Operation, Refusal> {
-    let served = |verb| {
-        let verbs = kind.schema().verbs;
-        verbs
-            .contains(&verb)
-            .then_some(Operation::Object(kind, verb))
-    };
-    let (get, post) = match rest {
-        [] => (served(Verb::List), served(Verb::Create)),
-        ["list"] => (None, served(Verb::List)),
-        ["byids"] => (None, served(Verb::ByIds)),
-        ["update"] => (None, served(Verb::Update)),
-        ["delete"] => (None, served(Verb::Delete)),
-        ["aggregate"] => (None, served(Verb::Aggregate)),
-        [id] => {
-            names.key = percent_decode(id)?;
-            (served(Verb::Get), None)
-        }
-        _ => (None, None),
-    };
-    if get.is_none() && post.is_none() {
-        return Err(unknown_path(path));
-    }
-    pick(method, path, get, post)
 }
 
 fn in_raw_database(

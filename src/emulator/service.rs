@@ -9,6 +9,7 @@ use super::body::{self, BodyFault};
 use super::call::Call;
 use super::connection::ResetSwitch;
 use super::exchange::Exchange;
+use super::objects::ObjectOperation;
 use super::route::Operation;
 use super::state::Emulator;
 use super::{admin, data_modeling, datapoints, objects, raw, time_series, units};
@@ -61,7 +62,8 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     match call.content_type {
         "" | "application/json" => {}
         "application/protobuf" if takes_protobuf => {}
-        _ if call.asker.operation == O::FilesUpload => {}
+        // The content of a file has the type that the file says.
+        _ if call.asker.operation == O::Objects(ObjectOperation::FilesUpload) => {}
         other => {
             return Err(Refusal::UnsupportedMedia(format!(
                 "Content-Type '{other}' is not supported here"
@@ -79,10 +81,7 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         O::DatapointsList => datapoints::list(call),
         O::DatapointsLatest => datapoints::latest(call),
         O::DatapointsDelete => datapoints::delete(call),
-        O::Object(kind, verb) => objects::serve(call, kind, verb),
-        O::FilesUpload => objects::upload_file(call),
-        O::ExtractionPipelineRunsCreate => objects::create_run(call),
-        O::ExtractionPipelineRunsList => objects::list_runs(call),
+        O::Objects(operation) => objects::serve(call, operation),
         O::RawDatabasesCreate => raw::create_databases(call),
         O::RawDatabasesList => raw::list_databases(call),
         O::RawDatabasesDelete => raw::delete_databases(call),

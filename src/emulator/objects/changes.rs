@@ -8,7 +8,8 @@ use super::check::{Found, check_fields, check_text, check_value};
 use super::kind::ObjectKind;
 use super::operation::{Operation, malformed};
 use super::references::{check_found, unknown};
-use super::schema::{Field, Fields, Schema, Updating};
+use super::schema::{Field, Fields, Rule, Schema, Updating};
+use super::sequences::{ColumnMoves, change_columns};
 use super::shown::Shown;
 use super::store::{Index, Object};
 use super::{ITEMS_MAX, answers, assets};
@@ -107,6 +108,11 @@ pub fn read_fields(schema: &Schema, item: &RawValue) -> Result<Fields, Refusal> 
 pub fn count(call: &mut Call<'_>, items: &[&RawValue]) -> Result<(), Refusal> {
     call.tally.items = items.len() as u64;
     call.consume(call.tally.items, 0)?;
+    sum_up(call, items)
+}
+
+/// Sums up the items of a write.
+pub fn sum_up(call: &mut Call<'_>, items: &[&RawValue]) -> Result<(), Refusal> {
     for item in items {
         let hash =
             checksum::object(item.get()).map_err(|error| json::refusal(&error.to_string()))?;
@@ -184,16 +190,23 @@ pub fn update(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
     }
     check_found(call.project, &found)?;
     let mut index = call.project.objects.of(schema.kind).write();
-    let objects = changed(schema, &index, wanted)?;
-    Ok(store(schema, &mut index, objects, 200))
+    let (objects, moves) = changed(schema, &index, wanted)?;
+    let answer = store(schema, &mut index, objects, 200);
+    call.project.objects.sequence_rows.follow(moves);
+    Ok(answer)
 }
 
-/// The objects as they are to be, checked.
-fn changed(schema: &Schema, index: &Index, wanted: Vec<Wanted>) -> Result<Vec<Object>, Refusal> {
+/// The objects as they are to be, checked, and what becomes of the columns of sequences.
+fn changed(
+    schema: &Schema,
+    index: &Index,
+    wanted: Vec<Wanted>,
+) -> Result<(Vec<Object>, Vec<ColumnMoves>), Refusal> {
     let references: Vec<&Reference> = wanted.iter().map(|wanted| &wanted.reference).collect();
     find_distinct(schema, index, &references, false)?;
     let now_ms = clock::now_ms();
     let mut objects = Vec::with_capacity(wanted.len());
+    let mut moves = Vec::new();
     for Wanted {
         reference,
         operations,
@@ -204,7 +217,11 @@ fn changed(schema: &Schema, index: &Index, wanted: Vec<Wanted>) -> Result<Vec<Ob
         };
         let mut object = Object::clone(stored);
         for (field, operation) in operations {
-            operation.apply(field, &mut object.fields)?;
+            if let Rule::Columns = field.rule {
+                moves.push(change_columns(&mut object, operation)?);
+            } else {
+                operation.apply(field, &mut object.fields)?;
+            }
         }
         object.last_updated_ms = now_ms;
         objects.push(object);
@@ -216,7 +233,7 @@ fn changed(schema: &Schema, index: &Index, wanted: Vec<Wanted>) -> Result<Vec<Ob
         check_fields(schema, &object.fields, &mut Found::default())?;
     }
     index.check_names(schema.plural, &objects)?;
-    Ok(objects)
+    Ok((objects, moves))
 }
 
 /// The ids behind references, in their order. Unknown ones are a 400 with `missing`, or

@@ -6,6 +6,7 @@
 //! references that it finds. It looks nothing up.
 
 use super::schema::{Field, Fields, Rule, Schema, Target};
+use super::sequences::check_columns;
 use crate::emulator::answer::Refusal;
 use crate::emulator::json;
 use crate::emulator::metadata::Measure;
@@ -162,7 +163,12 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<bool, D::Error> {
-        if let Rule::Structure(check) = self.field.rule {
+        let structure = match self.field.rule {
+            Rule::Structure(check) => Some(check),
+            Rule::Columns => Some(check_columns as fn(&Value) -> Result<(), Refusal>),
+            _ => None,
+        };
+        if let Some(check) = structure {
             let value = Value::deserialize(value)?;
             let present = !value.is_null();
             if present && let Err(refusal) = check(&value) {
@@ -200,7 +206,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
             Rule::Metadata(_) => "an object of strings",
             Rule::Labels { .. } => "a list of labels",
             Rule::Ids { .. } => "a list of ids",
-            Rule::Structure(_) => "an object or a list",
+            Rule::Structure(_) | Rule::Columns => "an object or a list",
         };
         write!(text, "{} to be {what}", self.field.name)
     }

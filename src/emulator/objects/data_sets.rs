@@ -31,6 +31,7 @@ pub const SCHEMA: Schema = Schema {
     ],
     created_status: 200,
     create_items_max: 10,
+    lists_by_get: false,
     not_found: "Data set ids not found",
     complete: |fields| {
         fields

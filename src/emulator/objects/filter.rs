@@ -73,11 +73,17 @@ struct NamedObject {
     external_id: Option<String>,
 }
 
-/// Reads a list of `{"id": …}` or `{"externalId": …}`.
+/// Reads a list of `{"id": …}` or `{"externalId": …}`; some filters take bare ids.
 pub fn references(name: &str, list: &Value) -> Result<Vec<Reference>, Refusal> {
-    let list: Vec<NamedObject> = read_as(name, list.clone())?;
+    let list: Vec<Value> = read_as(name, list.clone())?;
     list.into_iter()
-        .map(|object| Reference::from_fields(object.id, object.external_id, None))
+        .map(|element| match element.as_i64() {
+            Some(id) => Reference::from_fields(Some(id), None, None),
+            None => {
+                let object: NamedObject = read_as(name, element)?;
+                Reference::from_fields(object.id, object.external_id, None)
+            }
+        })
         .collect()
 }
 

@@ -4,7 +4,9 @@
 //! and budgets. What an object looks like is said by its [`Schema`].
 
 use super::schema::Schema;
-use super::{assets, data_sets, events, extraction_pipelines, files, labels, relationships};
+use super::{
+    assets, data_sets, events, extraction_pipelines, files, labels, relationships, sequences,
+};
 
 /// A resource of CDF whose objects are described by a [`Schema`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +17,7 @@ pub enum ObjectKind {
     Relationships,
     Files,
     ExtractionPipelines,
+    Sequences,
     DataSets,
 }
 
@@ -58,6 +61,7 @@ impl ObjectKind {
             "relationships" => Self::Relationships,
             "files" => Self::Files,
             "extpipes" => Self::ExtractionPipelines,
+            "sequences" => Self::Sequences,
             "datasets" => Self::DataSets,
             _ => return None,
         })
@@ -72,6 +76,7 @@ impl ObjectKind {
             Self::Relationships => &relationships::SCHEMA,
             Self::Files => &files::SCHEMA,
             Self::ExtractionPipelines => &extraction_pipelines::SCHEMA,
+            Self::Sequences => &sequences::SCHEMA,
             Self::DataSets => &data_sets::SCHEMA,
         }
     }
@@ -85,6 +90,7 @@ impl ObjectKind {
             Self::Relationships => operation_names!("relationships"),
             Self::Files => operation_names!("files"),
             Self::ExtractionPipelines => operation_names!("extraction_pipelines"),
+            Self::Sequences => operation_names!("sequences"),
             Self::DataSets => operation_names!("data_sets"),
         };
         names[verb as usize]

@@ -22,6 +22,7 @@ pub const SCHEMA: Schema = Schema {
     ],
     keyed_by_external_id: true,
     shows_last_updated: false,
+    lists_by_get: false,
     not_found: "Label ids not found",
     ..Schema::plain(ObjectKind::Labels, "labels")
 };

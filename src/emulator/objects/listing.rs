@@ -5,7 +5,7 @@
 
 use super::changes::find_distinct;
 use super::filter;
-use super::kind::ObjectKind;
+use super::kind::{ObjectKind, Verb};
 use super::references::unknown;
 use super::schema::Schema;
 use super::shown::{Aggregates, Shown};
@@ -133,7 +133,7 @@ pub fn list(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
         .transpose()?;
     let sorting = Sorting::read(schema, request.sort)?;
     let conditions = filter::read(schema, call.project, request.filter.unwrap_or_default())?;
-    let list = schema.kind.operation_name(super::Verb::List);
+    let list = schema.kind.operation_name(Verb::List);
     let start: Position = match &request.cursor {
         Some(text) => cursor::decode(list, text)?,
         None => Position::default(),

@@ -22,18 +22,22 @@ mod listing;
 mod operation;
 mod references;
 mod relationships;
+mod route;
 mod schema;
+mod sequence_rows;
+mod sequences;
 mod shown;
 mod sorting;
 mod store;
 
-pub use extraction_pipeline_runs::{create as create_run, list as list_runs};
-pub use files::upload as upload_file;
-pub use kind::{ObjectKind, Verb};
+pub use kind::ObjectKind;
+pub use route::{ObjectOperation, resolve};
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use extraction_pipeline_runs::RunStore;
+use kind::Verb;
+use sequence_rows::RowStore;
 use store::ObjectStore;
 
 /// Most objects per update, delete and byids call, and per page.
@@ -47,6 +51,7 @@ const EXTERNAL_ID_CHARS_MAX: usize = super::reference::EXTERNAL_ID_CHARS_MAX;
 pub struct Objects {
     stores: [ObjectStore; ObjectKind::COUNT],
     runs: RunStore,
+    sequence_rows: RowStore,
 }
 
 impl Objects {
@@ -57,14 +62,30 @@ impl Objects {
 
     /// Forgets what belongs to objects that were deleted.
     fn forget(&self, kind: ObjectKind, ids: &[i64]) {
-        if kind == ObjectKind::ExtractionPipelines {
-            self.runs.forget(ids);
+        match kind {
+            ObjectKind::ExtractionPipelines => self.runs.forget(ids),
+            ObjectKind::Sequences => self.sequence_rows.forget(ids),
+            _ => {}
         }
     }
 }
 
 /// Answers a call on objects.
-pub fn serve(call: &mut Call<'_>, kind: ObjectKind, verb: Verb) -> Result<Answer, Refusal> {
+pub fn serve(call: &mut Call<'_>, operation: ObjectOperation) -> Result<Answer, Refusal> {
+    use ObjectOperation as O;
+    match operation {
+        O::On(kind, verb) => on_objects(call, kind, verb),
+        O::FilesUpload => files::upload(call),
+        O::RunsCreate => extraction_pipeline_runs::create(call),
+        O::RunsList => extraction_pipeline_runs::list(call),
+        O::RowsInsert => sequence_rows::insert(call),
+        O::RowsList => sequence_rows::list(call),
+        O::RowsLatest => sequence_rows::latest(call),
+        O::RowsDelete => sequence_rows::delete(call),
+    }
+}
+
+fn on_objects(call: &mut Call<'_>, kind: ObjectKind, verb: Verb) -> Result<Answer, Refusal> {
     let schema = kind.schema();
     match verb {
         Verb::Create if kind == ObjectKind::Files => files::create(call),

@@ -32,6 +32,8 @@ pub struct Schema {
     pub create_items_max: usize,
     /// Whether an external id that stands twice in one create call is a 409, not a 422.
     pub doubled_is_conflict: bool,
+    /// Whether the list can also be had by `GET`.
+    pub lists_by_get: bool,
     /// Most parts that a list can be cut into; `None` for no bound.
     pub partitions_max: Option<i64>,
     /// Whether a list can be sorted.
@@ -68,6 +70,7 @@ impl Schema {
             deleted_status: 200,
             create_items_max: super::ITEMS_MAX,
             doubled_is_conflict: false,
+            lists_by_get: true,
             partitions_max: None,
             sorts: false,
             not_found: "Ids not found",
@@ -235,6 +238,8 @@ pub enum Rule {
         of: Target,
         most: usize,
     },
+    /// The columns of a sequence.
+    Columns,
     /// Any JSON that this accepts.
     Structure(fn(&Value) -> Result<(), Refusal>),
 }
