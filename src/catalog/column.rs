@@ -9,14 +9,24 @@ pub enum ColumnType {
     Bool,
     BigInt,
     DoublePrecision,
+    /// Kept as the double with the same shortest decimal form: CDF's JSON knows no reals.
+    Real,
     Text,
-    /// `VARCHAR(n)`, n in characters.
+    /// `VARCHAR(n)`, n in characters; 0 is `VARCHAR` without a length.
     Varchar(u16),
     /// Stored as milliseconds since 1970-01-01 UTC, which is CDF's resolution.
     TimestampTz,
     Json,
+    /// Stored in PostgreSQL's hexadecimal text form, as JSON has no bytes.
+    Bytea,
+    BoolArray,
     BigIntArray,
+    DoublePrecisionArray,
+    RealArray,
     TextArray,
+    /// `VARCHAR[]`, without a length.
+    VarcharArray,
+    JsonArray,
 }
 
 impl ColumnType {
@@ -26,19 +36,26 @@ impl ColumnType {
             ColumnType::Bool => 16,
             ColumnType::BigInt => 20,
             ColumnType::DoublePrecision => 701,
+            ColumnType::Real => 700,
             ColumnType::Text => 25,
             ColumnType::Varchar(_) => 1043,
             ColumnType::TimestampTz => 1184,
             ColumnType::Json => 114,
+            ColumnType::Bytea => 17,
+            ColumnType::BoolArray => 1000,
             ColumnType::BigIntArray => 1016,
+            ColumnType::DoublePrecisionArray => 1022,
+            ColumnType::RealArray => 1021,
             ColumnType::TextArray => 1009,
+            ColumnType::VarcharArray => 1015,
+            ColumnType::JsonArray => 199,
         }
     }
 
     /// `atttypmod`: length + 4 for `VARCHAR(n)`, -1 otherwise.
     pub fn type_modifier(self) -> i32 {
         match self {
-            ColumnType::Varchar(length) => i32::from(length) + 4,
+            ColumnType::Varchar(length) if length > 0 => i32::from(length) + 4,
             _ => -1,
         }
     }
@@ -47,6 +64,7 @@ impl ColumnType {
     pub fn type_size(self) -> i16 {
         match self {
             ColumnType::Bool => 1,
+            ColumnType::Real => 4,
             ColumnType::BigInt | ColumnType::DoublePrecision | ColumnType::TimestampTz => 8,
             _ => -1,
         }
@@ -58,18 +76,47 @@ impl ColumnType {
             ColumnType::Bool => "boolean",
             ColumnType::BigInt => "bigint",
             ColumnType::DoublePrecision => "double precision",
+            ColumnType::Real => "real",
             ColumnType::Text => "text",
             ColumnType::Varchar(_) => "character varying",
             ColumnType::TimestampTz => "timestamp with time zone",
             ColumnType::Json => "json",
+            ColumnType::Bytea => "bytea",
+            ColumnType::BoolArray => "boolean[]",
             ColumnType::BigIntArray => "bigint[]",
+            ColumnType::DoublePrecisionArray => "double precision[]",
+            ColumnType::RealArray => "real[]",
             ColumnType::TextArray => "text[]",
+            ColumnType::VarcharArray => "character varying[]",
+            ColumnType::JsonArray => "json[]",
         }
     }
 
     /// Whether values are lists.
     pub fn is_array(self) -> bool {
-        matches!(self, ColumnType::BigIntArray | ColumnType::TextArray)
+        self.element().is_some()
+    }
+
+    /// The type of a list's elements.
+    pub fn element(self) -> Option<ColumnType> {
+        match self {
+            ColumnType::BoolArray => Some(ColumnType::Bool),
+            ColumnType::BigIntArray => Some(ColumnType::BigInt),
+            ColumnType::DoublePrecisionArray => Some(ColumnType::DoublePrecision),
+            ColumnType::RealArray => Some(ColumnType::Real),
+            ColumnType::TextArray => Some(ColumnType::Text),
+            ColumnType::VarcharArray => Some(ColumnType::Varchar(0)),
+            ColumnType::JsonArray => Some(ColumnType::Json),
+            ColumnType::Bool
+            | ColumnType::BigInt
+            | ColumnType::DoublePrecision
+            | ColumnType::Real
+            | ColumnType::Text
+            | ColumnType::Varchar(_)
+            | ColumnType::TimestampTz
+            | ColumnType::Json
+            | ColumnType::Bytea => None,
+        }
     }
 }
 

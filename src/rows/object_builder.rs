@@ -12,7 +12,7 @@ use super::objects::row_key_hash;
 use super::refusal::{check_nullable, column_at, in_column, never_cleared, null_value, read_only};
 use super::row_numbers::RowNumberLog;
 use super::row_rules::check_row;
-use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
+use super::value::{ValueReader, ValueSettings, check_text, check_varchar, not_finite};
 use super::{
     Action, ActionKind, BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder,
     TextColumn, WireFormat,
@@ -30,6 +30,8 @@ pub struct ObjectBuilder {
     /// Per column of the table, its index in `columns`.
     places: Vec<Option<usize>>,
     columns: Vec<ObjectColumn>,
+    /// The list or the bytes that are being read, in their text form.
+    text: Vec<u8>,
     rows: usize,
     /// Bytes of strings and arrays in the finished rows and the open one.
     bytes: usize,
@@ -55,6 +57,7 @@ impl ObjectBuilder {
             bounds,
             places: vec![None; table.columns.len()],
             columns: Vec::new(),
+            text: Vec::new(),
             rows: 0,
             bytes: 0,
             key_hashes: Vec::new(),
@@ -96,7 +99,10 @@ impl ObjectBuilder {
                 values.push(number);
             }
             ObjectValues::Double(values) => {
-                let number = reader.double(column, format, value)?;
+                let number = match column.column_type {
+                    ColumnType::Real => reader.real(column, format, value)?,
+                    _ => reader.double(column, format, value)?,
+                };
                 if !number.is_finite() {
                     return Err(not_finite(number));
                 }
@@ -110,10 +116,17 @@ impl ObjectBuilder {
                 check_time(timestamp_ms)?;
                 values.push(timestamp_ms);
             }
+            ObjectValues::Text(values) if column.column_type == ColumnType::Bytea => {
+                self.text.clear();
+                reader.bytea(column, format, value, &mut self.text)?;
+                check_bytes(column, self.text.len())?;
+                values.push(&self.text);
+                self.bytes += self.text.len();
+            }
             ObjectValues::Text(values) => {
                 let text = reader.text(format, value)?;
                 let text = match column.column_type {
-                    ColumnType::Varchar(length) => check_varchar(&text, length)?,
+                    ColumnType::Varchar(length) if length > 0 => check_varchar(&text, length)?,
                     _ => {
                         check_text(&text)?;
                         &text
@@ -154,14 +167,15 @@ impl ObjectBuilder {
                 values.push(numbers);
             }
             ObjectValues::TextArray(values) => {
-                let list = reader.text_array(column, format, value)?;
+                self.text.clear();
+                reader.list(column, format, value, &mut self.text)?;
                 if column.elements_max > 0 {
                     let elements: Vec<&serde_json::value::RawValue> =
-                        serde_json::from_slice(&list).unwrap_or_default();
+                        serde_json::from_slice(&self.text).unwrap_or_default();
                     check_elements(elements.len(), column.elements_max)?;
                 }
-                self.bytes += list.len();
-                values.push(&list);
+                self.bytes += self.text.len();
+                values.push(&self.text);
             }
         }
         target.present.push(true);
@@ -180,12 +194,19 @@ fn empty_values(column_type: ColumnType) -> ObjectValues {
     match column_type {
         ColumnType::Bool => ObjectValues::Bool(Vec::new()),
         ColumnType::BigInt => ObjectValues::BigInt(Vec::new()),
-        ColumnType::DoublePrecision => ObjectValues::Double(Vec::new()),
-        ColumnType::Text | ColumnType::Varchar(_) => ObjectValues::Text(TextColumn::default()),
+        ColumnType::DoublePrecision | ColumnType::Real => ObjectValues::Double(Vec::new()),
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::Bytea => {
+            ObjectValues::Text(TextColumn::default())
+        }
         ColumnType::TimestampTz => ObjectValues::TimestampMs(Vec::new()),
         ColumnType::Json => ObjectValues::Json(TextColumn::default()),
         ColumnType::BigIntArray => ObjectValues::BigIntArray(Vec::new()),
-        ColumnType::TextArray => ObjectValues::TextArray(TextColumn::default()),
+        ColumnType::BoolArray
+        | ColumnType::DoublePrecisionArray
+        | ColumnType::RealArray
+        | ColumnType::TextArray
+        | ColumnType::VarcharArray
+        | ColumnType::JsonArray => ObjectValues::TextArray(TextColumn::default()),
     }
 }
 
@@ -228,17 +249,6 @@ fn check_bytes(column: &Column, bytes: usize) -> Result<(), Box<Diagnostic>> {
         ));
     }
     Ok(())
-}
-
-#[cold]
-fn not_finite(number: f64) -> Box<Diagnostic> {
-    Box::new(
-        Diagnostic::error(
-            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-            format!("value \"{number}\" is out of range for CDF"),
-        )
-        .with_hint("JSON has neither NaN nor infinity."),
-    )
 }
 
 impl RowBuilder for ObjectBuilder {

@@ -13,14 +13,14 @@ pub enum ObjectValues {
     Bool(Vec<bool>),
     BigInt(Vec<i64>),
     Double(Vec<f64>),
-    /// Text and VARCHAR.
+    /// Text and VARCHAR, and bytes in PostgreSQL's hexadecimal text form.
     Text(TextColumn),
     /// Milliseconds since 1970-01-01 UTC.
     TimestampMs(Vec<i64>),
     /// JSON as the client wrote it, checked.
     Json(TextColumn),
     BigIntArray(Vec<Vec<i64>>),
-    /// Each list as a JSON array of strings.
+    /// Lists of anything but bigints, each as a JSON array.
     TextArray(TextColumn),
 }
 

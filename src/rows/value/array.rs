@@ -203,8 +203,9 @@ fn take_i32(rest: &mut &[u8]) -> Result<i32, Box<Diagnostic>> {
     Ok(i32::from_be_bytes(*bytes))
 }
 
+/// 22004: CDF's lists hold no nulls.
 #[cold]
-fn null_element() -> Box<Diagnostic> {
+pub fn null_element() -> Box<Diagnostic> {
     Box::new(Diagnostic::error(
         SqlState::NULL_VALUE_NOT_ALLOWED,
         "an array for CDF must not contain nulls",

@@ -7,11 +7,13 @@
 use super::bigint::parse_bigint;
 use super::bigint_array::{parse_bigint_array, read_bigint_array};
 use super::boolean::parse_bool;
+use super::bytea::{parse_bytea, push_hexadecimal};
 use super::double::{parse_double, parse_short};
 use super::json::{JsonKind, check_json, is_ascii_json_object};
+use super::list::{parse_list, read_list};
+use super::real::{from_double, parse_real, widened};
 use super::refusal::{fixed_size, incorrect_binary_format};
 use super::settings::ValueSettings;
-use super::text_array::{parse_text_array, read_text_array};
 use super::timestamp::{TimestampReader, since_2000_us_to_ms};
 use super::wire_type::{self, type_mismatch};
 use crate::catalog::{Column, ColumnType};
@@ -229,6 +231,85 @@ impl ValueReader {
         check_json(json).map(|kind| (json, kind))
     }
 
+    /// A real, as the double with the same shortest decimal form.
+    ///
+    /// # Errors
+    /// 22P02, 22003, 42804, 08P01, 22P03.
+    pub fn real(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+    ) -> Result<f64, Box<Diagnostic>> {
+        match format {
+            WireFormat::Text | WireFormat::Binary(wire_type::UNKNOWN | 0) => parse_real(value),
+            WireFormat::Binary(wire_type::FLOAT4) => {
+                Ok(widened(f32::from_be_bytes(fixed_size(value)?)))
+            }
+            WireFormat::Binary(oid) => {
+                from_double(wire_type::double_from_binary(column, oid, value)?)
+            }
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_real(value)
+            }
+        }
+    }
+
+    /// Appends bytes in PostgreSQL's hexadecimal text form, `\x0a`.
+    ///
+    /// # Errors
+    /// 22P02, 22023, 42804.
+    pub fn bytea(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+        text: &mut Vec<u8>,
+    ) -> Result<(), Box<Diagnostic>> {
+        match format {
+            WireFormat::Text | WireFormat::Binary(wire_type::UNKNOWN | 0) => {
+                parse_bytea(value, text)
+            }
+            WireFormat::Binary(wire_type::BYTEA) => {
+                text.extend_from_slice(b"\\x");
+                push_hexadecimal(text, value);
+                Ok(())
+            }
+            WireFormat::Binary(oid) => Err(type_mismatch(column, oid)),
+            WireFormat::TextOf(oid) => {
+                self.check_assignable(column, oid)?;
+                parse_bytea(value, text)
+            }
+        }
+    }
+
+    /// Appends a list as a JSON array, whatever the column's elements are.
+    ///
+    /// # Errors
+    /// 22P02, 22003, 22004, 22021, 42804, 54000, 08P01, 22P03, 0A000.
+    pub fn list(
+        &self,
+        column: &Column,
+        format: WireFormat,
+        value: &[u8],
+        json: &mut Vec<u8>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let Some(element) = column.column_type.element() else {
+            return Err(type_mismatch(column, wire_type::UNKNOWN));
+        };
+        let of_type = match format {
+            WireFormat::Text => return parse_list(value, element, json),
+            WireFormat::Binary(oid) | WireFormat::TextOf(oid) => oid,
+        };
+        self.check_assignable(column, of_type)?;
+        match (format, wire_type::element_of(of_type)) {
+            (WireFormat::Binary(_), Some(sent)) => read_list(value, element, sent, json),
+            // Text and binary of a string are the same bytes.
+            _ => parse_list(value, element, json),
+        }
+    }
+
     /// An array of bigints.
     ///
     /// # Errors
@@ -250,33 +331,6 @@ impl ValueReader {
             WireFormat::TextOf(oid) => {
                 self.check_assignable(column, oid)?;
                 parse_bigint_array(value)
-            }
-        }
-    }
-
-    /// A JSON array of strings.
-    ///
-    /// # Errors
-    /// 22P02, 22004, 22021, 42804, 54000, 08P01, 22P03, 0A000.
-    pub fn text_array(
-        &self,
-        column: &Column,
-        format: WireFormat,
-        value: &[u8],
-    ) -> Result<Vec<u8>, Box<Diagnostic>> {
-        match format {
-            WireFormat::Text
-            | WireFormat::Binary(wire_type::UNKNOWN | wire_type::TEXT | wire_type::VARCHAR | 0) => {
-                parse_text_array(value)
-            }
-            WireFormat::Binary(wire_type::TEXT_ARRAY) => read_text_array(value, wire_type::TEXT),
-            WireFormat::Binary(wire_type::VARCHAR_ARRAY) => {
-                read_text_array(value, wire_type::VARCHAR)
-            }
-            WireFormat::Binary(oid) => Err(type_mismatch(column, oid)),
-            WireFormat::TextOf(oid) => {
-                self.check_assignable(column, oid)?;
-                parse_text_array(value)
             }
         }
     }

@@ -63,3 +63,15 @@ pub fn fixed_size<const SIZE: usize>(value: &[u8]) -> Result<[u8; SIZE], Box<Dia
         }
     })
 }
+
+/// 22003: JSON has neither NaN nor infinity.
+#[cold]
+pub fn not_finite(number: f64) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            format!("value \"{number}\" is out of range for CDF"),
+        )
+        .with_hint("JSON has neither NaN nor infinity."),
+    )
+}

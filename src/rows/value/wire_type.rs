@@ -14,20 +14,25 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use std::borrow::Cow;
 
 pub const BOOL: u32 = 16;
+pub const BYTEA: u32 = 17;
 pub const INT8: u32 = 20;
 pub const INT2: u32 = 21;
 pub const INT4: u32 = 23;
 pub const TEXT: u32 = 25;
 pub const OID: u32 = 26;
 pub const JSON: u32 = 114;
+pub const JSON_ARRAY: u32 = 199;
 pub const FLOAT4: u32 = 700;
 pub const FLOAT8: u32 = 701;
 pub const UNKNOWN: u32 = 705;
+pub const BOOL_ARRAY: u32 = 1000;
 pub const INT2_ARRAY: u32 = 1005;
 pub const INT4_ARRAY: u32 = 1007;
 pub const INT8_ARRAY: u32 = 1016;
 pub const TEXT_ARRAY: u32 = 1009;
 pub const VARCHAR_ARRAY: u32 = 1015;
+pub const FLOAT4_ARRAY: u32 = 1021;
+pub const FLOAT8_ARRAY: u32 = 1022;
 pub const BPCHAR: u32 = 1042;
 pub const VARCHAR: u32 = 1043;
 pub const DATE: u32 = 1082;
@@ -36,6 +41,7 @@ pub const TIMESTAMPTZ: u32 = 1184;
 pub const NUMERIC: u32 = 1700;
 pub const UUID: u32 = 2950;
 pub const JSONB: u32 = 3802;
+pub const JSONB_ARRAY: u32 = 3807;
 pub const NAME: u32 = 19;
 
 /// Whether PostgreSQL would assign a value of type `oid` to a column of `column_type`; 0 and
@@ -49,15 +55,41 @@ pub fn is_assignable(column_type: ColumnType, oid: u32) -> bool {
         ColumnType::BigInt => {
             matches!(oid, INT2 | INT4 | INT8 | OID | FLOAT4 | FLOAT8 | NUMERIC)
         }
-        ColumnType::DoublePrecision => {
+        ColumnType::DoublePrecision | ColumnType::Real => {
             matches!(oid, INT2 | INT4 | INT8 | FLOAT4 | FLOAT8 | NUMERIC)
         }
         ColumnType::TimestampTz => matches!(oid, TIMESTAMPTZ | TIMESTAMP | DATE),
         ColumnType::Json => matches!(oid, JSON | JSONB),
         ColumnType::Bool => oid == BOOL,
         ColumnType::BigIntArray => matches!(oid, INT8_ARRAY | INT4_ARRAY | INT2_ARRAY),
-        ColumnType::TextArray => matches!(oid, TEXT_ARRAY | VARCHAR_ARRAY | TEXT | VARCHAR),
+        ColumnType::TextArray | ColumnType::VarcharArray => {
+            matches!(oid, TEXT_ARRAY | VARCHAR_ARRAY | TEXT | VARCHAR)
+        }
+        ColumnType::Bytea => oid == BYTEA,
+        ColumnType::BoolArray => oid == BOOL_ARRAY,
+        ColumnType::DoublePrecisionArray | ColumnType::RealArray => matches!(
+            oid,
+            FLOAT4_ARRAY | FLOAT8_ARRAY | INT2_ARRAY | INT4_ARRAY | INT8_ARRAY
+        ),
+        ColumnType::JsonArray => matches!(oid, JSON_ARRAY | JSONB_ARRAY),
     }
+}
+
+/// The type of the elements of an array type that some column takes.
+pub fn element_of(array: u32) -> Option<u32> {
+    Some(match array {
+        BOOL_ARRAY => BOOL,
+        INT2_ARRAY => INT2,
+        INT4_ARRAY => INT4,
+        INT8_ARRAY => INT8,
+        FLOAT4_ARRAY => FLOAT4,
+        FLOAT8_ARRAY => FLOAT8,
+        TEXT_ARRAY => TEXT,
+        VARCHAR_ARRAY => VARCHAR,
+        JSON_ARRAY => JSON,
+        JSONB_ARRAY => JSONB,
+        _ => return None,
+    })
 }
 
 /// 42804: PostgreSQL has no assignment cast from type `oid` to the column's.
@@ -90,6 +122,11 @@ fn type_name(oid: u32) -> Cow<'static, str> {
         VARCHAR => "character varying",
         TIMESTAMP => "timestamp without time zone",
         TIMESTAMPTZ => "timestamp with time zone",
+        BOOL_ARRAY => "boolean[]",
+        FLOAT4_ARRAY => "real[]",
+        FLOAT8_ARRAY => "double precision[]",
+        JSON_ARRAY => "json[]",
+        JSONB_ARRAY => "jsonb[]",
         INT2_ARRAY => "smallint[]",
         INT4_ARRAY => "integer[]",
         INT8_ARRAY => "bigint[]",

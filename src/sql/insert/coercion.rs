@@ -437,7 +437,7 @@ pub(crate) fn check_assignment(source: CastType, column: &Column) -> Result<(), 
     );
     let fits = match column.column_type {
         ColumnType::Bool => source.family() == Family::Boolean,
-        ColumnType::BigInt | ColumnType::DoublePrecision => number,
+        ColumnType::BigInt | ColumnType::DoublePrecision | ColumnType::Real => number,
         // Everything has a text form.
         ColumnType::Text | ColumnType::Varchar(_) => true,
         ColumnType::TimestampTz => matches!(
@@ -445,14 +445,19 @@ pub(crate) fn check_assignment(source: CastType, column: &Column) -> Result<(), 
             Family::TimestampTz | Family::Timestamp | Family::Date
         ),
         ColumnType::Json => source.family() == Family::Json,
-        ColumnType::BigIntArray => {
+        ColumnType::Bytea => source.entry.internal_name == "bytea",
+        ColumnType::BoolArray => source.array && source.element_family() == Family::Boolean,
+        ColumnType::JsonArray => source.array && source.element_family() == Family::Json,
+        ColumnType::BigIntArray | ColumnType::DoublePrecisionArray | ColumnType::RealArray => {
             source.array
                 && matches!(
                     source.element_family(),
                     Family::Integer { .. } | Family::Numeric | Family::Float
                 )
         }
-        ColumnType::TextArray => source.array && source.element_family() == Family::Text,
+        ColumnType::TextArray | ColumnType::VarcharArray => {
+            source.array && source.element_family() == Family::Text
+        }
     };
     if fits || source.entry.internal_name == "unknown" {
         return Ok(());
