@@ -27,17 +27,27 @@ def _toml(sections: dict[str, dict]) -> str:
 
 
 class ConfiguredGateway:
-    """`sections` are added to the file; `cdf` replaces the fixed token."""
+    """`sections` are added to the file; `cdf` replaces the fixed token, `user` adds to the user, and
+    `under` is a command that runs the gateway."""
 
-    def __init__(self, directory: pathlib.Path, cdf_url: str, cdf: dict | None = None, **sections: dict):
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        cdf_url: str,
+        cdf: dict | None = None,
+        user: dict | None = None,
+        under: tuple[str, ...] = (),
+        **sections: dict,
+    ):
         password = secrets.token_urlsafe(12)
         principal = {"base_url": cdf_url, "project": PROJECT, "create_missing_time_series": True}
         principal |= cdf or {"token": "any-token-will-do"}
         listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
         file = directory / "penstock.toml"
-        user = {"name": USER, "password": password, "cdf": "plant"}
-        file.write_text(_toml({"[users]": user, "cdf.plant": principal, "listen": listen, **sections}))
-        self.process = ServerProcess([binary(), "serve", str(file)], READY, directory / "gateway.log")
+        users = {"name": USER, "password": password, "cdf": "plant"} | (user or {})
+        file.write_text(_toml({"[users]": users, "cdf.plant": principal, "listen": listen, **sections}))
+        command = [*under, binary(), "serve", str(file)]
+        self.process = ServerProcess(command, READY, directory / "gateway.log")
         ready = self.process.ready
         self.server = Server(ready["host"], int(ready["port"]), USER, password, USER)
         self.http_url = f"http://{ready['http']}"
