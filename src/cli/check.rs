@@ -165,6 +165,16 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
         .map(|(name, in_flight)| format!("{name} {in_flight}"))
         .collect();
     writeln!(text, "  in flight  {}", requests.join(", "))?;
+    let transactions = &configuration.transactions;
+    if let Some(directory) = &transactions.spool_directory {
+        writeln!(
+            text,
+            "  spool      in {}, {:.0} MiB per transaction, {:.0} MiB together",
+            directory.display(),
+            transactions.spool_bytes_max as f64 / f64::from(1 << 20),
+            transactions.spool_bytes_max_total as f64 / f64::from(1 << 20),
+        )?;
+    }
     match &configuration.dead_letters.directory {
         Some(directory) => writeln!(
             text,

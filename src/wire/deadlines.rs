@@ -1,9 +1,11 @@
 //! When a session has waited long enough: its time-outs as moments.
 //!
 //! Owns the deadlines of what runs now: of a statement, of a transaction, of silence. Promises
-//! PostgreSQL's names, messages and SQLSTATEs for each. Never waits itself.
+//! PostgreSQL's names, messages and SQLSTATEs for each. Never breaks anything off itself:
+//! whoever waits looks here.
 
 use super::ending::Ending;
+use super::session::{Failure, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::ConnectionEnd;
 use std::cell::Cell;
@@ -57,6 +59,43 @@ impl Deadlines {
         } else {
             None
         }
+    }
+}
+
+impl Session {
+    /// A transaction begins, implicit or not: its time runs from now.
+    pub(super) fn transaction_begins(&mut self) {
+        self.began = Some(Instant::now());
+        self.set_transaction_deadline();
+    }
+
+    /// The time of the transaction, by the settings as they are now.
+    pub(super) fn set_transaction_deadline(&self) {
+        let timeout = self.timeouts.transaction;
+        self.signals.deadlines.set_transaction(self.began, timeout);
+    }
+
+    /// A statement starts: its time runs from now.
+    pub(super) fn begin_statement(&self) {
+        self.signals.begin_statement();
+        self.begin_wait();
+    }
+
+    /// What the client waits for now has the time of a statement.
+    pub(super) fn begin_wait(&self) {
+        self.signals
+            .deadlines
+            .set_statement(self.timeouts.statement);
+    }
+
+    /// Delivers what a pipeline has gathered, within the time of a statement: that of each Execute
+    /// has ended with it.
+    ///
+    /// # Errors
+    /// As [`Session::settle`].
+    pub(super) async fn settle_in_time(&mut self) -> Result<(), Failure> {
+        self.begin_wait();
+        self.settle().await
     }
 }
 

@@ -34,9 +34,9 @@ impl Session {
         let budget = &self.gateway.staged;
         let (group, more_bytes): (&mut Group, usize) = match &mut self.transaction {
             Transaction::Open(block) if !block.is_streaming => {
-                (&mut block.group, block.savepoints_bytes)
+                (&mut block.group, block.savepoints.bytes())
             }
-            Transaction::Open(block) => (&mut self.implicit, block.savepoints_bytes),
+            Transaction::Open(block) => (&mut self.implicit, block.savepoints.bytes()),
             Transaction::Idle | Transaction::Failed(_) => (&mut self.implicit, 0),
         };
         let bytes_max = settings.staged_bytes_max;

@@ -7,8 +7,9 @@
 //!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
 //! 4. `simple_query`, `extended_query`, [`copy`] and `execute` run statements.
-//! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT, `holding`
-//!    within bounds and `spooling` on disk past them.
+//! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT,
+//!    `savepoints` take them back, `holding` keeps them within bounds and `spooling` on disk past
+//!    those; `streaming` sends them at once.
 //! 6. `delivery` submits them to a [`Destination`], `settle` turns verdicts into replies.
 //!
 //! Owns the protocol: framing, sign-in, replies, transaction states. Promises that whatever a
@@ -44,6 +45,7 @@ mod receive;
 mod registry;
 mod reply;
 mod result;
+mod savepoints;
 mod scram;
 mod session;
 mod settle;

@@ -349,37 +349,6 @@ impl Session {
         self.flush_replies().await
     }
 
-    /// A transaction begins, implicit or not: its time runs from now.
-    pub(super) fn transaction_begins(&mut self) {
-        self.began = Some(Instant::now());
-        self.set_transaction_deadline();
-    }
-
-    fn set_transaction_deadline(&self) {
-        let timeout = self.timeouts.transaction;
-        self.signals.deadlines.set_transaction(self.began, timeout);
-    }
-
-    /// A statement starts: its time runs from now.
-    pub(super) fn begin_statement(&self) {
-        self.signals.begin_statement();
-        self.begin_wait();
-    }
-
-    /// What the client waits for now has the time of a statement.
-    pub(super) fn begin_wait(&self) {
-        self.signals
-            .deadlines
-            .set_statement(self.timeouts.statement);
-    }
-
-    /// Delivers what a pipeline has gathered, within the time of a statement: that of each Execute
-    /// has ended with it.
-    async fn settle_in_time(&mut self) -> Result<(), Failure> {
-        self.begin_wait();
-        self.settle().await
-    }
-
     /// Takes over what the settings say now. Looking settings up is too dear for every row.
     pub(super) fn settings_changed(&mut self) {
         self.end_batch_of_other_settings();

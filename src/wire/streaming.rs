@@ -21,35 +21,49 @@ pub(super) struct Written {
     pub(super) accepted: u64,
     /// Sent without an answer.
     pub(super) unknown: u64,
+    /// Some count as accepted because the journal has them.
+    is_journaled: bool,
 }
 
 impl Written {
     fn add(&mut self, verdicts: &Verdicts) {
         self.accepted += verdicts.accepted;
         self.unknown += verdicts.unknown;
+        self.is_journaled |= verdicts.journaled;
     }
 
     fn since(self, earlier: Written) -> Written {
         Written {
             accepted: self.accepted - earlier.accepted,
             unknown: self.unknown - earlier.unknown,
+            is_journaled: self.is_journaled,
         }
     }
 
     pub(super) fn is_nothing(self) -> bool {
-        self == Written::default()
+        self.accepted + self.unknown == 0
     }
 
-    /// How many rows stay where they are.
+    /// How many rows of `whose` stay where they are.
     pub(super) fn sentence(self, whose: &str) -> String {
-        let accepted = format!(
-            "{} rows of the {whose} are in CDF and stay there",
-            self.accepted
-        );
-        match self.unknown {
-            0 => format!("{accepted}."),
-            unknown => format!("{accepted}, {unknown} were sent without an answer."),
+        let place = if self.is_journaled {
+            "in CDF or in the journal"
+        } else {
+            "in CDF"
+        };
+        let (noun, verb, stays) = match self.accepted {
+            1 => ("row", "is", "stays"),
+            _ => ("rows", "are", "stay"),
+        };
+        let accepted = self.accepted;
+        let mut sentence =
+            format!("{accepted} {noun} of the {whose} {verb} {place} and {stays} there");
+        if self.unknown > 0 {
+            let verb = if self.unknown == 1 { "was" } else { "were" };
+            sentence.push_str(&format!(", {} {verb} sent without an answer", self.unknown));
         }
+        sentence.push('.');
+        sentence
     }
 }
 

@@ -1,11 +1,12 @@
-//! BEGIN, COMMIT, ROLLBACK and savepoints over staged rows.
+//! BEGIN, COMMIT and ROLLBACK over staged rows.
 //!
 //! Owns the transaction state of a session. Promises that ROLLBACK discards every row of the
 //! block, that COMMIT answers after CDF has accepted all of them, and that a COMMIT that fails
 //! says how many were written. Never isolates anything from anyone.
 
-use super::group::{Group, Mark};
+use super::group::Group;
 use super::reply::put_complete;
+use super::savepoints::Savepoints;
 use super::session::{Failure, Session};
 use super::streaming::Written;
 use super::withheld::with_sentence;
@@ -16,39 +17,12 @@ use pgwire::messages::response::TransactionStatus;
 /// A transaction block: its rows, until COMMIT.
 pub(super) struct Block {
     pub(super) group: Group,
-    savepoints: Vec<Savepoint>,
-    /// What the savepoints take of memory: there may be many.
-    pub(super) savepoints_bytes: usize,
+    pub(super) savepoints: Savepoints,
     modes: TransactionModes,
     /// Rows are sent with their statements: the group stays empty.
     pub(super) is_streaming: bool,
     /// What a streaming block has sent.
     pub(super) written: Written,
-    has_warned_of_savepoints: bool,
-}
-
-struct Savepoint {
-    name: String,
-    mark: Mark,
-    /// What had been sent when it was made.
-    written: Written,
-}
-
-/// What a savepoint costs beside its name.
-const SAVEPOINT_BYTES: usize = 128;
-
-impl Block {
-    fn keep(&mut self, savepoint: Savepoint) {
-        self.savepoints_bytes += SAVEPOINT_BYTES + savepoint.name.len();
-        self.savepoints.push(savepoint);
-    }
-
-    /// Forgets savepoint number `index` and those after it.
-    fn forget_from(&mut self, index: usize) {
-        for savepoint in self.savepoints.drain(index..) {
-            self.savepoints_bytes -= SAVEPOINT_BYTES + savepoint.name.len();
-        }
-    }
 }
 
 /// Where a session stands.
@@ -201,12 +175,10 @@ impl Session {
         self.settings.begin(&modes);
         self.transaction = Transaction::Open(Box::new(Block {
             group,
-            savepoints: Vec::new(),
-            savepoints_bytes: 0,
+            savepoints: Savepoints::default(),
             modes,
             is_streaming: self.wants_streaming(),
             written: Written::default(),
-            has_warned_of_savepoints: false,
         }));
     }
 
@@ -302,65 +274,6 @@ impl Session {
         Ok(())
     }
 
-    async fn savepoint(&mut self, name: &str) -> Result<(), Failure> {
-        self.stage_open_batch();
-        if matches!(&self.transaction, Transaction::Open(block) if block.is_streaming) {
-            // What comes before a savepoint is not what comes after it.
-            self.settle().await?;
-        }
-        let Transaction::Open(block) = &mut self.transaction else {
-            return Err(only_in_block("SAVEPOINT").into());
-        };
-        let mark = block.group.mark();
-        let written = block.written;
-        block.keep(Savepoint {
-            name: name.to_owned(),
-            mark,
-            written,
-        });
-        self.settings.savepoint();
-        if block.is_streaming && !std::mem::replace(&mut block.has_warned_of_savepoints, true) {
-            self.warn_of_savepoint();
-        }
-        self.hold().await.map_err(Failure::from)
-    }
-
-    fn release(&mut self, name: &str) -> Result<(), Failure> {
-        let Transaction::Open(block) = &mut self.transaction else {
-            return Err(only_in_block("RELEASE SAVEPOINT").into());
-        };
-        let index = position(&block.savepoints, name)?;
-        block.forget_from(index);
-        self.settings.release(index);
-        Ok(())
-    }
-
-    async fn roll_back_to(&mut self, name: &str) -> Result<(), Failure> {
-        if matches!(&self.transaction, Transaction::Open(block) if block.is_streaming) {
-            self.give_up().await;
-        }
-        let mut block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
-            Transaction::Open(block) | Transaction::Failed(block) => block,
-            Transaction::Idle => return Err(only_in_block("ROLLBACK TO SAVEPOINT").into()),
-        };
-        let index = match position(&block.savepoints, name) {
-            Ok(index) => index,
-            Err(diagnostic) => {
-                self.transaction = Transaction::Failed(block);
-                return Err(diagnostic.into());
-            }
-        };
-        block.forget_from(index + 1);
-        self.open_batch = None;
-        block.group.truncate(block.savepoints[index].mark);
-        self.warn_of_written_since(block.written, block.savepoints[index].written);
-        block.savepoints[index].written = block.written;
-        self.settings.rollback_to(index);
-        self.transaction = Transaction::Open(block);
-        // Less than before, but for a failure before it.
-        self.hold().await.map_err(Failure::from)
-    }
-
     /// What belonged to the transaction goes with it, and the next one begins.
     fn end_transaction(&mut self) {
         self.portals.clear();
@@ -373,20 +286,8 @@ impl Session {
     }
 }
 
-/// The newest savepoint of that name.
-fn position(savepoints: &[Savepoint], name: &str) -> Result<usize, Box<Diagnostic>> {
-    savepoints
-        .iter()
-        .rposition(|savepoint| savepoint.name == name)
-        .ok_or_else(|| {
-            Box::new(Diagnostic::error(
-                SqlState::INVALID_SAVEPOINT_SPECIFICATION,
-                format!("savepoint \"{name}\" does not exist"),
-            ))
-        })
-}
-
-fn only_in_block(command: &str) -> Box<Diagnostic> {
+/// 25P01 for `command` outside of a block.
+pub(super) fn only_in_block(command: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(
         SqlState::NO_ACTIVE_SQL_TRANSACTION,
         format!("{command} can only be used in transaction blocks"),

@@ -1,6 +1,7 @@
 //! Transactions: staged until COMMIT, gone after ROLLBACK, savepoints between.
 
 use super::dev_process::DevProcess;
+use super::gateway_process::GatewayProcess;
 
 fn point(series: &str, second: u32) -> String {
     format!(
@@ -139,4 +140,74 @@ async fn an_error_in_a_statement_string_discards_all_of_its_rows() {
         .await
         .expect_err("no such table");
     assert!(dev.points("pump").await.is_empty());
+}
+
+const SPOOLING: &str = r#"
+    [transactions]
+    staged_bytes_max = 50_000
+    spool_directory = "spool"
+    [copy]
+    batch_rows = 1000
+"#;
+
+/// So many points as one statement, of which a transaction of several passes its memory.
+fn points(series: &str, seconds: std::ops::Range<u32>) -> String {
+    let rows: Vec<String> = seconds
+        .map(|second| {
+            let (minute, second, value) = (second / 60, second % 60, second);
+            let (hour, minute) = (minute / 60, minute % 60);
+            format!("('{series}', '2026-01-01 {hour:02}:{minute:02}:{second:02}+00', {value})")
+        })
+        .collect();
+    format!(
+        "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES {}",
+        rows.join(", ")
+    )
+}
+
+#[tokio::test]
+async fn a_gateway_that_dies_within_a_large_transaction_leaves_nothing_of_it() {
+    let mut gateway = GatewayProcess::start(SPOOLING);
+    gateway.create_series(&["pump"]).await;
+    let client = gateway.connect().await;
+    client.batch_execute("BEGIN").await.expect("begun");
+    for start in (0..20_000).step_by(5000) {
+        let statement = points("pump", start..start + 5000);
+        client.batch_execute(&statement).await.expect("staged");
+    }
+    assert!(gateway.metric("penstock_spool_bytes").await > 100_000.0);
+    let spool = gateway.journal().with_file_name("spool");
+    let files = || std::fs::read_dir(&spool).expect("it was made").count();
+    assert_eq!(files(), 0, "a file has no name while it is used");
+    gateway.kill_gateway();
+    gateway.start_gateway();
+    assert_eq!(files(), 0);
+    let client = gateway.connect().await;
+    client
+        .batch_execute(&points("pump", 70_000..70_001))
+        .await
+        .expect("written");
+    let wanted = (1_767_225_600_000 + 70_000_000, 70_000.0);
+    gateway.wait_for_points("pump", &[wanted]).await;
+}
+
+#[tokio::test]
+async fn a_large_transaction_can_be_journaled_at_its_commit() {
+    let gateway = GatewayProcess::start(SPOOLING);
+    gateway.create_series(&["pump"]).await;
+    let client = gateway.connect().await;
+    gateway.cdf_is_down().await;
+    client.batch_execute("BEGIN").await.expect("begun");
+    for start in (0..20_000).step_by(5000) {
+        let statement = points("pump", start..start + 5000);
+        client.batch_execute(&statement).await.expect("staged");
+    }
+    // Answered though nothing can be delivered: such a client's rows are journaled.
+    client.batch_execute("COMMIT").await.expect("journaled");
+    gateway.cdf_is_back().await;
+    let wanted: Vec<(i64, f64)> = (0..20_000)
+        .map(|second| (1_767_225_600_000 + second * 1000, second as f64))
+        .collect();
+    gateway.wait_for_points("pump", &wanted).await;
+    assert_eq!(gateway.metric("penstock_spool_bytes").await, 0.0);
 }

@@ -78,7 +78,7 @@ fn an_error_in_a_streaming_transaction_says_what_was_written_and_fails_the_block
     assert_eq!(
         client.fields[&'D'],
         "0 of 1 rows are in CDF, 1 was refused.\n\
-         1 rows of the transaction are in CDF and stay there."
+         1 row of the transaction is in CDF and stays there."
     );
     assert_eq!(client.query(&insert(3)), ["error 25P02", "Ready E"]);
     assert_eq!(
