@@ -6,7 +6,7 @@
 
 use super::answer::{ErrorBody, Named};
 use super::{Operation, Reference};
-use crate::catalog::Resource;
+use crate::catalog::{Resource, TABLES};
 
 /// A column whose values point at nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ impl MissingTarget {
             ("asset_ids", Resource::TimeSeries | Resource::Sequences) => "asset_id",
             (column, _) => column,
         };
+        // Where no column points so, the objects themselves are meant: assets to be changed.
+        if !points(operation.resource(), column) {
+            return None;
+        }
         let mut references: Vec<Reference> = error
             .missing
             .iter()
@@ -62,6 +66,14 @@ impl MissingTarget {
         }
         Some(MissingTarget { column, references })
     }
+}
+
+/// Whether a table of the resource has the column.
+fn points(resource: Resource, column: &str) -> bool {
+    TABLES
+        .iter()
+        .filter(|table| table.resource == resource)
+        .any(|table| table.columns.iter().any(|known| known.name == column))
 }
 
 /// What stands behind the opening: `: 1, 2` or ` pump-7`.

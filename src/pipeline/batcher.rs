@@ -161,7 +161,7 @@ impl Handler<Cancelled> for BatcherActor {
     type Result = ();
 
     fn handle(&mut self, _cancelled: Cancelled, context: &mut Self::Context) {
-        self.sequencer.drop_cancelled();
+        self.sequencer.drop_cancelled(Instant::now());
         self.work(Instant::now(), context);
     }
 }

@@ -9,6 +9,7 @@ mod cdf;
 mod emulated;
 mod fairness;
 mod model;
+mod objects;
 mod pacing;
 mod rows;
 mod saturation;

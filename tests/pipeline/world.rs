@@ -295,7 +295,8 @@ impl World {
             submitted.aborted = true;
         }
         if tells {
-            self.sequencer().drop_cancelled();
+            let now = self.now;
+            self.sequencer().drop_cancelled(now);
             self.poll();
         }
     }

@@ -10,7 +10,7 @@ use super::{Sequencer, Stage};
 use crate::catalog::Resource;
 use crate::cdf::Operation;
 use crate::pipeline::attempt::{Attempt, AttemptReport, Call, CallId};
-use crate::pipeline::pacing::{Ended, Permission, SlotKind};
+use crate::pipeline::pacing::{Ended, EndpointId, Permission, SlotKind};
 use std::time::Instant;
 
 impl Sequencer {
@@ -34,6 +34,22 @@ impl Sequencer {
                 self.queues.of(queue).waiting.pop_front();
                 continue;
             };
+            if let Err(wait) = self.take_write_slot(now, id, &call, endpoint) {
+                // Those that have a slot may pass: this one could wait for theirs.
+                let state = self.queues.of(queue);
+                let requests = &self.requests;
+                let passes = state.waiting.iter().position(|other| {
+                    requests
+                        .get(other)
+                        .is_some_and(|request| request.slot.is_some())
+                });
+                let Some(other) = passes.and_then(|place| state.waiting.remove(place)) else {
+                    state.note(wait);
+                    return;
+                };
+                state.waiting.push_front(other);
+                continue;
+            }
             let slot = match self.needs_slot(&call) {
                 false => Ok(None),
                 true => self
@@ -62,6 +78,27 @@ impl Sequencer {
                 }
             }
         }
+    }
+
+    /// A request that has waited for parents needs its slot again before it writes.
+    ///
+    /// # Errors
+    /// What to wait for.
+    fn take_write_slot(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        call: &Call,
+        endpoint: EndpointId,
+    ) -> Result<(), Permission> {
+        if let Some(request) = self.requests.get_mut(&id)
+            && request.slot.is_none()
+            && matches!(call, Call::Write(_))
+        {
+            let slot = self.pacing.take_slot(now, endpoint, SlotKind::Bulk)?;
+            request.slot = Some(slot);
+        }
+        Ok(())
     }
 
     /// Whether a call needs a slot of its own. A write has its request's, and where a request
@@ -104,6 +141,7 @@ impl Sequencer {
             request.stage = Stage::Called;
             request.piece_began.get_or_insert(now);
             request.first_sent.get_or_insert(now);
+            request.last_sent = Some(now);
             self.meters
                 .throttle_wait_seconds
                 .record(now.saturating_duration_since(request.queued_at));

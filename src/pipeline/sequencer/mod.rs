@@ -20,6 +20,7 @@ mod entries;
 mod errands;
 mod expiry;
 mod lane;
+mod orphans;
 mod outcome;
 mod queues;
 mod reasons;
@@ -47,6 +48,7 @@ use claims::{KeyClaims, SeriesClaims};
 use entries::Entries;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lane::Lanes;
+use orphans::Orphans;
 use queues::Queues;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -135,6 +137,8 @@ pub struct Sequencer {
     next_cut: u64,
     /// Identities whose journaled rows go back to the journal.
     stopped: HashSet<String>,
+    /// Rows that wait for their parents.
+    orphans: Orphans,
     /// How upserts of this resource begin: as those before should have.
     upserts_begin: Step,
     /// Nothing waits for company any more.
@@ -182,6 +186,7 @@ impl Sequencer {
             next_sequence: 1,
             next_cut: 1,
             stopped: HashSet::new(),
+            orphans: Orphans::default(),
             upserts_begin: Step::Change,
             flushing: false,
             random: StdRng::seed_from_u64(seed),
@@ -218,7 +223,8 @@ impl Sequencer {
     /// Some statement was cancelled: gives up its rows that wait here, so that their memory
     /// is free at once and not when their turn would have come. Requests under way notice when
     /// their call ends.
-    pub fn drop_cancelled(&mut self) {
+    pub fn drop_cancelled(&mut self, now: Instant) {
+        self.drop_cancelled_orphans(now);
         let dropped = self
             .entries
             .take_segments(|_, segment| segment.submission.part.is_aborted());
@@ -258,6 +264,7 @@ impl Sequencer {
             self.grant(now, queue, calls);
         }
         self.cut_due_lanes(now, calls);
+        self.end_waits_for_parents(now);
         self.expire(now);
     }
 
@@ -269,6 +276,7 @@ impl Sequencer {
             self.linger_ends,
             self.expiry_at,
             self.queues.wake_at(),
+            self.orphans.wake_at(),
         ]
         .into_iter()
         .flatten()
@@ -311,7 +319,7 @@ impl Sequencer {
         match self.requests.get(&id).map(|request| request.stage) {
             Some(Stage::BackingOff) => self.proceed(now, id),
             Some(Stage::Guarding) => self.release(id),
-            Some(Stage::Queued | Stage::Called) => {}
+            Some(Stage::Queued | Stage::Called | Stage::AwaitingParents) => {}
             None => self.enqueue_lookup(id),
         }
     }

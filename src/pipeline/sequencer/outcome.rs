@@ -8,6 +8,7 @@ use super::errands::makeable;
 use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
 use super::{Sequencer, Stage, Target};
+use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Reference};
 use crate::config::RetrySettings;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -57,6 +58,9 @@ impl Sequencer {
         };
         if let Some(piece) = request.pieces.front().cloned() {
             request.next_piece();
+            if *verdict == RowVerdict::Accepted && self.resource == Resource::Assets {
+                self.note_made(now, &piece);
+            }
             self.settle(&piece, verdict);
         }
         self.proceed(now, id);
@@ -69,6 +73,13 @@ impl Sequencer {
         };
         if request.pieces.is_empty() && !request.turned.is_empty() {
             self.take_turned(id);
+        }
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if request.pieces.is_empty() && !request.orphans.is_empty() {
+            self.wait_for_parents(now, id);
+            return;
         }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
@@ -275,7 +286,11 @@ impl Sequencer {
             return;
         };
         let pieces = std::mem::take(&mut request.pieces);
-        let turned: Vec<Segment> = request.turned.take().collect();
+        let turned: Vec<Segment> = request
+            .turned
+            .take()
+            .chain(request.orphans.take())
+            .collect();
         for piece in pieces {
             self.settle(&piece, verdict);
         }
@@ -293,7 +308,9 @@ impl Sequencer {
         duplicated: Vec<Reference>,
         reason: Box<Diagnostic>,
     ) {
-        if self.turn(now, id, &missing, &duplicated, &reason) {
+        if self.turn(now, id, &missing, &duplicated, &reason)
+            || self.await_parents(now, id, &missing)
+        {
             return;
         }
         let Some(request) = self.requests.get_mut(&id) else {

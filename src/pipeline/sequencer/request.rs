@@ -5,6 +5,7 @@
 
 use super::entries::EntryId;
 use super::lane::Target;
+use super::orphans::Waiting;
 use super::queues::UnderWay;
 use super::upsert::Turned;
 use crate::cdf::{AttemptFailure, Identity, Reference};
@@ -57,6 +58,8 @@ pub enum Stage {
     Called,
     /// The time of its next attempt.
     BackingOff,
+    /// Parents of its rows.
+    AwaitingParents,
     /// Every row has its verdict; a late write may still land.
     Guarding,
 }
@@ -78,6 +81,10 @@ pub struct Request {
     /// Rows of upserts that were written in the wrong way, gathered so that few requests write
     /// them in the right one.
     pub turned: Turned,
+    /// Rows that wait for their parents.
+    pub orphans: Waiting,
+    /// When the last attempt began.
+    pub last_sent: Option<Instant>,
     pub stage: Stage,
     pub errand: Option<Errand>,
     /// Since when it waits for its turn.
@@ -130,6 +137,8 @@ impl Request {
             entries,
             pieces,
             turned: Turned::default(),
+            orphans: Waiting::default(),
+            last_sent: None,
             stage: Stage::Queued,
             errand: None,
             queued_at: now,

@@ -81,7 +81,11 @@ pub(super) fn pieces(
 }
 
 /// Segments as pieces that keep the bounds of a request.
-fn cut_to_bounds(segments: Vec<Segment>, step: Step, bounds: &RequestBounds) -> Vec<Piece> {
+pub(super) fn cut_to_bounds(
+    segments: Vec<Segment>,
+    step: Step,
+    bounds: &RequestBounds,
+) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut open: Vec<Segment> = Vec::new();
     let mut weight = Weight::default();
@@ -152,8 +156,14 @@ impl Sequencer {
         let Some(piece) = request.pieces.front().cloned() else {
             return false;
         };
+        // What a row points at is another thing than what it writes.
+        let missing: Vec<Reference> = missing
+            .iter()
+            .filter(|reference| matches!(reference, Reference::Id(_) | Reference::ExternalId(_)))
+            .cloned()
+            .collect();
         let references = match piece.step {
-            Step::Change if !missing.is_empty() => missing,
+            Step::Change if !missing.is_empty() => &missing,
             Step::Make if !duplicated.is_empty() && piece.action() == ActionKind::Upsert => {
                 duplicated
             }

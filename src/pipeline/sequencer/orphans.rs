@@ -1,0 +1,326 @@
+//! Assets whose parents have not come yet.
+//!
+//! Owns the rows that CDF refused because their parent does not exist, while the parent may
+//! still be on its way: in another request, or in rows that the client has not sent. Promises
+//! that they are sent again as soon as a parent of theirs is made, in whatever order a load
+//! brings them, and an end: when nothing else is under way and the statement has no more rows,
+//! or for too long, they are tried once more and then refused. They hold no slot meanwhile.
+//! Never holds up rows whose parent exists.
+
+use super::Sequencer;
+use super::request::Stage;
+use super::upsert::cut_to_bounds;
+use crate::cdf::Reference;
+use crate::pipeline::attempt::CallId;
+use crate::pipeline::segment::{Piece, RowVerdict, Segment, Step};
+use crate::pipeline::sequencer::admission::cancelled;
+use crate::pipeline::split::{Parted, take_out};
+use crate::rows::{ObjectValues, RowBatch, hash_key};
+use foldhash::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The column by which a load names parents that it brings itself.
+const PARENT_COLUMN: &str = "parent_external_id";
+
+/// The column that names a row to its children.
+const NAME_COLUMN: &str = "external_id";
+
+/// How long rows wait for parents while nothing comes and nothing is under way, and the client
+/// has not said that its statement ends.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// All that wait for parents.
+#[derive(Debug, Default)]
+pub struct Orphans {
+    /// Requests by the hash of the parents that their rows wait for.
+    by_parent: HashMap<u64, Vec<CallId>>,
+    /// Requests that wait.
+    waiting: Vec<CallId>,
+    /// When an object was last made.
+    made_at: Option<Instant>,
+    /// Since when nothing else is under way.
+    silent_since: Option<Instant>,
+}
+
+impl Orphans {
+    /// When to look at them again if nothing happens.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.silent_since.map(|since| since + SILENCE_MAX)
+    }
+}
+
+/// Rows of one request that wait, each with the way in which it is written.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    segments: Vec<(Step, Segment)>,
+    /// Nothing is left to wait for: refused now, they are refused for good.
+    is_last_try: bool,
+}
+
+impl Waiting {
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// All of them, for one verdict.
+    pub fn take(&mut self) -> impl Iterator<Item = Segment> {
+        std::mem::take(&mut self.segments)
+            .into_iter()
+            .map(|(_, segment)| segment)
+    }
+}
+
+impl Sequencer {
+    /// CDF named parents that it does not have: their children wait, and the rest of the piece
+    /// goes on. Returns whether it was such a case.
+    pub(super) fn await_parents(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        missing: &[Reference],
+    ) -> bool {
+        let parents: Vec<&str> = missing
+            .iter()
+            .filter_map(|reference| match reference {
+                Reference::NameInColumn { column, name } if *column == PARENT_COLUMN => {
+                    Some(&**name)
+                }
+                _ => None,
+            })
+            .collect();
+        let Some(request) = self.requests.get_mut(&id) else {
+            return false;
+        };
+        let Some(piece) = request.pieces.front().cloned() else {
+            return false;
+        };
+        if parents.is_empty() || request.orphans.is_last_try {
+            return false;
+        }
+        let Parted { named, rest } = take_out(&piece, missing);
+        if named.is_empty() {
+            return false;
+        }
+        let step = piece.step;
+        let named: Vec<Segment> = named.into_iter().map(|(segment, _)| segment).collect();
+        let (descendants, rest) = take_descendants(&named, &rest);
+        request.replace_piece(std::iter::once(rest.by(step)));
+        let waiting = named.into_iter().chain(descendants);
+        request
+            .orphans
+            .segments
+            .extend(waiting.map(|segment| (step, segment)));
+        for parent in parents {
+            let waiting = self
+                .orphans
+                .by_parent
+                .entry(hash_key(parent.as_bytes()))
+                .or_default();
+            if !waiting.contains(&id) {
+                waiting.push(id);
+            }
+        }
+        self.proceed(now, id);
+        true
+    }
+
+    /// A request has nothing left but rows that wait for parents.
+    pub(super) fn wait_for_parents(&mut self, now: Instant, id: CallId) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        // A parent may have been made while the children were under way.
+        let sent_at = request.last_sent;
+        if self
+            .orphans
+            .made_at
+            .is_some_and(|made| Some(made) > sent_at)
+        {
+            self.send_orphans(now, id);
+            return;
+        }
+        request.stage = Stage::AwaitingParents;
+        request.slot = None;
+        self.orphans.waiting.push(id);
+    }
+
+    /// Objects were made: children of theirs may go.
+    pub(super) fn note_made(&mut self, now: Instant, piece: &Piece) {
+        self.orphans.made_at = Some(now);
+        self.orphans.silent_since = None;
+        if self.orphans.by_parent.is_empty() {
+            return;
+        }
+        let mut ready = Vec::new();
+        for segment in &piece.segments {
+            if let RowBatch::Objects(batch) = &segment.submission.batch {
+                for key in &batch.key_hashes[segment.rows.clone()] {
+                    ready.extend(self.orphans.by_parent.remove(key).unwrap_or_default());
+                }
+            }
+        }
+        for id in ready {
+            if self.is_awaiting(id) {
+                self.send_orphans(now, id);
+            }
+        }
+    }
+
+    fn is_awaiting(&self, id: CallId) -> bool {
+        self.requests
+            .get(&id)
+            .is_some_and(|request| request.stage == Stage::AwaitingParents)
+    }
+
+    /// The rows of a request that waited are sent again.
+    fn send_orphans(&mut self, now: Instant, id: CallId) {
+        self.orphans.waiting.retain(|other| *other != id);
+        let bounds = self.bounds;
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let segments = std::mem::take(&mut request.orphans.segments);
+        for step in [Step::Asked, Step::Make, Step::Change] {
+            let same = segments
+                .iter()
+                .filter(|(other, _)| *other == step)
+                .map(|(_, segment)| segment.clone());
+            for piece in cut_to_bounds(same.collect(), step, &bounds) {
+                request.pieces.push_back(Arc::new(piece));
+            }
+        }
+        self.enqueue(now, id);
+    }
+
+    /// Gives the rows of cancelled statements back.
+    pub(super) fn drop_cancelled_orphans(&mut self, now: Instant) {
+        for id in self.orphans.waiting.clone() {
+            let Some(request) = self.requests.get_mut(&id) else {
+                continue;
+            };
+            let segments = std::mem::take(&mut request.orphans.segments);
+            let (aborted, wanted): (Vec<_>, Vec<_>) = segments
+                .into_iter()
+                .partition(|(_, segment)| segment.submission.part.is_aborted());
+            request.orphans.segments = wanted;
+            let is_done = request.orphans.is_empty();
+            for (_, segment) in aborted {
+                self.settle_segment(&segment, &RowVerdict::Failed(cancelled()));
+            }
+            if is_done {
+                self.orphans.waiting.retain(|other| *other != id);
+                self.proceed(now, id);
+            }
+        }
+    }
+
+    /// Tries rows a last time for which no parent can come any more.
+    pub(super) fn end_waits_for_parents(&mut self, now: Instant) {
+        if self.orphans.waiting.is_empty() {
+            self.orphans.silent_since = None;
+            self.orphans.by_parent.clear();
+            return;
+        }
+        let others_are_at_work = !self.lookups.is_empty()
+            || !self.lanes_are_empty()
+            || self
+                .requests
+                .values()
+                .any(|request| !matches!(request.stage, Stage::AwaitingParents | Stage::Guarding));
+        if others_are_at_work {
+            self.orphans.silent_since = None;
+            return;
+        }
+        let silent_since = *self.orphans.silent_since.get_or_insert(now);
+        let is_over = self.flushing || silent_since + SILENCE_MAX <= now;
+        for id in self.orphans.waiting.clone() {
+            if is_over || self.has_all_rows(id) {
+                if let Some(request) = self.requests.get_mut(&id) {
+                    request.orphans.is_last_try = true;
+                }
+                self.send_orphans(now, id);
+            }
+        }
+    }
+
+    /// Whether the statements of a request's rows have no more rows to come.
+    fn has_all_rows(&mut self, id: CallId) -> bool {
+        let Some(request) = self.requests.get(&id) else {
+            return true;
+        };
+        let entries = request
+            .entries
+            .iter()
+            .filter_map(|entry| self.entries.get(*entry));
+        let arrived: Vec<(usize, u64, bool)> = entries
+            .map(|entry| (entry.lane, entry.sequence, entry.urgent))
+            .collect();
+        arrived.into_iter().all(|(lane, sequence, urgent)| {
+            urgent
+                || self
+                    .lanes
+                    .get_mut(lane)
+                    .is_some_and(|lane| sequence < lane.urgent_sequence)
+        })
+    }
+}
+
+/// The rows of `rest` that descend from rows of `named`, and the others: without their ancestors
+/// they would be refused one after the other.
+fn take_descendants(named: &[Segment], rest: &Piece) -> (Vec<Segment>, Piece) {
+    let mut children: HashMap<&str, Vec<(usize, usize)>> = HashMap::default();
+    for (place, segment) in rest.segments.iter().enumerate() {
+        for row in segment.rows.clone() {
+            if let Some(parent) = text(segment, row, PARENT_COLUMN) {
+                children.entry(parent).or_default().push((place, row));
+            }
+        }
+    }
+    let mut taken: HashSet<(usize, usize)> = HashSet::default();
+    let mut ancestors: Vec<&str> = named
+        .iter()
+        .flat_map(|segment| segment.rows.clone().map(move |row| (segment, row)))
+        .filter_map(|(segment, row)| text(segment, row, NAME_COLUMN))
+        .collect();
+    while let Some(ancestor) = ancestors.pop() {
+        for (place, row) in children.remove(ancestor).unwrap_or_default() {
+            taken.insert((place, row));
+            ancestors.extend(text(&rest.segments[place], row, NAME_COLUMN));
+        }
+    }
+    let (mut descendants, mut others) = (Vec::new(), Vec::new());
+    for (place, segment) in rest.segments.iter().enumerate() {
+        let mut start = segment.rows.start;
+        while start < segment.rows.end {
+            let is_taken = taken.contains(&(place, start));
+            let end = (start + 1..segment.rows.end)
+                .find(|row| taken.contains(&(place, *row)) != is_taken)
+                .unwrap_or(segment.rows.end);
+            let run = Segment {
+                submission: segment.submission.clone(),
+                rows: start..end,
+            };
+            if is_taken {
+                descendants.push(run);
+            } else {
+                others.push(run);
+            }
+            start = end;
+        }
+    }
+    (descendants, Piece::new(others))
+}
+
+/// The text in a column of a row, if it has one.
+fn text<'a>(segment: &'a Segment, row: usize, column: &str) -> Option<&'a str> {
+    let RowBatch::Objects(batch) = &segment.submission.batch else {
+        return None;
+    };
+    let index = batch.table.column_index(column).ok()?;
+    let column = batch.column(index).filter(|column| column.present[row])?;
+    match &column.values {
+        ObjectValues::Text(values) => Some(values.text(row)),
+        _ => None,
+    }
+}
