@@ -200,6 +200,11 @@ impl PacingClient {
         self.pacing.state().endpoints[endpoint.0].of.is_broken(now)
     }
 
+    /// Attempts of this endpoint that CDF has taken, so far.
+    pub fn successes(&self, endpoint: EndpointId) -> u64 {
+        self.pacing.state().endpoints[endpoint.0].of.successes()
+    }
+
     /// Why an endpoint is held: what CDF said last.
     pub fn why_held(&self, endpoint: EndpointId) -> Option<Box<Diagnostic>> {
         self.pacing.state().endpoints[endpoint.0].of.reason()

@@ -51,6 +51,8 @@ pub(super) struct Endpoint {
     learned_rate: LearnedRate,
     breaker: Breaker,
     paused_until: Option<Instant>,
+    /// Attempts that CDF has taken.
+    successes: u64,
     /// What CDF said last when it failed or asked for a pause.
     reason: Option<Box<Diagnostic>>,
     slots_taken: usize,
@@ -88,6 +90,7 @@ impl Endpoint {
                 probe_lost_after: Duration::from_secs(retry.request_timeout_s.saturating_mul(2)),
             }),
             paused_until: None,
+            successes: 0,
             reason: None,
             slots_taken: 0,
             bulk_slots_taken: 0,
@@ -141,6 +144,10 @@ impl Endpoint {
         self.breaker.state(now) != BreakerState::Closed
     }
 
+    pub fn successes(&self) -> u64 {
+        self.successes
+    }
+
     pub fn available_at(&self, now: Instant) -> Option<Instant> {
         self.learned_rate.available_at().filter(|at| *at > now)
     }
@@ -173,6 +180,7 @@ impl Endpoint {
         let began = ended.began;
         match ended.failure {
             None => {
+                self.successes += 1;
                 let all_used = self.slots_taken >= self.concurrency.slots();
                 let bytes = ended.body_bytes.unwrap_or(ended.paid_bytes);
                 self.concurrency.accepted(now, began, bytes, all_used);

@@ -22,6 +22,7 @@ mod expiry;
 mod lane;
 mod orphans;
 mod outcome;
+mod poison;
 mod queues;
 mod reasons;
 mod request;

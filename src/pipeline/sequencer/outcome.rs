@@ -161,6 +161,16 @@ impl Sequencer {
                 throttle: _,
             } => {
                 let cause = retry_cause(status, answered);
+                if status == Some(500)
+                    && errand.is_none()
+                    && let Some(poisoned) = self.suspect(id, &reason)
+                {
+                    self.split_blindly(now, id, poisoned);
+                    return;
+                }
+                let Some(request) = self.requests.get_mut(&id) else {
+                    return;
+                };
                 request.errand = errand;
                 self.back_off(now, id, retry_after, &reason, cause);
             }

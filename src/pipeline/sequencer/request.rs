@@ -6,6 +6,7 @@
 use super::entries::EntryId;
 use super::lane::Target;
 use super::orphans::Waiting;
+use super::poison::Suspicion;
 use super::queues::UnderWay;
 use super::upsert::Turned;
 use crate::cdf::{AttemptFailure, Identity, Reference};
@@ -105,6 +106,8 @@ pub struct Request {
     pub may_be_written: bool,
     /// Attempts of unknown outcome after which rows of the journal are sent again.
     pub unknowns_left: u32,
+    /// Whether CDF fails with these rows alone.
+    pub suspicion: Suspicion,
     pub halvings_left: u32,
     pub makings_left: u32,
     /// The types were asked for: they do not tell the bad rows.
@@ -150,6 +153,7 @@ impl Request {
             sent_before,
             may_be_written: sent_before.is_some(),
             unknowns_left: UNKNOWNS_MAX,
+            suspicion: Suspicion::default(),
             halvings_left: HALVINGS_MAX,
             makings_left: MAKINGS_MAX,
             types_known: false,
