@@ -88,6 +88,35 @@ impl<'de> Visitor<'de> for DigestVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(".{0,6}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn compact_and_pretty_text_and_the_value_itself_come_to_one_hash(value in values()) {
+            let itself = Digest::deserialize(&value).ok();
+            prop_assert!(itself.is_some());
+            prop_assert_eq!(digest(&value.to_string()), itself);
+            prop_assert_eq!(digest(&format!("{value:#}")), itself);
+        }
+    }
 
     fn digest(text: &str) -> Option<Digest> {
         serde_json::from_str(text).ok()

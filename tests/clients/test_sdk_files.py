@@ -55,6 +55,14 @@ def test_an_uploaded_file_says_so(sdk):
     assert len(sdk.files.list(uploaded=False)) == 0
 
 
+def test_content_can_be_put_to_a_file_that_is_there(sdk):
+    file(sdk, "f")
+    sdk.files.upload_content_bytes(b"content", external_id="f")
+    assert sdk.files.retrieve(external_id="f").uploaded is True
+    with pytest.raises(CogniteNotFoundError):
+        sdk.files.upload_content_bytes(b"content", external_id="nothing")
+
+
 def test_a_taken_external_id_is_a_duplicate_unless_it_is_to_be_overwritten(sdk):
     first, _ = file(sdk, "a", source="x", metadata={"k": "v"})
     with pytest.raises(CogniteDuplicatedError) as caught:

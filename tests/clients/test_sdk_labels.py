@@ -4,10 +4,12 @@ import pytest
 from cognite.client.data_classes import (
     AssetWrite,
     DataSetWrite,
+    EventWrite,
     LabelDefinitionWrite,
     LabelFilter,
     RelationshipUpdate,
     RelationshipWrite,
+    TimeSeriesWrite,
 )
 from cognite.client.exceptions import CogniteAPIError, CogniteDuplicatedError, CogniteNotFoundError
 
@@ -132,3 +134,22 @@ def test_relationships_are_filtered_by_their_ends_and_labels(sdk):
     assert len(sdk.relationships.list(labels=LabelFilter(contains_any=["x"]))) == 1
     assert len(sdk.relationships.list(confidence={"min": 0.5})) == 1
     assert len({one.external_id for one in sdk.relationships.list(limit=None, partitions=3)}) == 1_201
+
+
+def test_the_ends_of_relationships_are_shown_when_asked_for(sdk):
+    sdk.assets.create(AssetWrite(name="Pump", external_id="pump"))
+    sdk.events.create(EventWrite(external_id="stop", type="trip"))
+    sdk.time_series.create(TimeSeriesWrite(external_id="flow", name="Flow"))
+    sdk.relationships.create(
+        [
+            link("a", source_external_id="pump", target_external_id="stop"),
+            link("b", source_external_id="pump", target_external_id="flow", target_type="timeSeries"),
+            link("c", source_external_id="nobody", target_external_id="nothing"),
+        ]
+    )
+    found = sdk.relationships.retrieve_multiple(["a", "b", "c"], fetch_resources=True)
+    assert [one.source.name if one.source else None for one in found] == ["Pump", "Pump", None]
+    assert (found[0].target.type, found[1].target.name, found[2].target) == ("trip", "Flow", None)
+    listed = sdk.relationships.list(fetch_resources=True, target_types=["event"], limit=None)
+    assert {one.external_id for one in listed} == {"a", "c"}
+    assert sdk.relationships.retrieve("a").source is None

@@ -3,7 +3,8 @@
 //! Owns the answers to writes and lookups in sink mode. A created object is shown as it was
 //! sent, its text copied, with an id and times; any other as little more than its name.
 
-use super::schema::{Fields, Rule, Schema};
+use super::field::{Fields, Rule};
+use super::schema::Schema;
 use super::shown::Shown;
 use super::store::{Index, Object, id_from};
 use crate::emulator::answer::Answer;

@@ -4,9 +4,11 @@
 //! order), the refusal of cycles, and what deleting takes along. An asset may move below
 //! another root: the root is found out when an asset is shown.
 
+use super::field::{Field, Rule, Target};
 use super::filter::references;
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::ObjectKind;
-use super::schema::{Field, Filter, FilterRule, Rule, Schema, Target};
+use super::schema::Schema;
 use super::store::{Index, Object};
 use crate::emulator::answer::Refusal;
 use serde_json::Value;

@@ -4,11 +4,13 @@
 //! sink mode everything is checked that needs no other object, and nothing is stored but
 //! data sets: those that are referred to have to exist in a sink as well.
 
-use super::check::{Found, check_fields, check_text, check_value};
+use super::check::{check_fields, check_text, check_value};
+use super::field::{Field, Fields, Rule, Updating};
+use super::found::Found;
 use super::kind::ObjectKind;
 use super::operation::{Operation, malformed};
 use super::references::{check_found, unknown};
-use super::schema::{Field, Fields, Rule, Schema, Updating};
+use super::schema::Schema;
 use super::sequences::{ColumnMoves, change_columns};
 use super::shown::Shown;
 use super::store::{Index, Object};

@@ -3,8 +3,10 @@
 //! Owns the fields of a data set. CDF has no call to delete one, takes ten at once and
 //! always shows metadata and `writeProtected`: clients rely on them.
 
+use super::field::{Field, Rule};
+use super::filter_rule::Filter;
 use super::kind::{ObjectKind, Verb};
-use super::schema::{Field, Filter, Rule, Schema};
+use super::schema::Schema;
 
 /// Data sets.
 pub const SCHEMA: Schema = Schema {

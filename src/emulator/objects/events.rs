@@ -2,8 +2,10 @@
 //!
 //! Owns the fields of an event. Nothing is required of one, not even a name.
 
+use super::field::{Field, Rule, Target};
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::ObjectKind;
-use super::schema::{Field, Filter, FilterRule, Rule, Schema, Target};
+use super::schema::Schema;
 
 /// Events.
 pub const SCHEMA: Schema = Schema {

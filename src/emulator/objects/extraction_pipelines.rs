@@ -3,8 +3,10 @@
 //! Owns the fields of a pipeline. Its runs stand in `extraction_pipeline_runs`, which also
 //! writes when the last one of each kind was.
 
+use super::field::{Field, Rule, Target};
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::ObjectKind;
-use super::schema::{Field, Filter, FilterRule, Rule, Schema, Target};
+use super::schema::Schema;
 use crate::emulator::answer::Refusal;
 use crate::emulator::reference::check_chars;
 use serde_json::Value;

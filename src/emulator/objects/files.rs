@@ -5,20 +5,25 @@
 //! name of a file never changes.
 
 use super::assets::check_geo_location;
-use super::changes::{read_fields, take_in};
+use super::changes::{find_distinct, read_fields, take_in};
+use super::field::{Field, Rule, Target};
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::ObjectKind;
 use super::references::check_found;
-use super::schema::{Field, Filter, FilterRule, Rule, Schema, Target};
+use super::schema::Schema;
 use super::shown::Shown;
 use super::store::{Index, Object};
 use crate::emulator::answer::{Answer, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::clock;
-use crate::emulator::json;
+use crate::emulator::json::{self, check_items};
 use crate::emulator::reference::check_chars;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// Most files per call for a place to upload to.
+const LINKS_MAX: usize = 1;
 
 /// Files.
 pub const SCHEMA: Schema = Schema {
@@ -140,6 +145,25 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     let file = index.put(file);
     Ok(answer(&index, &file))
+}
+
+/// `POST /files/uploadlink`: another place for the content of a file that is there.
+pub fn upload_link(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let (references, _) = SCHEMA.read_references(&call.bytes())?;
+    check_items("files", references.len(), LINKS_MAX)?;
+    let references: Vec<_> = references.iter().collect();
+    let index = call.project.objects.of(ObjectKind::Files).read();
+    let ids = find_distinct(&SCHEMA, &index, &references, false)?;
+    let links: Vec<_> = ids
+        .iter()
+        .filter_map(|id| index.get(*id))
+        .map(|file| Created {
+            file: Shown::whole(&SCHEMA, &index, file),
+            upload_url: upload_url(call.host, &call.names.project, file.id),
+        })
+        .collect();
+    call.tally.items = links.len() as u64;
+    Ok(Answer::items(201, &links))
 }
 
 /// Where the content of a file is to be put. The place asks for no token, as CDF's does.

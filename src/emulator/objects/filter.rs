@@ -4,8 +4,9 @@
 //! refused by name: a filter that is silently ignored would show too much.
 
 use super::assets::named_subtrees;
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::ObjectKind;
-use super::schema::{Filter, FilterRule, Schema};
+use super::schema::Schema;
 use super::store::Object;
 use crate::emulator::answer::Refusal;
 use crate::emulator::project::Project;

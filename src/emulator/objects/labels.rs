@@ -3,8 +3,10 @@
 //! Owns the fields of a label. A label is known by its external id alone and never changes.
 //! Deleting one leaves it on the objects that have it.
 
+use super::field::Field;
+use super::filter_rule::Filter;
 use super::kind::{ObjectKind, Verb};
-use super::schema::{Field, Filter, Schema};
+use super::schema::Schema;
 
 /// Labels.
 pub const SCHEMA: Schema = Schema {

@@ -17,6 +17,7 @@ use crate::emulator::call::Call;
 use crate::emulator::cursor;
 use crate::emulator::json;
 use crate::emulator::partition::Partition;
+use crate::emulator::project::Project;
 use crate::emulator::query::Query;
 use crate::emulator::reference::Reference;
 use serde::Deserialize;
@@ -40,7 +41,7 @@ pub fn by_ids(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
     let body = call.bytes();
     let (references, ignore_unknown) = schema.read_references(&body)?;
     let extras: ByIdsExtras = json::read_object(&body)?;
-    refuse_fetching(extras.fetch_resources)?;
+    let ends = ends_of(call, schema, extras.fetch_resources);
     call.tally.items = references.len() as u64;
     call.consume(call.tally.items, 0)?;
     if call.sink() && schema.kind != ObjectKind::DataSets {
@@ -55,6 +56,7 @@ pub fn by_ids(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
         .filter_map(|id| index.get(*id))
         .map(|object| Shown {
             aggregates,
+            ends,
             ..Shown::whole(schema, &index, object)
         })
         .collect();
@@ -117,7 +119,7 @@ pub fn list(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
         [] => ListRequest::from_query(schema, call.query)?,
         body => json::read_object::<ListRequest>(body)?,
     };
-    refuse_fetching(request.fetch_resources)?;
+    let ends = ends_of(call, schema, request.fetch_resources);
     let limit = request.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Refusal::invalid(format!(
@@ -163,6 +165,7 @@ pub fn list(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
         .iter()
         .map(|object| Shown {
             aggregates,
+            ends,
             metadata: request.include_metadata.unwrap_or(true),
             ..Shown::whole(schema, &index, object)
         })
@@ -212,9 +215,12 @@ fn aggregates(properties: Option<&[String]>) -> Result<Aggregates, Refusal> {
     Ok(aggregates)
 }
 
-fn refuse_fetching(fetch_resources: Option<bool>) -> Result<(), Refusal> {
-    if fetch_resources.unwrap_or(false) {
-        return Err(Refusal::invalid("fetchResources is not served here"));
-    }
-    Ok(())
+/// The project to fetch the ends of relationships from, where they are asked for.
+fn ends_of<'a>(
+    call: &Call<'a>,
+    schema: &Schema,
+    fetch_resources: Option<bool>,
+) -> Option<&'a Project> {
+    let wanted = fetch_resources.unwrap_or(false) && schema.kind == ObjectKind::Relationships;
+    wanted.then_some(call.project)
 }

@@ -10,12 +10,16 @@ mod answers;
 mod assets;
 mod changes;
 mod check;
+mod check_value;
 mod data_sets;
 mod events;
 mod extraction_pipeline_runs;
 mod extraction_pipelines;
+mod field;
 mod files;
 mod filter;
+mod filter_rule;
+mod found;
 mod kind;
 mod labels;
 mod listing;
@@ -76,6 +80,7 @@ pub fn serve(call: &mut Call<'_>, operation: ObjectOperation) -> Result<Answer, 
     match operation {
         O::On(kind, verb) => on_objects(call, kind, verb),
         O::FilesUpload => files::upload(call),
+        O::FilesUploadLink => files::upload_link(call),
         O::RunsCreate => extraction_pipeline_runs::create(call),
         O::RunsList => extraction_pipeline_runs::list(call),
         O::RowsInsert => sequence_rows::insert(call),

@@ -3,7 +3,7 @@
 //! Owns how an operation changes a field; whether the result is allowed is checked after.
 //! Never looks anything up.
 
-use super::schema::{Field, Fields, Rule, Updating};
+use super::field::{Field, Fields, Rule, Updating};
 use crate::emulator::answer::Refusal;
 use serde::Deserialize;
 use serde_json::{Map, Value};

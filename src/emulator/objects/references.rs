@@ -3,7 +3,7 @@
 //! Owns the words in which CDF refuses unknown ones, and which form of reference a resource
 //! takes.
 
-use super::check::Found;
+use super::found::Found;
 use super::kind::ObjectKind;
 use super::schema::Schema;
 use super::{ITEMS_MAX, Objects};

@@ -3,8 +3,16 @@
 //! Owns the fields of a relationship. Its ends need not exist. An external id that stands
 //! twice in one create call is a 409, as one that is taken.
 
+use super::field::{Field, Rule};
+use super::filter_rule::{Filter, FilterRule};
 use super::kind::{ObjectKind, Verb};
-use super::schema::{Field, Filter, FilterRule, Rule, Schema};
+use super::schema::Schema;
+use super::shown::Shown;
+use super::store::Object;
+use crate::emulator::project::Project;
+use crate::emulator::reference::Reference;
+use serde::ser::SerializeMap;
+use serde_json::Value;
 
 /// What a relationship can link.
 const ENDS: Rule = Rule::Choice(&["asset", "timeSeries", "file", "event", "sequence"]);
@@ -51,3 +59,39 @@ pub const SCHEMA: Schema = Schema {
     not_found: "Relationship ids not found",
     ..Schema::plain(ObjectKind::Relationships, "relationships")
 };
+
+/// Adds the ends of a relationship to it, as far as they exist.
+pub fn show_ends<M: SerializeMap>(
+    project: &Project,
+    relationship: &Object,
+    shown: &mut M,
+) -> Result<(), M::Error> {
+    for (end, kind, external_id) in [
+        ("source", "sourceType", "sourceExternalId"),
+        ("target", "targetType", "targetExternalId"),
+    ] {
+        let text = |field: &str| relationship.fields.get(field).and_then(Value::as_str);
+        let (Some(kind), Some(external_id)) = (text(kind), text(external_id)) else {
+            continue;
+        };
+        let kind = match kind {
+            "asset" => ObjectKind::Assets,
+            "event" => ObjectKind::Events,
+            "file" => ObjectKind::Files,
+            "sequence" => ObjectKind::Sequences,
+            _ => {
+                let reference = Reference::ExternalId(external_id.to_owned());
+                let found = project.time_series.find_all(&[reference]);
+                for series in found.into_iter().flatten() {
+                    shown.serialize_entry(end, &*series.description())?;
+                }
+                continue;
+            }
+        };
+        let index = project.objects.of(kind).read();
+        if let Some(object) = index.find_named(external_id) {
+            shown.serialize_entry(end, &Shown::whole(kind.schema(), &index, object))?;
+        }
+    }
+    Ok(())
+}

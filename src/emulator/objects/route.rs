@@ -15,6 +15,7 @@ pub enum ObjectOperation {
     On(ObjectKind, Verb),
     /// Putting the content of a file; its path is not below a project.
     FilesUpload,
+    FilesUploadLink,
     RunsCreate,
     RunsList,
     RowsInsert,
@@ -29,6 +30,7 @@ impl ObjectOperation {
         match self {
             Self::On(kind, verb) => kind.operation_name(verb),
             Self::FilesUpload => "files.upload",
+            Self::FilesUploadLink => "files.uploadlink",
             Self::RunsCreate => "extraction_pipeline_runs.create",
             Self::RunsList => "extraction_pipeline_runs.list",
             Self::RowsInsert => "sequence_rows.insert",
@@ -48,6 +50,7 @@ pub fn resolve(
 ) -> Result<ObjectOperation, Refusal> {
     use ObjectOperation as O;
     let (get, post) = match segments {
+        ["files", "uploadlink"] => (None, Some(O::FilesUploadLink)),
         ["extpipes", "runs"] => (Some(O::RunsList), Some(O::RunsCreate)),
         ["extpipes", "runs", "list"] => (None, Some(O::RunsList)),
         ["sequences", "data"] => (None, Some(O::RowsInsert)),

@@ -3,10 +3,13 @@
 //! Owns the fields of a sequence and its columns: their limits, and the update that adds,
 //! removes and modifies them. The rows stand in `sequence_rows`.
 
-use super::check::{Found, check_fields};
+use super::check::check_fields;
+use super::field::{Field, Rule, Target, Updating};
+use super::filter_rule::{Filter, FilterRule};
+use super::found::Found;
 use super::kind::ObjectKind;
 use super::operation::{Operation, malformed};
-use super::schema::{Field, Filter, FilterRule, Rule, Schema, Target, Updating};
+use super::schema::Schema;
 use super::store::Object;
 use crate::emulator::answer::Refusal;
 use crate::emulator::clock;

@@ -1,10 +1,13 @@
 //! Objects as answers show them.
 //!
 //! Owns the order of their fields and those that are found out when they are shown: the
-//! external id of a parent, the root, and what `aggregatedProperties` asks for.
+//! external id of a parent, the root, and what `aggregatedProperties` and
+//! `fetchResources` ask for.
 
+use super::relationships;
 use super::schema::Schema;
 use super::store::{Index, Object};
+use crate::emulator::project::Project;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 
@@ -23,6 +26,8 @@ pub struct Shown<'a> {
     pub object: &'a Object,
     pub aggregates: Aggregates,
     pub metadata: bool,
+    /// Where to find the ends of a relationship that are to be shown with it.
+    pub ends: Option<&'a Project>,
 }
 
 impl<'a> Shown<'a> {
@@ -34,6 +39,7 @@ impl<'a> Shown<'a> {
             object,
             aggregates: Aggregates::default(),
             metadata: true,
+            ends: None,
         }
     }
 }
@@ -81,6 +87,9 @@ impl Serialize for Shown<'_> {
                 aggregates.insert("path".into(), path);
             }
             shown.serialize_entry("aggregates", &aggregates)?;
+        }
+        if let Some(project) = self.ends {
+            relationships::show_ends(project, object, &mut shown)?;
         }
         shown.serialize_entry("createdTime", &object.created_ms)?;
         if self.schema.shows_last_updated {

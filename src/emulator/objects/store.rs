@@ -4,7 +4,7 @@
 //! the lock and changes after that, so that a call takes effect as a whole or not at all.
 //! It knows no schema.
 
-use super::schema::Fields;
+use super::field::Fields;
 use crate::emulator::answer::Refusal;
 use crate::emulator::checksum;
 use crate::emulator::reference::{ID_MAX, Reference};
