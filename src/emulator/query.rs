@@ -39,6 +39,12 @@ impl Query {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// The names that have a value.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let given = self.pairs.iter().filter(|(_, value)| !value.is_empty());
+        given.map(|(name, _)| name.as_str())
+    }
+
     /// A flag; `absent` when it is not given.
     pub fn flag(&self, name: &str, absent: bool) -> Result<bool, Refusal> {
         match self.get(name) {

@@ -21,7 +21,7 @@ pub struct OperationFigures {
     pub items: u64,
     /// Datapoints in committed requests.
     pub points: u64,
-    /// RAW rows in committed requests.
+    /// Rows, of RAW and of sequences, in committed requests.
     pub rows: u64,
     /// Body bytes as they came over the wire, of all requests.
     pub body_bytes: u64,

@@ -155,6 +155,13 @@ pub enum Rule {
     Structure(fn(&Value) -> Result<(), Refusal>),
 }
 
+impl Rule {
+    /// Whether a value is a string.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Choice(_))
+    }
+}
+
 /// What an id refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {

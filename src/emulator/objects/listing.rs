@@ -27,6 +27,9 @@ use std::sync::Arc;
 const PAGE_DEFAULT: i64 = 100;
 const PAGE_MAX: i64 = ITEMS_MAX as i64;
 
+/// The parameters of `GET` that are no filters.
+const PARAMETERS: [&str; 4] = ["limit", "cursor", "partition", "includeMetadata"];
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ByIdsExtras {
@@ -91,16 +94,22 @@ struct ListRequest {
 }
 
 impl ListRequest {
-    /// `GET` takes the filters of texts as parameters.
+    /// `GET` takes filters as parameters; one that it does not know is refused by name.
     fn from_query(schema: &Schema, query: &Query) -> Result<Self, Refusal> {
-        let filter = schema
-            .filters
-            .iter()
-            .filter_map(|filter| {
-                let text = query.get(filter.name)?;
-                Some((filter.name.to_owned(), text.into()))
-            })
-            .collect();
+        let mut filter = Map::new();
+        for name in query.names().filter(|name| !PARAMETERS.contains(name)) {
+            let text = query.get(name).unwrap_or_default();
+            let is_text = schema
+                .field(name)
+                .is_some_and(|(_, field)| field.rule.is_text());
+            let value = if is_text || name.ends_with("Prefix") {
+                text.into()
+            } else {
+                // Lists, flags and ids are written as in JSON.
+                json::read(text.as_bytes())?
+            };
+            filter.insert(name.to_owned(), value);
+        }
         Ok(Self {
             filter: Some(filter),
             // As documented, GET gives 1000 at most whatever is asked for.

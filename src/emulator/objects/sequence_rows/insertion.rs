@@ -1,7 +1,8 @@
 //! `POST /sequences/data`: writing cells.
 //!
 //! Owns the limits of a request and the check of every value against the type of its
-//! column. Everything is checked before anything is written. CDF does not say whether null
+//! column. Everything is checked before anything is written, and
+//! a value is kept as it was written: a double comes back with all its digits. CDF does not say whether null
 //! erases a cell: here it does.
 
 use super::super::changes::{ItemTexts, sum_up};
@@ -14,7 +15,8 @@ use crate::emulator::datapoints::VALUE_LIMIT;
 use crate::emulator::json::{self, check_items};
 use crate::emulator::reference::{Reference, check_chars, check_distinct};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 const COLUMNS_MAX: usize = 200;
@@ -39,7 +41,7 @@ struct GivenRows {
 #[serde(rename_all = "camelCase")]
 struct GivenRow {
     row_number: i64,
-    values: Vec<Value>,
+    values: Vec<Box<RawValue>>,
 }
 
 /// Writes cells.
@@ -60,7 +62,9 @@ pub fn insert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     call.tally.keys = references.iter().take(16).map(Reference::label).collect();
     if call.sink() {
         for row in items.iter().flat_map(|item| &item.rows) {
-            row.values.iter().try_for_each(check_cell)?;
+            for value in &row.values {
+                Cell::read(value)?;
+            }
         }
         return Ok(Answer::empty());
     }
@@ -78,7 +82,7 @@ pub fn insert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         for row in item.rows {
             let cells = rows.entry(row.row_number).or_default();
             for (column, value) in item.columns.iter().zip(row.values) {
-                if value.is_null() {
+                if value.get() == "null" {
                     cells.remove(column);
                 } else {
                     cells.insert(column.clone(), value);
@@ -134,9 +138,8 @@ fn check_values(sequence: &Object, item: &GivenRows) -> Result<(), Refusal> {
     let columns = named_columns(sequence, &item.columns)?;
     for row in &item.rows {
         for (column, value) in columns.iter().zip(&row.values) {
-            check_cell(value)?;
             let kind = column["valueType"].as_str().unwrap_or_default();
-            if !fits(kind, value) {
+            if !Cell::read(value)?.fits(kind) {
                 return Err(Refusal::invalid(format!(
                     "error in sequence {}: expected {kind} in column {} of row {}, got {value}",
                     label(sequence),
@@ -149,24 +152,39 @@ fn check_values(sequence: &Object, item: &GivenRows) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn fits(kind: &str, value: &Value) -> bool {
-    match (kind, value) {
-        (_, Value::Null) | ("STRING", Value::String(_)) => true,
-        ("LONG", Value::Number(number)) => number.is_i64(),
-        ("DOUBLE", Value::Number(number)) => number
-            .as_f64()
-            .is_some_and(|number| number.abs() <= VALUE_LIMIT),
-        _ => false,
-    }
+/// A value of any column, as far as it has to be known.
+enum Cell {
+    Null,
+    Text,
+    Whole,
+    Real(f64),
 }
 
-/// What holds for a value of any column.
-fn check_cell(value: &Value) -> Result<(), Refusal> {
-    match value {
-        Value::Null | Value::Number(_) => Ok(()),
-        Value::String(text) => check_chars("value", text, STRING_CHARS_MAX),
-        _ => Err(Refusal::invalid(format!(
-            "expected a number, a string or null, got {value}"
-        ))),
+impl Cell {
+    fn read(value: &RawValue) -> Result<Self, Refusal> {
+        let text = value.get();
+        match text.as_bytes().first() {
+            Some(b'n') => Ok(Self::Null),
+            Some(b'"') => {
+                let text: Cow<'_, str> = json::read(text.as_bytes())?;
+                check_chars("value", &text, STRING_CHARS_MAX)?;
+                Ok(Self::Text)
+            }
+            Some(b'-' | b'0'..=b'9') if text.parse::<i64>().is_ok() => Ok(Self::Whole),
+            // Every JSON number is one for Rust; one beyond the doubles is infinite.
+            Some(b'-' | b'0'..=b'9') => Ok(Self::Real(text.parse().unwrap_or(f64::INFINITY))),
+            _ => Err(Refusal::invalid(format!(
+                "expected a number, a string or null, got {text}"
+            ))),
+        }
+    }
+
+    fn fits(&self, kind: &str) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text => kind == "STRING",
+            Self::Whole => kind == "LONG" || kind == "DOUBLE",
+            Self::Real(value) => kind == "DOUBLE" && value.abs() <= VALUE_LIMIT,
+        }
     }
 }

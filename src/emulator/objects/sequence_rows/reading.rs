@@ -13,7 +13,8 @@ use crate::emulator::call::Call;
 use crate::emulator::cursor;
 use crate::emulator::json::{self, check_items};
 use crate::emulator::reference::{Reference, check_distinct};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 const PAGE_DEFAULT: usize = 100;
@@ -45,6 +46,9 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if let Some(text) = &request.cursor {
         start = start.max(cursor::decode(CURSOR, text)?);
     }
+    if call.sink() {
+        return Ok(nothing());
+    }
     let end = request.end.unwrap_or(i64::MAX);
     let objects = &call.project.objects;
     let sequences = objects.of(ObjectKind::Sequences).read();
@@ -56,7 +60,8 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut found = rows.range(start..end.max(start));
     let page: Vec<(&i64, &Cells)> = found.by_ref().take(limit).collect();
     let next = found.next().map(|(number, _)| *number);
-    call.tally.rows = page.len() as u64;
+    call.tally.items = page.len() as u64;
+    call.tally.rows = call.tally.items;
     show(sequence, request.columns.as_deref(), &page, next)
 }
 
@@ -73,6 +78,9 @@ struct LatestRequest {
 pub fn latest(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let request = call.json::<LatestRequest>()?;
     let reference = Reference::from_fields(request.id, request.external_id, None)?;
+    if call.sink() {
+        return Ok(nothing());
+    }
     let before = request.before.unwrap_or(i64::MAX);
     let objects = &call.project.objects;
     let sequences = objects.of(ObjectKind::Sequences).read();
@@ -80,9 +88,15 @@ pub fn latest(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let stored = objects.sequence_rows.read();
     let rows = stored.get(&sequence.id);
     let row = rows.and_then(|rows| rows.range(..before).next_back());
-    call.tally.rows = u64::from(row.is_some());
+    call.tally.items = u64::from(row.is_some());
+    call.tally.rows = call.tally.items;
     let page: Vec<_> = row.into_iter().collect();
     show(sequence, request.columns.as_deref(), &page, None)
+}
+
+/// What a sink has of any sequence.
+fn nothing() -> Answer {
+    Answer::json(200, &json!({"id": 1, "columns": [], "rows": []}))
 }
 
 fn show(
@@ -99,24 +113,44 @@ fn show(
         .iter()
         .filter_map(|column| column["externalId"].as_str())
         .collect();
-    let rows: Vec<Value> = page
+    let rows = page
         .iter()
-        .map(|(number, cells)| {
-            let values: Vec<&Value> = names
+        .map(|(row_number, cells)| Row {
+            row_number: **row_number,
+            values: names
                 .iter()
-                .map(|name| cells.get(*name).unwrap_or(&Value::Null))
-                .collect();
-            json!({"rowNumber": number, "values": values})
+                .map(|name| cells.get(*name).map_or(RawValue::NULL, |value| value))
+                .collect(),
         })
         .collect();
-    let mut answer = json!({"id": sequence.id, "columns": columns, "rows": rows});
-    if let Some(external_id) = sequence.external_id() {
-        answer["externalId"] = external_id.into();
-    }
-    if let Some(next) = next {
-        answer["nextCursor"] = cursor::encode(CURSOR, &next).into();
-    }
-    Ok(Answer::json(200, &answer))
+    let page = Page {
+        id: sequence.id,
+        external_id: sequence.external_id(),
+        columns,
+        rows,
+        next_cursor: next.map(|next| cursor::encode(CURSOR, &next)),
+    };
+    Ok(Answer::json(200, &page))
+}
+
+/// One sequence and some of its rows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    columns: Vec<&'a Value>,
+    rows: Vec<Row<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    row_number: i64,
+    values: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -4,12 +4,12 @@
 //! their column and follow it when it gets another one.
 
 use super::super::sequences::ColumnMoves;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Column to value.
-pub type Cells = HashMap<String, Value>;
+/// Column to value, as it was written.
+pub type Cells = HashMap<String, Box<RawValue>>;
 
 /// The rows of one sequence.
 pub type Rows = BTreeMap<i64, Cells>;
