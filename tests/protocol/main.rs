@@ -22,4 +22,5 @@ mod startup;
 mod streaming;
 mod timeouts;
 mod tokio_postgres_client;
+mod transaction_model;
 mod transactions;
