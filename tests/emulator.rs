@@ -21,6 +21,8 @@ mod objects;
 mod raw;
 #[path = "emulator/schemas.rs"]
 mod schemas;
+#[path = "emulator/sequence_rows.rs"]
+mod sequence_rows;
 #[path = "emulator/sign_in.rs"]
 mod sign_in;
 #[path = "emulator/sink.rs"]
