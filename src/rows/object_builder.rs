@@ -77,6 +77,11 @@ impl ObjectBuilder {
         builder
     }
 
+    /// Per finished row that was not taken, the hash of its key; 0 for a row without one.
+    pub fn key_hashes(&self) -> &[u64] {
+        &self.key_hashes
+    }
+
     fn read_field(
         &mut self,
         place: usize,

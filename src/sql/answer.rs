@@ -43,6 +43,10 @@ pub enum Cell {
         oid: u32,
         text: String,
     },
+    /// bigint[] of one dimension.
+    Int8Array(Vec<i64>),
+    /// text[] of one dimension.
+    TextArray(Vec<String>),
     /// void: no bytes in text and binary.
     Void,
 }
@@ -78,4 +82,30 @@ impl ResultColumn {
             attribute_number: 0,
         }
     }
+}
+
+/// `{1,2}`.
+pub fn bigint_array_text(values: &[i64]) -> String {
+    let elements: Vec<String> = values.iter().map(i64::to_string).collect();
+    format!("{{{}}}", elements.join(","))
+}
+
+/// `{a,"b c"}`.
+pub fn text_array_text(values: &[String]) -> String {
+    let elements: Vec<String> = values.iter().map(|value| array_element(value)).collect();
+    format!("{{{}}}", elements.join(","))
+}
+
+/// A text as an element of an array, quoted where it needs it.
+fn array_element(value: &str) -> String {
+    let is_bare = !value.is_empty()
+        && !value.eq_ignore_ascii_case("null")
+        && !value.contains(|character: char| {
+            matches!(character, '{' | '}' | ',' | '"' | '\\') || character.is_ascii_whitespace()
+        });
+    if is_bare {
+        return value.to_owned();
+    }
+    let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);
+    format!("\"{escaped}\"")
 }

@@ -6,11 +6,11 @@
 use super::cursor::Cursor;
 use super::lexer::Token;
 use super::statement::{ColdStatement, Statement};
-use super::{copy_statement, insert, query, session_command, transaction};
+use super::{change, copy_statement, insert, query, session_command, transaction};
 use crate::diagnostic::Diagnostic;
 
 /// First words of statements that PostgreSQL knows and the session does not run.
-const COLD: [&str; 36] = [
+const COLD: [&str; 33] = [
     "ALTER",
     "ANALYZE",
     "ANALYSE",
@@ -20,7 +20,6 @@ const COLD: [&str; 36] = [
     "COMMENT",
     "CREATE",
     "DECLARE",
-    "DELETE",
     "DO",
     "DROP",
     "EXECUTE",
@@ -41,8 +40,6 @@ const COLD: [&str; 36] = [
     "REVOKE",
     "SECURITY",
     "TABLE",
-    "TRUNCATE",
-    "UPDATE",
     "VACUUM",
     "WITH",
     "SELECT",
@@ -65,6 +62,9 @@ pub fn classify(statement: &str) -> Result<Statement, Box<Diagnostic>> {
     match word.as_str() {
         "copy" => copy_statement::parse(statement),
         "insert" => insert::parse(statement),
+        "update" => change::update(statement),
+        "delete" => change::delete(statement),
+        "truncate" => change::truncate(statement),
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             Ok(match transaction::parse(statement)? {
                 Some(command) => Statement::Transaction(command),

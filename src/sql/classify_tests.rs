@@ -294,8 +294,8 @@ fn names_of_prepared_statements_and_cursors_are_read() {
 #[test]
 fn other_statements_are_cold_and_say_what_they_are() {
     for (text, kind) in [
-        ("update t set a = 1", "UPDATE"),
-        ("DELETE FROM double_datapoints", "DELETE"),
+        ("update assets set name = description", "UPDATE"),
+        ("DELETE FROM assets WHERE name = 'a'", "DELETE"),
         ("CREATE TABLE x (a int)", "CREATE"),
         ("LISTEN x", "LISTEN"),
         ("EXPLAIN SELECT 1", "EXPLAIN"),

@@ -9,7 +9,7 @@ use super::copy_option_check::{OptionValue, RawOption, check};
 use super::cursor::Cursor;
 use super::lexer::Token;
 use super::statement::{CopyStatement, Statement};
-use super::target::{column_list, named_table};
+use super::target::{Write, check_allows, column_list, named_table};
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// Parses a statement that starts with COPY.
@@ -54,6 +54,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
         return Ok(cold("COPY", text));
     }
     cursor.expect_end()?;
+    check_allows(named.table, Write::Insert)?;
     let checked = check(text, named.table, &columns, &options)?;
     Ok(Statement::Copy(CopyStatement {
         table: named.table,

@@ -5,7 +5,9 @@
 //! talks to CDF and never touches a socket.
 
 mod answer;
+mod assignments;
 mod bindings;
+mod change;
 mod classify;
 #[cfg(test)]
 mod classify_tests;
@@ -19,6 +21,7 @@ mod escape;
 mod insert;
 mod lexer;
 mod query;
+mod returning;
 mod session_command;
 mod settings;
 mod split;
@@ -28,12 +31,14 @@ mod target;
 mod transaction;
 mod type_name;
 
-pub use answer::{Answer, Cell, ResultColumn};
+pub use answer::{Answer, Cell, ResultColumn, bigint_array_text, text_array_text};
 pub use bindings::Bindings;
+pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
-pub use insert::{InsertProgress, InsertReader, InsertStatement};
-pub use query::{Query, QueryContext};
+pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
+pub use query::{Query, QueryContext, time_cell};
+pub use returning::Returning;
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};
 pub use settings::{SessionTimeouts, SettingRow, Settings};
 pub use split::split_statements;

@@ -4,7 +4,9 @@
 //! and columns here exist. Never acts itself.
 
 use super::target::check_database;
-use super::{CopyEncoding, CopyOptions, InsertStatement, Query, SessionCommand};
+use super::{
+    ChangeStatement, CopyEncoding, CopyOptions, InsertStatement, Query, Returning, SessionCommand,
+};
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 
@@ -15,6 +17,8 @@ pub enum Statement {
     Empty,
     Copy(CopyStatement),
     Insert(InsertStatement),
+    /// UPDATE and DELETE by key.
+    Change(ChangeStatement),
     Transaction(TransactionCommand),
     Session(SessionCommand),
     /// Answered by the session, without CDF.
@@ -32,8 +36,20 @@ impl Statement {
             Statement::Insert(insert) => {
                 check_database(insert.database(), database, insert.table())
             }
+            Statement::Change(change) => {
+                check_database(change.database(), database, change.table())
+            }
             Statement::Query(query) => query.check_database(database),
             _ => Ok(()),
+        }
+    }
+
+    /// What the statement returns of the rows that it writes.
+    pub fn returning(&self) -> Option<&Returning> {
+        match self {
+            Statement::Insert(insert) => insert.returning(),
+            Statement::Change(change) => change.returning(),
+            _ => None,
         }
     }
 }
@@ -79,8 +95,9 @@ impl ColdStatement {
                 format!("this {} statement is not supported", self.kind),
             )
             .with_hint(
-                "Penstock takes COPY … FROM STDIN and INSERT … VALUES, transaction and session \
-                 commands, and the questions that drivers ask when they connect.",
+                "Penstock takes COPY … FROM STDIN, INSERT … VALUES, UPDATE and DELETE by key, \
+                 transaction and session commands, and the questions that drivers ask when they \
+                 connect.",
             ),
         )
     }

@@ -74,6 +74,50 @@ pub(crate) fn column_list(
     Ok(columns)
 }
 
+/// What a statement does with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+}
+
+/// Whether CDF has a call for it.
+///
+/// # Errors
+/// 55000, as PostgreSQL says it of foreign tables.
+pub(crate) fn check_allows(table: &'static Table, write: Write) -> Result<(), Box<Diagnostic>> {
+    let by_name = table.references().next().is_some();
+    let (allowed, what) = match (write, table.endpoints) {
+        (Write::Insert, _) => (true, "inserts"),
+        (Write::Update, Some(endpoints)) if by_name => (endpoints.update.is_some(), "updates"),
+        (Write::Update, _) => (true, "updates"),
+        (Write::Delete, Some(endpoints)) if by_name => (endpoints.delete.is_some(), "deletes"),
+        (Write::Delete, _) => (true, "deletes"),
+        (Write::Truncate, _) => (true, "truncates"),
+    };
+    if table.is_writable && allowed {
+        return Ok(());
+    }
+    let hint = if table.is_writable {
+        format!(
+            "CDF has no call for it: \"{}\" takes other changes.",
+            table.name
+        )
+    } else {
+        "The table shows what CDF has, and is only read.".to_owned()
+    };
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("foreign table \"{}\" does not allow {what}", table.name),
+        )
+        .with_hint(hint)
+        .with_table(table.name),
+    ))
+}
+
 /// # Errors
 /// 0A000 when a statement names another database than the session's.
 pub(crate) fn check_database(

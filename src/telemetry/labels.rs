@@ -129,6 +129,8 @@ label_values! {
     StatementKind {
         Copy = "copy",
         Insert = "insert",
+        Update = "update",
+        Delete = "delete",
         /// BEGIN, COMMIT, ROLLBACK, savepoints.
         Transaction = "transaction",
         /// SET, SHOW, DISCARD and the like, and questions that the session answers.

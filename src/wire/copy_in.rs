@@ -6,16 +6,19 @@
 //! COPY sends nothing before it has read everything. Never looks at the data itself: the decoder
 //! does.
 
+use super::completion::{Completion, message_end};
 use super::ending::Ending;
 use super::frame::{FrameHeader, HEADER_BYTES};
-use super::group::RunKind;
+use super::group::{RunKind, RunShape};
 use super::message::{FrontendMessage, unfit};
 use super::open_batch::OpenBatch;
 use super::reply::{put, put_complete};
 use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
+use super::withheld::Withheld;
 use crate::config::CopyMode;
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::Action;
 use crate::sql::{CopyFormat, CopyStatement, OnError};
 use crate::telemetry::{ConnectionEnd, StatementKind};
 use crate::wire::copy::CopyDecoder;
@@ -32,13 +35,24 @@ impl Session {
         if !is_in_query {
             // The client sends no data before it has all earlier replies.
             self.settle().await?;
+        } else if self.withheld.iter().any(Withheld::returns_rows) {
+            // Rows that a statement before it returns come before the COPY.
+            self.settle().await?;
         }
         let started = Instant::now();
         let mut statement = copy.clone();
         statement.options = copy.options_in(self.settings.client_encoding());
         let line_bytes_max = self.gateway.settings.copy.line_bytes_max;
         let mut decoder = CopyDecoder::new(&statement, line_bytes_max);
-        let mut batch = self.begin_rows(RunKind::Copy, copy.table, &copy.columns);
+        let action = Action::Create;
+        let mut batch = self.begin_rows(RunShape {
+            kind: RunKind::Copy,
+            table: copy.table,
+            columns: &copy.columns,
+            ack: self.ack_of(copy.table),
+            action: &action,
+            wants_objects: false,
+        });
         self.begin_ignoring(copy)?;
         let format = i8::from(copy.options.format == CopyFormat::Binary);
         let columns = i16::try_from(copy.columns.len()).unwrap_or(i16::MAX);
@@ -56,9 +70,13 @@ impl Session {
         self.gateway.count_received(copy.table, rows, bytes);
         copied?;
         self.put_skipped_summary();
-        let tag = format!("COPY {rows}");
         let reply = self.replies.len();
-        self.rows_are_gathered(batch, StatementKind::Copy, started, tag)
+        let completion = Completion {
+            tag: "COPY",
+            rows,
+            returned: None,
+        };
+        self.rows_are_gathered(batch, StatementKind::Copy, started, completion)
             .await?;
         // Rows of another COPY are numbered from 1 again.
         self.stage_open_batch();
@@ -73,12 +91,11 @@ impl Session {
             };
         }
         // The tag counts the rows that are in CDF.
-        let end = self.replies.len();
-        let refused = self.settle_ignoring().await?;
-        let notices = self.replies.split_off(end);
+        let left_out = self.settle_ignoring().await?;
+        let notices = self.replies.split_off(message_end(&self.replies, reply));
         self.replies.truncate(reply);
         self.replies.extend_from_slice(&notices);
-        put_complete(&mut self.replies, format!("COPY {}", rows - refused));
+        put_complete(&mut self.replies, format!("COPY {}", rows - left_out));
         Ok(())
     }
 

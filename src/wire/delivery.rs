@@ -42,6 +42,8 @@ pub(super) struct Verdicts {
     pub(super) unknown: u64,
     /// Refused, and their statements go on without them.
     pub(super) ignored: u64,
+    /// Nothing was to be done for them.
+    pub(super) skipped: u64,
     /// Some count as accepted when they are in the journal.
     pub(super) journaled: bool,
     /// Nothing holds the answer back any more.
@@ -255,6 +257,7 @@ pub(super) fn verdicts(group: &Group) -> Verdicts {
         verdicts.unsent += failed + numbering.rows.saturating_sub(numbering.rows_sent);
         // Rows that were sent and have no verdict: the wait for it was broken off.
         verdicts.ignored += ignored;
+        verdicts.skipped += skipped;
         let told = accepted + rejected + failed + unknown + ignored + skipped;
         verdicts.unknown += unknown + numbering.rows_sent.saturating_sub(told);
         if verdicts.first_error.is_none()

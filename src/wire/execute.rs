@@ -4,17 +4,17 @@
 //! statement: a CommandComplete, an EmptyQueryResponse, or an error by the caller. Never
 //! describes results: that differs between the protocols.
 
-use super::group::RunKind;
+use super::completion::Completion;
 use super::message::unfit;
 use super::open_batch::OpenBatch;
 use super::reply::{put, put_complete, put_diagnostic};
+use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use super::withheld::Withheld;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::RowBuilder;
 use crate::sql::{
-    Answer, Bindings, DiscardTarget, InsertStatement, Query, QueryContext, SessionCommand,
-    Statement, TransactionModes,
+    Answer, Bindings, ChangeKind, DiscardTarget, Query, QueryContext, SessionCommand, Statement,
+    TransactionModes,
 };
 use crate::telemetry::{StatementKind, StatementOutcome};
 use pgwire::messages::response::EmptyQueryResponse;
@@ -25,6 +25,10 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
     match statement {
         Statement::Copy(_) => StatementKind::Copy,
         Statement::Insert(_) => StatementKind::Insert,
+        Statement::Change(change) => match change.kind() {
+            ChangeKind::Update => StatementKind::Update,
+            ChangeKind::Delete => StatementKind::Delete,
+        },
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
         Statement::Empty | Statement::Cold(_) => StatementKind::Other,
@@ -32,8 +36,8 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
 }
 
 impl Session {
-    /// Runs a statement that returns no rows and answers it. `received_bytes`: what the client
-    /// sent for it.
+    /// Runs a statement that is no query and answers it. `received_bytes`: what the client sent
+    /// for it; `target`: where rows go that it returns.
     ///
     /// # Errors
     /// The statement's; it is not answered then.
@@ -42,13 +46,19 @@ impl Session {
         statement: &Statement,
         bindings: &Bindings,
         received_bytes: u64,
+        target: ResultTarget,
     ) -> Result<(), Failure> {
         match statement {
             Statement::Empty => {
                 put(&mut self.replies, &EmptyQueryResponse::new());
                 Ok(())
             }
-            Statement::Insert(insert) => self.insert(insert, bindings, received_bytes).await,
+            Statement::Insert(insert) => {
+                self.insert(insert, bindings, received_bytes, target).await
+            }
+            Statement::Change(change) => {
+                self.change(change, bindings, received_bytes, target).await
+            }
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,
             Statement::Session(command) => self.command(command),
@@ -65,7 +75,17 @@ impl Session {
         result: &Result<(), Failure>,
     ) {
         let outcome = match result {
-            Ok(()) if matches!(kind, StatementKind::Insert | StatementKind::Copy) => return,
+            Ok(())
+                if matches!(
+                    kind,
+                    StatementKind::Insert
+                        | StatementKind::Update
+                        | StatementKind::Delete
+                        | StatementKind::Copy
+                ) =>
+            {
+                return;
+            }
             Ok(()) => StatementOutcome::Succeeded,
             Err(Failure::Statement(diagnostic))
                 if diagnostic.sqlstate == SqlState::QUERY_CANCELED =>
@@ -80,43 +100,6 @@ impl Session {
             .ended(kind, outcome, started.elapsed());
     }
 
-    /// Gathers the rows of an INSERT.
-    async fn insert(
-        &mut self,
-        insert: &InsertStatement,
-        bindings: &Bindings,
-        received_bytes: u64,
-    ) -> Result<(), Failure> {
-        self.check_writable("INSERT")?;
-        let started = Instant::now();
-        let table = insert.table();
-        self.check_ack(table)?;
-        let mut batch = self.begin_rows(RunKind::Insert, table, insert.columns());
-        let mut reader = insert.reader(bindings);
-        let mut rows = 0;
-        loop {
-            let next = self.group().last_rows() + 1;
-            let progress = reader.read(&mut batch.builder, next)?;
-            self.group().add_rows(progress.rows_read);
-            rows += progress.rows_read;
-            if batch.builder.is_full() {
-                self.batch_is_full(&mut batch).await?;
-            }
-            if progress.finished {
-                break;
-            }
-        }
-        self.gateway.count_received(table, rows, received_bytes);
-        self.rows_are_gathered(
-            batch,
-            StatementKind::Insert,
-            started,
-            format!("INSERT 0 {rows}"),
-        )
-        .await?;
-        Ok(())
-    }
-
     /// Answers a statement whose rows are gathered: at once in a block, where they count as
     /// staged, and provisionally outside, until their verdicts are there.
     ///
@@ -127,8 +110,9 @@ impl Session {
         batch: OpenBatch,
         kind: StatementKind,
         started: Instant,
-        tag: String,
+        completion: Completion,
     ) -> Result<(), Box<Diagnostic>> {
+        let tag = format!("{} {}", completion.tag, completion.rows);
         let statement = batch.statement;
         self.open_batch = Some(batch);
         if self.transaction.stages() {
@@ -136,12 +120,16 @@ impl Session {
             let duration = started.elapsed();
             let outcome = StatementOutcome::Succeeded;
             self.gateway.statements.ended(kind, outcome, duration);
+            if let Some(returned) = completion.returned {
+                returned.put(&mut self.replies, self.encoding, &[], |_| None)?;
+            }
         } else {
             self.withheld.push(Withheld {
                 statement,
                 offset: Some(self.replies.len()),
                 kind,
                 started,
+                completion,
             });
         }
         put_complete(&mut self.replies, tag);

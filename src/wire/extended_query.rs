@@ -9,6 +9,7 @@ use super::execute::{kind_of, tag_of};
 use super::message::{BindMessage, ParseMessage, Target};
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
+use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{
@@ -88,10 +89,15 @@ impl Session {
         let declared = &parse.parameter_types;
         let (parameter_types, columns) = match &statement {
             Statement::Insert(insert) => (insert.parameter_types(declared)?, None),
+            Statement::Change(change) => (change.parameter_types(declared)?, None),
             Statement::Query(query) => (query.parameter_types(declared)?, Some(query.columns()?)),
             Statement::Cold(cold) => return Err(cold.refusal().into()),
             _ => (declared.clone(), None),
         };
+        let columns = columns.or_else(|| {
+            let returning = statement.returning()?;
+            Some(returning.described().to_vec())
+        });
         let prepared = Prepared {
             statement,
             parameter_types: parameter_types.into(),
@@ -220,7 +226,11 @@ impl Session {
             statement => {
                 portal.progress = Progress::Done;
                 let received_bytes = portal.received_bytes;
-                self.run_command(statement, &portal.bindings, received_bytes)
+                let target = ResultTarget {
+                    formats: portal.formats.clone(),
+                    describes: false,
+                };
+                self.run_command(statement, &portal.bindings, received_bytes, target)
                     .await
             }
         };

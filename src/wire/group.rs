@@ -10,7 +10,8 @@ use super::staged::Staged;
 use super::staged_bytes::{StagedBudget, StagedBytes};
 use crate::catalog::{Resource, Table};
 use crate::config::AckMode;
-use crate::rows::RowBatch;
+use crate::pipeline::Ticket;
+use crate::rows::{Action, RowBatch};
 use crate::spool::Spool;
 use std::collections::VecDeque;
 
@@ -21,6 +22,22 @@ pub(super) enum RunKind {
     Insert,
     /// Rows of one COPY.
     Copy,
+    /// Rows of consecutive UPDATEs of one table that set the same columns.
+    Update,
+    /// Rows of consecutive DELETEs from one table.
+    Delete,
+}
+
+/// What rows must have in common to be of one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunShape<'a> {
+    pub(super) kind: RunKind,
+    pub(super) table: &'static Table,
+    pub(super) columns: &'a [usize],
+    pub(super) ack: AckMode,
+    pub(super) action: &'a Action,
+    /// The client asks what CDF makes of the rows.
+    pub(super) wants_objects: bool,
 }
 
 /// Rows that one builder gathered: of one table and one column list.
@@ -31,6 +48,9 @@ pub(super) struct Run {
     pub(super) kind: RunKind,
     /// When its rows are acknowledged.
     pub(super) ack: AckMode,
+    /// What its rows do in CDF.
+    action: Action,
+    wants_objects: bool,
     /// Index of its rows' numbering.
     pub(super) numbering: usize,
     /// Not sent yet.
@@ -81,27 +101,29 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Numbers a new statement. Its rows join the last run if `table`, `columns` and kind fit;
-    /// otherwise a run starts, and rows of the builder before must have been staged.
-    pub(super) fn begin_statement(
-        &mut self,
-        kind: RunKind,
-        table: &'static Table,
-        columns: &[usize],
-        ack: AckMode,
-    ) -> usize {
-        if !self.continues(kind, table, columns, ack) {
+    /// Numbers a new statement. Its rows join the last run if they have its shape; otherwise a
+    /// run starts, and rows of the builder before must have been staged.
+    pub(super) fn begin_statement(&mut self, shape: RunShape<'_>) -> usize {
+        if !self.continues(shape) {
             // A COPY numbers its rows by itself, from 1.
-            let shared =
-                kind == RunKind::Insert && self.runs.last().is_some_and(|run| run.kind == kind);
+            let shared = shape.kind != RunKind::Copy
+                && self.runs.last().is_some_and(|run| {
+                    run.kind != RunKind::Copy && run.wants_objects == shape.wants_objects
+                });
             if !shared || self.numberings.is_empty() {
-                self.numberings.push(Numbering::default());
+                let ticket = match shape.wants_objects {
+                    true => Ticket::wanting_objects(),
+                    false => Ticket::new(),
+                };
+                self.numberings.push(Numbering::of(ticket));
             }
             self.runs.push(Run {
-                table,
-                columns: columns.to_vec(),
-                kind,
-                ack,
+                table: shape.table,
+                columns: shape.columns.to_vec(),
+                kind: shape.kind,
+                ack: shape.ack,
+                action: shape.action.clone(),
+                wants_objects: shape.wants_objects,
                 numbering: self.numberings.len() - 1,
                 batches: VecDeque::new(),
             });
@@ -117,20 +139,16 @@ impl Group {
     }
 
     /// Whether such a statement joins the last run.
-    pub(super) fn continues(
-        &self,
-        kind: RunKind,
-        table: &'static Table,
-        columns: &[usize],
-        ack: AckMode,
-    ) -> bool {
+    pub(super) fn continues(&self, shape: RunShape<'_>) -> bool {
         !self.is_sealed
-            && kind == RunKind::Insert
+            && shape.kind != RunKind::Copy
             && self.runs.last().is_some_and(|run| {
-                run.kind == kind
-                    && run.ack == ack
-                    && std::ptr::eq(run.table, table)
-                    && run.columns == columns
+                run.kind == shape.kind
+                    && run.ack == shape.ack
+                    && std::ptr::eq(run.table, shape.table)
+                    && run.columns == shape.columns
+                    && run.wants_objects == shape.wants_objects
+                    && run.action == *shape.action
             })
     }
 
@@ -335,7 +353,14 @@ mod tests {
 
     /// Begins a statement of `rows` rows.
     fn add(group: &mut Group, kind: RunKind, table: usize, columns: &[usize], rows: u64) -> usize {
-        let statement = group.begin_statement(kind, TABLES[table], columns, AckMode::Delivered);
+        let statement = group.begin_statement(RunShape {
+            kind,
+            table: TABLES[table],
+            columns,
+            ack: AckMode::Delivered,
+            action: &Action::Create,
+            wants_objects: false,
+        });
         group.add_rows(rows);
         statement
     }
@@ -364,6 +389,35 @@ mod tests {
         // The INSERTs are numbered through, each COPY by itself.
         assert_eq!(group.numberings.len(), 3);
         assert_eq!(group.numberings[0].locate(3).run, 2);
+    }
+
+    #[test]
+    fn updates_share_a_run_only_with_their_own_kind() {
+        let mut group = Group::default();
+        let mut begin = |action: &Action, columns: &[usize], wants_objects| {
+            let kind = match action {
+                Action::Update => RunKind::Update,
+                Action::Delete => RunKind::Delete,
+                _ => RunKind::Insert,
+            };
+            group.begin_statement(RunShape {
+                kind,
+                table: TABLES[0],
+                columns,
+                ack: AckMode::Delivered,
+                action,
+                wants_objects,
+            });
+            group.add_rows(1);
+            (group.runs.len(), group.numberings.len())
+        };
+        assert_eq!(begin(&Action::Update, &[1, 2], false), (1, 1));
+        assert_eq!(begin(&Action::Update, &[1, 2], false), (1, 1));
+        assert_eq!(begin(&Action::Update, &[1, 5], false), (2, 1));
+        assert_eq!(begin(&Action::Delete, &[1], false), (3, 1));
+        assert_eq!(begin(&Action::Create, &[1], false), (4, 1));
+        assert_eq!(begin(&Action::CreateMissing, &[1], false), (5, 1));
+        assert_eq!(begin(&Action::CreateMissing, &[1], true), (6, 2));
     }
 
     #[test]

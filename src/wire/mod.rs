@@ -6,17 +6,19 @@
 //! 2. `startup` negotiates TLS and the version, `sign_in` checks the password, `welcome`
 //!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
-//! 4. `simple_query`, `extended_query`, [`copy`] and `execute` run statements.
+//! 4. `simple_query`, `extended_query`, [`copy`], `execute` and `write` run statements.
 //! 5. `open_batch` gathers rows in a `group`; `transaction` keeps them until COMMIT,
 //!    `savepoints` take them back, `holding` keeps them within bounds and `spooling` on disk past
 //!    those; `streaming` sends them at once.
-//! 6. `delivery` submits them to a [`Destination`], `settle` turns verdicts into replies.
+//! 6. `delivery` submits them to a [`Destination`], `settle` turns verdicts into replies, which
+//!    `completion` completes.
 //!
 //! Owns the protocol: framing, sign-in, replies, transaction states. Promises that whatever a
 //! client sends ends in a clear error and never in a panic, that no success is told before CDF
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod completion;
 mod connection;
 pub mod copy;
 mod copy_in;
@@ -45,6 +47,8 @@ mod receive;
 mod registry;
 mod reply;
 mod result;
+mod returned;
+mod returned_cells;
 mod savepoints;
 mod scram;
 mod session;
@@ -64,6 +68,7 @@ mod transport;
 mod user;
 mod welcome;
 mod withheld;
+mod write;
 
 pub use destination::Destination;
 pub use error::WireError;

@@ -39,6 +39,14 @@ pub(super) struct Origin {
 }
 
 impl Numbering {
+    /// A numbering whose rows `ticket` counts.
+    pub(super) fn of(ticket: Ticket) -> Self {
+        Numbering {
+            ticket,
+            ..Self::default()
+        }
+    }
+
     /// The rows of statement `statement`, in run `run`, come next.
     pub(super) fn begin_statement(&mut self, statement: usize, run: usize) {
         self.statements.push(Start {

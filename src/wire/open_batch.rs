@@ -4,14 +4,14 @@
 //! they are sent as soon as a batch is full, inside they are staged until COMMIT. Never mixes
 //! rows of two runs.
 
-use super::group::{Group, RunKind};
+use super::group::{Group, RunShape};
 use super::session::{Failure, Session};
 use super::transaction::Transaction;
 use crate::catalog::Table;
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
-use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
+use crate::rows::{Action, AnyBuilder, BatchBounds, RowBuilder};
 use jiff::Timestamp;
 
 /// A builder with the run that its rows belong to.
@@ -34,18 +34,11 @@ impl Session {
 
     /// Starts a statement that writes rows. The batch is put back when the statement has ended
     /// well; a statement that fails takes the rows in it along.
-    pub(super) fn begin_rows(
-        &mut self,
-        kind: RunKind,
-        table: &'static Table,
-        columns: &[usize],
-    ) -> OpenBatch {
-        let ack = self.ack_of(table);
-        let continues = self.group().continues(kind, table, columns, ack);
-        if !continues {
+    pub(super) fn begin_rows(&mut self, shape: RunShape<'_>) -> OpenBatch {
+        if !self.group().continues(shape) {
             self.stage_open_batch();
         }
-        let statement = self.group().begin_statement(kind, table, columns, ack);
+        let statement = self.group().begin_statement(shape);
         match self.open_batch.take() {
             Some(mut batch) => {
                 batch.statement = statement;
@@ -57,8 +50,21 @@ impl Session {
                     rows: self.gateway.settings.copy.batch_rows,
                     bytes: self.gateway.settings.copy.batch_bytes,
                 };
+                let RunShape {
+                    table,
+                    columns,
+                    action,
+                    ..
+                } = shape;
+                let builder = match action {
+                    Action::Create => AnyBuilder::new(table, columns, settings.clone(), bounds),
+                    action => {
+                        let action = action.clone();
+                        AnyBuilder::of_objects(table, action, columns, settings.clone(), bounds)
+                    }
+                };
                 OpenBatch {
-                    builder: AnyBuilder::new(table, columns, settings.clone(), bounds),
+                    builder,
                     statement,
                     settings,
                 }
@@ -107,7 +113,7 @@ impl Session {
         Ok(())
     }
 
-    fn value_settings(&mut self) -> ValueSettings {
+    pub(super) fn value_settings(&mut self) -> ValueSettings {
         ValueSettings {
             time_zone: self.settings.time_zone().clone(),
             date_order: self.settings.date_order(),

@@ -7,7 +7,7 @@ use super::encoding::ClientEncoding;
 use super::message::unfit;
 use super::reply::put;
 use crate::diagnostic::Diagnostic;
-use crate::sql::{Cell, ResultColumn};
+use crate::sql::{Cell, ResultColumn, bigint_array_text, text_array_text};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
 
@@ -106,6 +106,14 @@ fn put_binary(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         Cell::Text(value) => data.put_slice(&encoding.encode(value)),
         Cell::TimestampTz { microseconds, .. } => data.put_i64(*microseconds),
         Cell::Named { oid, .. } => data.put_u32(*oid),
+        Cell::Int8Array(values) => {
+            let elements = values.iter().map(|value| value.to_be_bytes());
+            put_array(data, INT8_OID, elements);
+        }
+        Cell::TextArray(values) => {
+            let elements = values.iter().map(|value| encoding.encode(value));
+            put_array(data, TEXT_OID, elements);
+        }
         Cell::Void => {}
     }
 }
@@ -126,7 +134,36 @@ fn put_text(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         | Cell::Named { text: value, .. } => {
             data.put_slice(&encoding.encode(value));
         }
+        Cell::Int8Array(values) => data.put_slice(bigint_array_text(values).as_bytes()),
+        Cell::TextArray(values) => data.put_slice(&encoding.encode(&text_array_text(values))),
         Cell::Void => {}
+    }
+}
+
+/// `pg_type.oid` of bigint and text.
+const INT8_OID: u32 = 20;
+const TEXT_OID: u32 = 25;
+
+/// The binary form of an array of one dimension.
+fn put_array<E: AsRef<[u8]>>(
+    data: &mut BytesMut,
+    element_oid: u32,
+    elements: impl ExactSizeIterator<Item = E>,
+) {
+    let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
+    data.put_i32(i32::from(length > 0));
+    // No nulls.
+    data.put_i32(0);
+    data.put_u32(element_oid);
+    if length > 0 {
+        data.put_i32(length);
+        // The lower bound.
+        data.put_i32(1);
+    }
+    for element in elements {
+        let element = element.as_ref();
+        data.put_i32(i32::try_from(element.len()).unwrap_or(i32::MAX));
+        data.put_slice(element);
     }
 }
 
@@ -170,6 +207,30 @@ mod tests {
         ] {
             assert_eq!(double_text(value), text);
         }
+    }
+
+    #[test]
+    fn arrays_look_as_in_postgresql() {
+        let cells = [
+            Some(Cell::Int8Array(vec![1, -2])),
+            Some(Cell::TextArray(
+                ["a", "b c", "q\"\\", "NULL", ""]
+                    .map(str::to_owned)
+                    .to_vec(),
+            )),
+            Some(Cell::TextArray(Vec::new())),
+        ];
+        let mut output = BytesMut::new();
+        put_row(
+            &mut output,
+            ClientEncoding::Utf8,
+            &cells,
+            &ResultFormats::default(),
+        );
+        let text = String::from_utf8_lossy(&output).into_owned();
+        assert!(text.contains("{1,-2}"), "{text}");
+        assert!(text.contains(r#"{a,"b c","q\"\\","NULL",""}"#), "{text}");
+        assert!(text.ends_with("{}"), "{text}");
     }
 
     #[test]

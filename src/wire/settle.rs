@@ -20,7 +20,7 @@ impl Session {
         self.settle_ignoring().await.map(drop)
     }
 
-    /// The same, and tells how many rows CDF refused that their COPY goes on without.
+    /// The same, and tells how many rows their COPY goes on without: refused, or skipped.
     pub(super) async fn settle_ignoring(&mut self) -> Result<u64, Failure> {
         if self.implicit.is_empty() {
             return Ok(0);
@@ -31,11 +31,13 @@ impl Session {
         self.note_written(&verdicts);
         let mut group = std::mem::take(&mut self.implicit);
         let withheld = std::mem::take(&mut self.withheld);
-        if verdicts.is_settled && verdicts.accepted + verdicts.ignored == group.rows() {
+        let done = verdicts.accepted + verdicts.ignored + verdicts.skipped;
+        if verdicts.is_settled && done == group.rows() {
             return match self.end_ignoring(&mut group).await {
                 Ok(ignored) => {
-                    self.count(&withheld, StatementOutcome::Succeeded);
-                    Ok(ignored)
+                    let left_out = ignored + verdicts.skipped;
+                    self.complete(withheld, &group)?;
+                    Ok(left_out)
                 }
                 Err(failure) => {
                     self.count(&withheld, StatementOutcome::Failed);
@@ -56,17 +58,18 @@ impl Session {
             .as_ref()
             .map_or(0, |error| error.origin.statement);
         let at = withheld.partition_point(|reply| reply.statement < first_failed);
-        let (succeeded, failed) = withheld.split_at(at);
-        self.count(succeeded, StatementOutcome::Succeeded);
+        let mut succeeded = withheld;
+        let failed = succeeded.split_off(at);
         let outcome = if is_cancelled {
             StatementOutcome::Cancelled
         } else {
             StatementOutcome::Failed
         };
-        self.count(failed, outcome);
+        self.count(&failed, outcome);
         if let Some(offset) = failed.iter().find_map(|reply| reply.offset) {
             self.replies.truncate(offset);
         }
+        self.complete(succeeded, &group)?;
         let diagnostic = match verdicts.cause.clone() {
             _ if is_cancelled => with_counts(self.signals.interruption(), &verdicts),
             Some(cause) => report(&group, &verdicts, cause),

@@ -7,6 +7,7 @@
 use super::execute::{kind_of, tag_of};
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
+use super::returned::ResultTarget;
 use super::session::{Failure, Protocol, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
@@ -103,7 +104,12 @@ impl Session {
                 Statement::Query(query) => self.rows_of_query(query),
                 statement => {
                     let bytes = part.len() as u64;
-                    self.run_command(statement, &Bindings::none(), bytes).await
+                    let target = ResultTarget {
+                        describes: true,
+                        ..ResultTarget::default()
+                    };
+                    self.run_command(statement, &Bindings::none(), bytes, target)
+                        .await
                 }
             },
         };

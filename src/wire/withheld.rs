@@ -4,6 +4,7 @@
 //! and the numbers of rows that are in CDF, that are not, and that may be. Never hides that
 //! some rows were written.
 
+use super::completion::Completion;
 use super::delivery::{FirstError, Verdicts};
 use super::group::{Group, RunKind};
 use crate::diagnostic::Diagnostic;
@@ -20,6 +21,15 @@ pub(super) struct Withheld {
     pub(super) offset: Option<usize>,
     pub(super) kind: StatementKind,
     pub(super) started: Instant,
+    /// What the reply says, as long as no verdict changes it.
+    pub(super) completion: Completion,
+}
+
+impl Withheld {
+    /// Whether rows go to the client before the reply.
+    pub(super) fn returns_rows(&self) -> bool {
+        self.completion.returned.is_some()
+    }
 }
 
 /// The error of rows that failed, with where and how many.
@@ -29,6 +39,8 @@ pub(super) fn report(group: &Group, verdicts: &Verdicts, cause: FirstError) -> B
         let statement = match run.kind {
             RunKind::Insert => "INSERT INTO",
             RunKind::Copy => "COPY",
+            RunKind::Update => "UPDATE",
+            RunKind::Delete => "DELETE FROM",
         };
         let mut place = format!("{statement} {}, row {}", run.table.name, cause.origin.row);
         let statements = group.statements();
@@ -68,10 +80,11 @@ fn counts(verdicts: &Verdicts) -> String {
         unsent,
         unknown,
         ignored,
+        skipped,
         journaled,
         ..
     } = verdicts;
-    let rows = accepted + rejected + unsent + unknown + ignored;
+    let rows = accepted + rejected + unsent + unknown + ignored + skipped;
     let place = if *journaled {
         "in CDF or in the journal"
     } else {
@@ -82,6 +95,7 @@ fn counts(verdicts: &Verdicts) -> String {
         (rejected, "refused"),
         (ignored, "refused and left out"),
         (unsent, "not sent"),
+        (skipped, "left as it is"),
         (
             unknown,
             "sent without an answer, so that they may be in CDF",

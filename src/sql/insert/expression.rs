@@ -63,6 +63,14 @@ pub(crate) fn parse<'a>(cursor: &mut Cursor<'a>) -> Result<Expression<'a>, Box<D
     }
 }
 
+/// Reads one value, whatever comes behind it.
+///
+/// # Errors
+/// As [`parse`], but for what follows the value.
+pub(crate) fn value<'a>(cursor: &mut Cursor<'a>) -> Result<Expression<'a>, Box<Diagnostic>> {
+    operand(cursor, 0)
+}
+
 fn operand<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Expression<'a>, Box<Diagnostic>> {
     if depth > NESTING_MAX {
         return Err(cursor.error(

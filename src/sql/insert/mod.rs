@@ -5,26 +5,32 @@
 //! decodes a value: the row builder does.
 
 mod coercion;
+mod conflict;
 mod decimal;
-mod expression;
+pub(in crate::sql) mod expression;
 mod reader;
 #[cfg(test)]
-mod recorder;
+pub(in crate::sql) mod recorder;
 mod refusal;
-mod scanner;
-mod template;
+pub(in crate::sql) mod scanner;
+mod tail;
+pub(in crate::sql) mod template;
 #[cfg(test)]
 mod tests;
 
-pub use reader::{InsertProgress, InsertReader};
+pub use reader::{InsertProgress, InsertReader, RowReader};
 
 use super::bindings::Bindings;
 use super::classify::cold;
 use super::cursor::Cursor;
+use super::returning::Returning;
 use super::statement::Statement;
-use super::target::{column_list, named_table};
+use super::target::{Write, check_allows, column_list, named_table};
 use crate::catalog::Table;
 use crate::diagnostic::Diagnostic;
+use crate::rows::Action;
+use crate::rows::value::ValueSettings;
+use conflict::Conflict;
 use scanner::{Behind, Scanner};
 use std::sync::OnceLock;
 use template::{Template, TemplateMaker};
@@ -39,8 +45,13 @@ pub struct InsertStatement {
     text: Box<str>,
     /// Where the rows start in `text`; `None` for DEFAULT VALUES.
     rows_start: Option<usize>,
+    /// Where they end.
+    rows_end: usize,
     /// Where the column list starts, if there is one.
     list_start: Option<usize>,
+    /// What becomes of rows whose key exists; `None`: the statement does not say.
+    conflict: Option<Conflict>,
+    returning: Option<Returning>,
     /// Made at Parse, or at the first Bind.
     template: OnceLock<Template>,
 }
@@ -67,10 +78,59 @@ impl InsertStatement {
     /// 42601 for syntax, 42804 for types that do not fit the column, 42P18 for a parameter that
     /// is never used.
     pub fn parameter_types(&self, declared: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
-        if self.rows_start.is_none() {
+        let rows = match self.rows_start {
+            Some(_) => self.template(declared)?.known_types(),
+            None => declared,
+        };
+        let known = match &self.conflict {
+            Some(Conflict::Update(update)) => {
+                update.values(&self.text, self.table, rows)?.known_types()
+            }
+            _ => rows,
+        };
+        if self.rows_start.is_none() && self.conflict.is_none() {
             return Ok(declared.to_vec());
         }
-        self.template(declared)?.parameter_types()
+        template::all_known(known)
+    }
+
+    /// What the statement returns of its rows.
+    pub fn returning(&self) -> Option<&Returning> {
+        self.returning.as_ref()
+    }
+
+    /// Whether the statement says what becomes of rows whose key exists.
+    pub fn names_conflict(&self) -> bool {
+        self.conflict.is_some()
+    }
+
+    /// Whether a key that comes twice in the statement is an error: DO UPDATE would change a row
+    /// that it has just made.
+    pub fn updates_once(&self) -> bool {
+        matches!(self.conflict, Some(Conflict::Update(_)))
+    }
+
+    /// What the rows do, with these parameters. Values are read by `settings`.
+    ///
+    /// # Errors
+    /// Those of the values that DO UPDATE sets; 428C9 where it sets a column that CDF fills,
+    /// unless `ignores_read_only`.
+    pub fn action(
+        &self,
+        bindings: &Bindings,
+        settings: impl FnOnce() -> ValueSettings,
+        ignores_read_only: bool,
+    ) -> Result<Action, Box<Diagnostic>> {
+        match &self.conflict {
+            None | Some(Conflict::AsCdfDoes) => Ok(Action::Create),
+            Some(Conflict::Skip) => Ok(Action::CreateMissing),
+            Some(Conflict::Update(update)) => {
+                if !ignores_read_only {
+                    update.check_read_only()?;
+                }
+                update.action(&self.text, self.table, bindings, settings())
+            }
+        }
     }
 
     /// Reads the rows, with these parameters. Without any, and unless the statement was
@@ -97,11 +157,11 @@ impl InsertStatement {
 
     fn scanner(&self) -> Scanner<'_> {
         Scanner::new(
-            &self.text,
+            &self.text[..self.rows_end],
             self.table,
             &self.columns,
             self.list_start,
-            self.rows_start.unwrap_or(self.text.len()),
+            self.rows_start.unwrap_or(self.rows_end),
         )
     }
 }
@@ -116,22 +176,22 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     cursor.expect_word("insert")?;
     cursor.expect_word("into")?;
     let named = named_table(cursor)?;
-    if cursor.accept_word("as")? {
-        cursor.name()?;
-    }
+    let alias = match cursor.accept_word("as")? {
+        true => Some(cursor.name()?),
+        false => None,
+    };
     let list_start = cursor.at_symbol("(").then(|| cursor.offset());
     if list_start.is_some() && is_query(cursor)? {
         return Ok(cold("INSERT", text));
     }
     let columns = column_list(cursor, named.table)?;
-    let rows_start = if list_start.is_none() && cursor.accept_word("default")? {
+    let (rows_start, rows_end) = if list_start.is_none() && cursor.accept_word("default")? {
         cursor.expect_word("values")?;
-        if !cursor.at_end() {
-            return Err(scanner::clause_error(text, cursor.offset()));
-        }
-        None
+        (None, cursor.offset())
     } else if cursor.at_word("values") {
-        Some(cursor.peek().range.end)
+        let start = cursor.peek().range.end;
+        let scanner = Scanner::new(text, named.table, &columns, list_start, start);
+        (Some(start), tail::start(text, scanner))
     } else if ["select", "with", "table", "overriding"]
         .iter()
         .any(|word| cursor.at_word(word))
@@ -141,13 +201,18 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     } else {
         return Err(cursor.unexpected());
     };
+    check_allows(named.table, Write::Insert)?;
+    let tail = tail::parse(text, rows_end, named.table, &columns, alias.as_deref())?;
     Ok(Statement::Insert(InsertStatement {
         table: named.table,
         database: named.database,
         columns,
         text: text.into(),
         rows_start,
+        rows_end,
         list_start,
+        conflict: tail.conflict,
+        returning: tail.returning,
         template: OnceLock::new(),
     }))
 }

@@ -22,6 +22,33 @@ pub struct InsertProgress {
     pub finished: bool,
 }
 
+/// Reads the rows of a statement into builders, batch by batch.
+pub trait RowReader {
+    /// Reads rows until the statement ends or the builder is full. The first row that this call
+    /// reads gets the number `next_row_number`.
+    ///
+    /// After an error the builder holds the rows before it, for the caller to drop, and no open
+    /// row. Once finished, further calls read nothing.
+    ///
+    /// # Errors
+    /// Those of the statement's values and of the builder.
+    fn read<B: RowBuilder>(
+        &mut self,
+        builder: &mut B,
+        next_row_number: u64,
+    ) -> Result<InsertProgress, Box<Diagnostic>>;
+}
+
+impl RowReader for InsertReader<'_> {
+    fn read<B: RowBuilder>(
+        &mut self,
+        builder: &mut B,
+        next_row_number: u64,
+    ) -> Result<InsertProgress, Box<Diagnostic>> {
+        InsertReader::read(self, builder, next_row_number)
+    }
+}
+
 /// Reads rows; resumable.
 #[derive(Debug)]
 pub struct InsertReader<'a> {

@@ -8,7 +8,7 @@ use crate::rows::{RowBatch, RowBuilder, WireFormat};
 
 /// One field of a row: `column:format=value`.
 #[derive(Debug, Default)]
-pub(in crate::sql::insert) struct Recorder {
+pub(in crate::sql) struct Recorder {
     pub finished: Vec<(u64, Vec<String>)>,
     open: Vec<String>,
     pub rows_max: usize,

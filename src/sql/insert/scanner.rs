@@ -6,7 +6,8 @@
 
 use super::coercion::{self, Constant};
 use super::expression::{self, Expression, Node};
-use crate::catalog::{ColumnType, Table};
+use super::refusal::Refusal;
+use crate::catalog::{Column, ColumnType, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::cursor::Cursor;
 use crate::sql::lexer::{end_of_number, end_of_word, is_word_start, skip_blank};
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 
 /// A value on its way to a column.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(in crate::sql) enum Value<'a> {
     Null,
     Default,
     /// The text form of the type with that OID; 0: of the column's.
@@ -27,8 +28,50 @@ pub(super) enum Value<'a> {
     Parameter(Expression<'a>),
 }
 
+/// What an expression is for its column.
+///
+/// # Errors
+/// Those of [`coercion::constant`].
+pub(in crate::sql) fn value_of<'a>(
+    expression: Expression<'a>,
+    column: &Column,
+) -> Result<Value<'a>, Refusal> {
+    if matches!(expression.node, Node::Parameter(_)) {
+        return Ok(Value::Parameter(expression));
+    }
+    Ok(match coercion::constant(expression, column)? {
+        Constant::Null => Value::Null,
+        Constant::Default => Value::Default,
+        Constant::Text { text, type_oid } => Value::Text {
+            text: match text {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            },
+            type_oid,
+        },
+    })
+}
+
+/// The value of an expression at byte `offset` of a statement.
+///
+/// # Errors
+/// As [`value_of`], with the position.
+pub(in crate::sql) fn value_at<'a>(
+    text: &'a str,
+    offset: usize,
+    column: &Column,
+) -> Result<Value<'a>, Box<Diagnostic>> {
+    let mut cursor = Cursor::starting_at(text, offset)?;
+    let expression = expression::value(&mut cursor)?;
+    value_of(expression, column).map_err(|refusal| {
+        let mut diagnostic = refusal.at(position(text, offset));
+        diagnostic.column = Some(column.name.to_owned());
+        diagnostic
+    })
+}
+
 /// Where the values of a row go. `place` counts the statement's columns from 0.
-pub(super) trait RowSink<'a> {
+pub(in crate::sql) trait RowSink<'a> {
     /// # Errors
     /// Whatever makes the value unfit; the scanner adds the position.
     fn value(&mut self, place: usize, value: Value<'a>) -> Result<(), Box<Diagnostic>>;
@@ -43,6 +86,15 @@ impl<'a> RowSink<'a> for SyntaxOnly {
             Value::Parameter(expression) => Err(no_parameter(&expression)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Takes every value, parameters too.
+struct AnyValue;
+
+impl<'a> RowSink<'a> for AnyValue {
+    fn value(&mut self, _place: usize, _value: Value<'a>) -> Result<(), Box<Diagnostic>> {
+        Ok(())
     }
 }
 
@@ -141,10 +193,30 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Where the clauses behind the rows start; the end of the text where there are none, or where
+    /// the rows are not sound: reading them says what is wrong.
+    pub fn end_of_rows(mut self) -> usize {
+        let end = self.text.len();
+        loop {
+            if self.row(&mut AnyValue).is_err() || self.skip_blank().is_err() {
+                return end;
+            }
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(_) => {
+                    let starts_clause = Cursor::starting_at(self.text, self.at)
+                        .is_ok_and(|cursor| cursor.at_word("on") || cursor.at_word("returning"));
+                    return if starts_clause { self.at } else { end };
+                }
+                None => return end,
+            }
+        }
+    }
+
     /// Says what follows a row, and steps over the comma.
     ///
     /// # Errors
-    /// 0A000 for ON CONFLICT and RETURNING, 42601 for what is no SQL.
+    /// 42601 for what is no SQL.
     pub fn behind(&mut self) -> Result<Behind, Box<Diagnostic>> {
         self.skip_blank()?;
         match self.peek() {
@@ -153,7 +225,7 @@ impl<'a> Scanner<'a> {
                 Ok(Behind::Row)
             }
             None => Ok(Behind::End),
-            Some(_) => Err(clause_error(self.text, self.at)),
+            Some(_) => Err(self.unexpected()),
         }
     }
 
@@ -221,24 +293,10 @@ impl<'a> Scanner<'a> {
         let mut cursor = Cursor::starting_at(self.text, start)?;
         let expression = expression::parse(&mut cursor)?;
         self.at = cursor.offset();
-        if matches!(expression.node, Node::Parameter(_)) {
-            return Ok(Value::Parameter(expression));
-        }
-        match coercion::constant(expression, &self.table.columns[column]) {
-            Ok(Constant::Null) => Ok(Value::Null),
-            Ok(Constant::Default) => Ok(Value::Default),
-            Ok(Constant::Text { text, type_oid }) => Ok(Value::Text {
-                text: match text {
-                    Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                    Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-                },
-                type_oid,
-            }),
-            Err(refusal) => {
-                let diagnostic = refusal.at(position(self.text, start));
-                Err(self.named(diagnostic, column))
-            }
-        }
+        value_of(expression, &self.table.columns[column]).map_err(|refusal| {
+            let diagnostic = refusal.at(position(self.text, start));
+            self.named(diagnostic, column)
+        })
     }
 
     fn check_width(&mut self, width: usize, row_start: usize) -> Result<(), Box<Diagnostic>> {
@@ -425,31 +483,4 @@ fn bare_number(bytes: &[u8], start: usize, column_type: ColumnType) -> Option<us
         ColumnType::BigInt if number.iter().all(u8::is_ascii_digit) => Some(end),
         _ => None,
     }
-}
-
-/// The error for a clause behind the rows, at byte `at`.
-pub(super) fn clause_error(text: &str, at: usize) -> Box<Diagnostic> {
-    let cursor = match Cursor::starting_at(text, at) {
-        Ok(cursor) => cursor,
-        Err(error) => return error,
-    };
-    let (clause, hint) = if cursor.at_word("on") {
-        (
-            "ON CONFLICT",
-            "Datapoints and RAW rows with an existing key are overwritten by a plain INSERT.",
-        )
-    } else if cursor.at_word("returning") {
-        (
-            "RETURNING",
-            "Leave RETURNING out: the command tag tells how many rows CDF has accepted.",
-        )
-    } else {
-        return cursor.unexpected();
-    };
-    let mut diagnostic = cursor.error(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        format!("INSERT … {clause} is not supported"),
-    );
-    diagnostic.hint = Some(hint.to_owned());
-    diagnostic
 }

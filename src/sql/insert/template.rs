@@ -49,7 +49,7 @@ enum Reading {
 
 /// The rows of a statement.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(in crate::sql) struct Template {
     /// Values, row after row.
     cells: Vec<Cell>,
     /// Values of a row.
@@ -60,17 +60,32 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// The OIDs of the parameters.
-    ///
-    /// # Errors
-    /// 42P18 for a parameter of which nothing tells the type.
-    pub fn parameter_types(&self) -> Result<Vec<u32>, Box<Diagnostic>> {
-        match self.parameter_types.iter().position(|oid| *oid == 0) {
-            Some(index) => Err(Box::new(Diagnostic::error(
-                SqlState::INDETERMINATE_DATATYPE,
-                format!("could not determine data type of parameter ${}", index + 1),
-            ))),
-            None => Ok(self.parameter_types.clone()),
+    /// The OIDs of the parameters, 0 where nothing tells.
+    pub fn known_types(&self) -> &[u32] {
+        &self.parameter_types
+    }
+
+    /// Whether the value at `place` of row `row` is a null; a parameter that the Bind does not
+    /// have is none.
+    pub fn is_null(&self, row: usize, place: usize, bindings: &Bindings) -> bool {
+        match self.cells.get(row * self.width + place) {
+            Some(Cell::Null) => true,
+            Some(Cell::Parameter { index, .. }) => {
+                matches!(bindings.get(*index), Some((_, None)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The bytes of the value at `place` of row `row`.
+    pub fn bytes<'a>(&'a self, row: usize, place: usize, bindings: &'a Bindings) -> &'a [u8] {
+        match self.cells.get(row * self.width + place) {
+            Some(Cell::Constant { text, .. }) => &self.constants[text.clone()],
+            Some(Cell::Parameter { index, .. }) => bindings
+                .get(*index)
+                .and_then(|(_, value)| value)
+                .unwrap_or_default(),
+            _ => &[],
         }
     }
 
@@ -125,8 +140,22 @@ impl Template {
     }
 }
 
+/// The OIDs of a statement's parameters.
+///
+/// # Errors
+/// 42P18 for a parameter of which nothing tells the type.
+pub(in crate::sql) fn all_known(types: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
+    match types.iter().position(|oid| *oid == 0) {
+        Some(index) => Err(Box::new(Diagnostic::error(
+            SqlState::INDETERMINATE_DATATYPE,
+            format!("could not determine data type of parameter ${}", index + 1),
+        ))),
+        None => Ok(types.to_vec()),
+    }
+}
+
 /// Gathers the values of the rows.
-pub(super) struct TemplateMaker<'t> {
+pub(in crate::sql) struct TemplateMaker<'t> {
     template: Template,
     table: &'static Table,
     columns: &'t [usize],

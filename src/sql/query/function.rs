@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::settings::parse_bool;
 use crate::sql::{Cell, SERVER_VERSION, SetScope};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// Most bytes that repeat() makes.
 const REPEATED_BYTES_MAX: usize = 1 << 20;
@@ -207,7 +208,12 @@ fn set_config(
 
 /// A time in the session's zone, as PostgreSQL prints it with DateStyle ISO.
 fn time(at: Timestamp, context: &QueryContext<'_>) -> Cell {
-    let zoned = at.to_zoned(context.settings.time_zone().clone());
+    time_cell(at, context.settings.time_zone())
+}
+
+/// A time in a zone, as PostgreSQL prints it with DateStyle ISO.
+pub fn time_cell(at: Timestamp, zone: &TimeZone) -> Cell {
+    let zoned = at.to_zoned(zone.clone());
     let mut text = zoned.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let microseconds = at.as_microsecond().rem_euclid(1_000_000);
     if microseconds != 0 {

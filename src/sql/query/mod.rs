@@ -24,6 +24,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use function::time_cell;
+
 use super::answer::{Answer, ResultColumn};
 use super::bindings::Bindings;
 use super::classify::cold;

@@ -6,9 +6,9 @@
 
 use super::system;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::sql::Cell;
 use crate::sql::settings::parse_bool;
 use crate::sql::type_name::{CastType, Family};
+use crate::sql::{Cell, bigint_array_text, text_array_text};
 use std::cmp::Ordering;
 
 /// A value; `None` is NULL.
@@ -35,6 +35,8 @@ pub(super) fn text_of(cell: &Cell) -> String {
         Cell::Text(text) | Cell::Named { text, .. } | Cell::TimestampTz { text, .. } => {
             text.clone()
         }
+        Cell::Int8Array(values) => bigint_array_text(values),
+        Cell::TextArray(values) => text_array_text(values),
         Cell::Void => String::new(),
     }
 }
@@ -216,6 +218,8 @@ fn cannot_cast(cell: &Cell, target: CastType) -> Box<Diagnostic> {
         Cell::Text(_) => "text",
         Cell::Named { .. } => "regclass",
         Cell::TimestampTz { .. } => "timestamp with time zone",
+        Cell::Int8Array(_) => "bigint[]",
+        Cell::TextArray(_) => "text[]",
         Cell::Void => "void",
     };
     Box::new(Diagnostic::error(

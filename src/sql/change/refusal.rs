@@ -1,0 +1,94 @@
+//! Why a change is not made.
+//!
+//! Owns the words of what UPDATE, DELETE and TRUNCATE refuse. Promises a hint at what to do
+//! instead. Never decides.
+
+use super::ChangeKind;
+use crate::catalog::{RowShape, Table};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::sql::cursor::Cursor;
+use crate::sql::syntax::error_at;
+
+/// 42501: the statement would delete what others have written.
+pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
+    let verb = statement.to_lowercase();
+    let hint = if table.references().next().is_some() {
+        "Delete by key instead: DELETE … WHERE external_id IN (…)."
+    } else {
+        "A loader that empties its table first must be told not to: CDF overwrites existing rows."
+    };
+    Box::new(
+        Diagnostic::error(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("permission denied to {verb} all of \"{}\"", table.name),
+        )
+        .with_detail(format!(
+            "{statement} without a key would take away what others have written to the project."
+        ))
+        .with_hint(hint)
+        .with_table(table.name),
+    )
+}
+
+/// 0A000 for tables whose rows a key of one column does not name.
+pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic>> {
+    if !table.is_writable || table.references().next().is_some() {
+        return None;
+    }
+    let hint = match (table.shape, kind) {
+        (RowShape::DoubleDatapoints | RowShape::StringDatapoints, ChangeKind::Update) => {
+            "INSERT the point again: CDF overwrites the value at an existing timestamp."
+        }
+        (RowShape::RawRows, ChangeKind::Update) => {
+            "INSERT the row again, with all its columns: RAW replaces a row with an existing key."
+        }
+        (RowShape::Objects, ChangeKind::Update) if table.name == "sequence_rows" => {
+            "INSERT the row again: CDF overwrites its cells."
+        }
+        _ => "CDF's API and its user interface do it.",
+    };
+    let word = match kind {
+        ChangeKind::Update => "UPDATE",
+        ChangeKind::Delete => "DELETE",
+    };
+    Some(Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("{word} is not supported for \"{}\"", table.name),
+        )
+        .with_hint(hint)
+        .with_table(table.name),
+    ))
+}
+
+/// 0A000: the new value would name another object.
+pub(super) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
+    let column = table.columns[column].name;
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!("column \"{column}\" cannot be updated: it names the object"),
+        )
+        .with_hint("Make an object with the new name, and delete the old one.")
+        .with_table(table.name)
+        .with_column(column),
+    )
+}
+
+/// 42P01 for a relation that the statement does not have.
+pub(super) fn missing_from(cursor: &Cursor<'_>, offset: usize, name: &str) -> Box<Diagnostic> {
+    error_at(
+        cursor.text(),
+        offset,
+        SqlState::UNDEFINED_TABLE,
+        format!("missing FROM-clause entry for table \"{name}\""),
+    )
+}
+
+/// 42P02.
+pub(super) fn no_parameter(index: usize) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::UNDEFINED_PARAMETER,
+        format!("there is no parameter ${}", index + 1),
+    ))
+}

@@ -1,0 +1,374 @@
+//! `ON CONFLICT …` behind the rows of an INSERT.
+//!
+//! Owns what an INSERT does with rows whose key exists: nothing, or an update by constants,
+//! parameters and `excluded`. Promises PostgreSQL's errors for a target that is no key, and 0A000
+//! for what CDF cannot do. Never reads a row.
+
+use super::scanner::{RowSink, Value, value_at};
+use super::template::{Template, TemplateMaker};
+use crate::catalog::{OnExisting, RowShape, Table};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::value::ValueSettings;
+use crate::rows::{
+    Action, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBuilder, RowBatch, RowBuilder,
+};
+use crate::sql::assignments::{self, SetItem, SetList, Source, Unread, fixed_at_creation};
+use crate::sql::bindings::Bindings;
+use crate::sql::cursor::Cursor;
+use crate::sql::syntax::{error_at, position};
+use std::sync::{Arc, OnceLock};
+
+/// What an INSERT does with rows whose key exists.
+#[derive(Debug)]
+pub(super) enum Conflict {
+    /// What CDF does anyway.
+    AsCdfDoes,
+    /// Leaves them out.
+    Skip,
+    Update(Box<UpdateClause>),
+}
+
+/// `DO UPDATE SET …`.
+#[derive(Debug)]
+pub(super) struct UpdateClause {
+    items: Vec<SetItem>,
+    read_only: Option<Box<Diagnostic>>,
+    /// Columns that are set to a constant or a parameter.
+    valued: Vec<usize>,
+    values: OnceLock<Template>,
+    /// Made once, where no value takes part.
+    plain: OnceLock<Arc<ConflictUpdate>>,
+}
+
+/// Reads the clause, whose ON comes next. `columns`: those of the INSERT.
+///
+/// # Errors
+/// 42601, 42703, 42704, 42P10, 428C9; 0A000 for what is not done here.
+pub(super) fn parse(
+    cursor: &mut Cursor<'_>,
+    table: &'static Table,
+    columns: &[usize],
+) -> Result<Conflict, Box<Diagnostic>> {
+    let start = cursor.offset();
+    cursor.expect_word("on")?;
+    cursor.expect_word("conflict")?;
+    let has_target = target(cursor, table)?;
+    cursor.expect_word("do")?;
+    if cursor.accept_word("nothing")? {
+        return nothing(cursor, table, start);
+    }
+    cursor.expect_word("update")?;
+    if !has_target {
+        return Err(error_at(
+            cursor.text(),
+            start,
+            SqlState::SYNTAX_ERROR,
+            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+        ));
+    }
+    cursor.expect_word("set")?;
+    let list = assignments::parse(cursor, table, true).map_err(|unread| match unread {
+        Unread::Wrong(diagnostic) => diagnostic,
+        Unread::TooMuch(offset) => unsupported(
+            cursor.text(),
+            offset,
+            "expressions are not supported in DO UPDATE SET",
+            "Set excluded columns, constants or parameters.",
+        ),
+    })?;
+    if cursor.at_word("where") {
+        return Err(unsupported(
+            cursor.text(),
+            cursor.offset(),
+            "ON CONFLICT DO UPDATE … WHERE is not supported",
+            "CDF changes objects by their key alone: leave WHERE out.",
+        ));
+    }
+    update(cursor.text(), table, columns, list, start)
+}
+
+/// The conflict target; `false`: there is none.
+fn target(cursor: &mut Cursor<'_>, table: &'static Table) -> Result<bool, Box<Diagnostic>> {
+    let start = cursor.offset();
+    if cursor.accept_word("on")? {
+        cursor.expect_word("constraint")?;
+        let name = cursor.name()?;
+        let is_key = !table.key.is_empty() && name == format!("{}_pkey", table.name);
+        if !is_key {
+            return Err(Box::new(Diagnostic::error(
+                SqlState::UNDEFINED_OBJECT,
+                format!(
+                    "constraint \"{name}\" for table \"{}\" does not exist",
+                    table.name
+                ),
+            )));
+        }
+        return Ok(true);
+    }
+    if !cursor.accept_symbol("(")? {
+        return Ok(false);
+    }
+    let mut columns = Vec::new();
+    loop {
+        let offset = cursor.offset();
+        if cursor.at_symbol("(") {
+            return Err(no_such_key(cursor.text(), start));
+        }
+        let name = cursor.name()?;
+        let column = table.column_index(&name).map_err(|_| {
+            error_at(
+                cursor.text(),
+                offset,
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" does not exist"),
+            )
+        })?;
+        columns.push(column);
+        if !cursor.accept_symbol(",")? {
+            break;
+        }
+    }
+    cursor.expect_symbol(")")?;
+    columns.sort_unstable();
+    columns.dedup();
+    if cursor.at_word("where") || !is_key(table, &columns) {
+        return Err(no_such_key(cursor.text(), start));
+    }
+    Ok(true)
+}
+
+/// Whether the columns, in order, are a key of the table.
+fn is_key(table: &Table, columns: &[usize]) -> bool {
+    let named = |name: &str| table.columns.iter().position(|column| column.name == name);
+    let second = match table.shape {
+        RowShape::DoubleDatapoints | RowShape::StringDatapoints => "timestamp",
+        _ => "row_number",
+    };
+    if table.key.is_empty() {
+        // One of two columns names the series or the sequence.
+        return ["external_id", "id"].iter().any(|first| {
+            let mut key = [named(first), named(second)];
+            key.sort_unstable();
+            key.iter().all(Option::is_some)
+                && columns.iter().copied().map(Some).eq(key.iter().copied())
+        });
+    }
+    let mut key = table.key.to_vec();
+    key.sort_unstable();
+    key == columns
+}
+
+fn no_such_key(text: &str, offset: usize) -> Box<Diagnostic> {
+    error_at(
+        text,
+        offset,
+        SqlState::INVALID_COLUMN_REFERENCE,
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+    )
+}
+
+fn nothing(
+    cursor: &Cursor<'_>,
+    table: &'static Table,
+    start: usize,
+) -> Result<Conflict, Box<Diagnostic>> {
+    match table.on_existing {
+        OnExisting::Refuse => Ok(Conflict::Skip),
+        OnExisting::Append => Ok(Conflict::AsCdfDoes),
+        OnExisting::Overwrite => Err(unsupported(
+            cursor.text(),
+            start,
+            &format!(
+                "ON CONFLICT DO NOTHING is not supported for \"{}\"",
+                table.name
+            ),
+            "CDF overwrites what exists, and tells nobody: leave ON CONFLICT out, or use DO UPDATE.",
+        )),
+    }
+}
+
+fn update(
+    text: &str,
+    table: &'static Table,
+    columns: &[usize],
+    list: SetList,
+    start: usize,
+) -> Result<Conflict, Box<Diagnostic>> {
+    let SetList { items, read_only } = list;
+    if table.on_existing == OnExisting::Overwrite {
+        return if overwrites(table, columns, &items) {
+            Ok(Conflict::AsCdfDoes)
+        } else {
+            Err(unsupported(
+                text,
+                start,
+                &format!(
+                    "this ON CONFLICT DO UPDATE is not supported for \"{}\"",
+                    table.name
+                ),
+                "CDF replaces the value by the new one: set it to its excluded value.",
+            ))
+        };
+    }
+    if table
+        .endpoints
+        .is_none_or(|endpoints| endpoints.update.is_none())
+    {
+        return Err(unsupported(
+            text,
+            start,
+            &format!(
+                "ON CONFLICT DO UPDATE is not supported for \"{}\"",
+                table.name
+            ),
+            "CDF has no call that changes one: use DO NOTHING, or DELETE and INSERT.",
+        ));
+    }
+    for item in &items {
+        if let Some(mut fixed) = fixed_at_creation(table, item.column) {
+            fixed.position = Some(position(text, start));
+            return Err(fixed);
+        }
+        let names_itself = table.references().any(|column| column == item.column);
+        if names_itself && item.source != Source::Excluded(item.column) {
+            return Err(unsupported(
+                text,
+                start,
+                &format!(
+                    "column \"{}\" cannot be updated: it names the object",
+                    table.columns[item.column].name
+                ),
+                "Leave it out of SET.",
+            ));
+        }
+    }
+    let valued = items
+        .iter()
+        .filter(|item| !matches!(item.source, Source::Excluded(_)))
+        .map(|item| item.column)
+        .collect();
+    Ok(Conflict::Update(Box::new(UpdateClause {
+        items,
+        read_only,
+        valued,
+        values: OnceLock::new(),
+        plain: OnceLock::new(),
+    })))
+}
+
+/// Whether the update is what CDF does with an existing row: every value is the new one.
+fn overwrites(table: &Table, columns: &[usize], items: &[SetItem]) -> bool {
+    let names = [
+        "external_id",
+        "id",
+        "timestamp",
+        "row_number",
+        "columns",
+        "_raw_database",
+        "_raw_table",
+        "_raw_key",
+    ];
+    let all_new = items
+        .iter()
+        .all(|item| item.source == Source::Excluded(item.column));
+    all_new
+        && columns
+            .iter()
+            .filter(|column| !names.contains(&table.columns[**column].name))
+            .filter(|column| table.columns[**column].is_writable())
+            .all(|column| items.iter().any(|item| item.column == *column))
+}
+
+impl UpdateClause {
+    /// The values that columns are set to; `known`: the types of parameters that are known.
+    ///
+    /// # Errors
+    /// Those of the values.
+    pub fn values(
+        &self,
+        text: &str,
+        table: &'static Table,
+        known: &[u32],
+    ) -> Result<&Template, Box<Diagnostic>> {
+        if let Some(values) = self.values.get() {
+            return Ok(values);
+        }
+        let mut maker = TemplateMaker::new(table, &self.valued, known);
+        let mut place = 0;
+        for item in &self.items {
+            let value = match item.source {
+                Source::Excluded(_) => continue,
+                Source::Default => Value::Null,
+                Source::Value(offset) => value_at(text, offset, &table.columns[item.column])?,
+            };
+            maker.value(place, value)?;
+            place += 1;
+        }
+        Ok(self.values.get_or_init(|| maker.finish()))
+    }
+
+    /// # Errors
+    /// 428C9 where a column is set that CDF fills.
+    pub fn check_read_only(&self) -> Result<(), Box<Diagnostic>> {
+        match &self.read_only {
+            Some(diagnostic) => Err(diagnostic.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// What the rows do, with these parameters.
+    ///
+    /// # Errors
+    /// Those of the values.
+    pub fn action(
+        &self,
+        text: &str,
+        table: &'static Table,
+        bindings: &Bindings,
+        settings: ValueSettings,
+    ) -> Result<Action, Box<Diagnostic>> {
+        if let Some(plain) = self.plain.get() {
+            return Ok(Action::Upsert(plain.clone()));
+        }
+        let assignments = self
+            .items
+            .iter()
+            .map(|item| Assignment {
+                column: item.column,
+                value: match item.source {
+                    Source::Excluded(column) => Assigned::Excluded(column),
+                    Source::Value(_) | Source::Default => Assigned::Constant,
+                },
+            })
+            .collect();
+        if self.valued.is_empty() {
+            let update = Arc::new(ConflictUpdate {
+                assignments,
+                constants: None,
+            });
+            return Ok(Action::Upsert(self.plain.get_or_init(|| update).clone()));
+        }
+        let template = self.values(text, table, bindings.types())?;
+        let bounds = BatchBounds {
+            rows: 1,
+            bytes: usize::MAX,
+        };
+        let mut builder = ObjectBuilder::new(table, Action::Update, &self.valued, settings, bounds);
+        template.fill(0, &self.valued, bindings, &mut builder)?;
+        builder.finish_row(1)?;
+        let constants = builder.take().into_iter().find_map(|batch| match batch {
+            RowBatch::Objects(batch) => Some(batch),
+            _ => None,
+        });
+        Ok(Action::Upsert(Arc::new(ConflictUpdate {
+            assignments,
+            constants,
+        })))
+    }
+}
+
+fn unsupported(text: &str, offset: usize, message: &str, hint: &str) -> Box<Diagnostic> {
+    let mut diagnostic = error_at(text, offset, SqlState::FEATURE_NOT_SUPPORTED, message);
+    diagnostic.hint = Some(hint.to_owned());
+    diagnostic
+}

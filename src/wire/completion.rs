@@ -1,0 +1,108 @@
+//! The end of statements that write rows: their tags, and the rows that they return.
+//!
+//! Owns what a withheld reply becomes once its verdicts are there: rows that were skipped do not
+//! count, and rows that CDF has made something of go before the tag. Promises that no row is
+//! returned before CDF accepted it. Never decides whether a statement succeeded.
+
+use super::group::Group;
+use super::reply::put_complete;
+use super::returned::Returned;
+use super::session::{Failure, Session};
+use super::withheld::Withheld;
+use crate::telemetry::StatementOutcome;
+use bytes::BytesMut;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap};
+
+/// What the reply of a statement says.
+#[derive(Debug)]
+pub(super) struct Completion {
+    /// The words of the tag before the count.
+    pub(super) tag: &'static str,
+    /// Rows of the statement.
+    pub(super) rows: u64,
+    pub(super) returned: Option<Box<Returned>>,
+}
+
+/// What verdicts tell of the rows of a group beside success, by statement.
+#[derive(Debug, Default)]
+struct Told {
+    /// Numbers of rows, from 1, for which nothing was to be done.
+    skipped: BTreeMap<usize, Vec<u64>>,
+    /// What CDF made of rows.
+    objects: HashMap<(usize, u64), Box<RawValue>>,
+}
+
+impl Told {
+    fn of(group: &Group) -> Self {
+        let mut told = Told::default();
+        for numbering in &group.numberings {
+            for row_number in numbering.ticket.take_skipped() {
+                let origin = numbering.locate(row_number);
+                let rows = told.skipped.entry(origin.statement).or_default();
+                rows.push(origin.row);
+            }
+            for (row_number, object) in numbering.ticket.take_returned() {
+                let origin = numbering.locate(row_number);
+                told.objects.insert((origin.statement, origin.row), object);
+            }
+        }
+        told
+    }
+}
+
+impl Session {
+    /// Completes the replies of statements whose rows all have good verdicts.
+    ///
+    /// # Errors
+    /// 40003 for a row that CDF has, of which it did not tell what it made.
+    pub(super) fn complete(
+        &mut self,
+        withheld: Vec<Withheld>,
+        group: &Group,
+    ) -> Result<(), Failure> {
+        self.count(&withheld, StatementOutcome::Succeeded);
+        let told = Told::of(group);
+        let is_as_said = told.skipped.is_empty() && !withheld.iter().any(Withheld::returns_rows);
+        if is_as_said {
+            return Ok(());
+        }
+        let said = std::mem::take(&mut self.replies);
+        let mut copied = 0;
+        for reply in withheld {
+            let Some(offset) = reply.offset else {
+                continue;
+            };
+            self.replies.extend_from_slice(&said[copied..offset]);
+            copied = message_end(&said, offset);
+            let skipped = told
+                .skipped
+                .get(&reply.statement)
+                .map_or(&[][..], Vec::as_slice);
+            let Completion {
+                tag,
+                rows,
+                returned,
+            } = reply.completion;
+            if let Some(returned) = returned {
+                let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
+                returned.put(&mut self.replies, self.encoding, skipped, object)?;
+            }
+            put_complete(
+                &mut self.replies,
+                format!("{tag} {}", rows - skipped.len() as u64),
+            );
+        }
+        self.replies.extend_from_slice(&said[copied..]);
+        Ok(())
+    }
+}
+
+/// Where the message ends that starts at `offset`: its length counts itself and its body.
+pub(super) fn message_end(replies: &BytesMut, offset: usize) -> usize {
+    let length = replies
+        .get(offset + 1..offset + 5)
+        .and_then(|bytes| <[u8; 4]>::try_from(bytes).ok())
+        .map_or(0, u32::from_be_bytes);
+    (offset + 1 + length as usize).min(replies.len())
+}

@@ -1,0 +1,187 @@
+//! The rows of RETURNING.
+//!
+//! Owns which of their columns the client has sent and which CDF makes, and the rows as far as
+//! they are known. Promises rows in the order of the statement, without those that were skipped.
+//! Never waits: what CDF made comes with the verdicts.
+
+use super::encoding::ClientEncoding;
+use super::result::{ResultFormats, put_description, put_row};
+use super::returned_cells::{of_batch, of_object};
+use crate::catalog::{CreateBody, Table};
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::{Action, RowBatch};
+use crate::sql::{Cell, Returning};
+use bytes::BytesMut;
+use jiff::tz::TimeZone;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// How a client wants results.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ResultTarget {
+    pub(super) formats: ResultFormats,
+    /// Whether a description goes before the rows: in the simple protocol.
+    pub(super) describes: bool,
+}
+
+/// What a statement returns.
+#[derive(Debug)]
+pub(super) struct Returned {
+    table: &'static Table,
+    returning: Returning,
+    target: ResultTarget,
+    zone: TimeZone,
+    /// Per column of the result, whether CDF makes its values.
+    from_cdf: Vec<bool>,
+    /// Number of the statement's first row in its numbering.
+    first_row: u64,
+    rows: Vec<Vec<Option<Cell>>>,
+}
+
+impl Returned {
+    /// For a statement that writes `columns` of `table`.
+    ///
+    /// # Errors
+    /// 0A000 for columns that neither the client sends nor CDF answers with.
+    pub(super) fn new(
+        table: &'static Table,
+        returning: &Returning,
+        columns: &[usize],
+        action: &Action,
+        target: ResultTarget,
+        zone: TimeZone,
+    ) -> Result<Self, Box<Diagnostic>> {
+        let answers = match action {
+            Action::Delete => false,
+            _ => table.endpoints.is_some_and(|endpoints| {
+                matches!(endpoints.body, CreateBody::Items | CreateBody::Bare)
+            }),
+        };
+        let from_cdf = returning
+            .columns()
+            .iter()
+            .map(|column| {
+                let described = &table.columns[*column];
+                let by_reference =
+                    matches!(action, Action::Update | Action::Delete) && table.id == Some(*column);
+                let sent = columns.contains(column) && (described.is_writable() || by_reference);
+                let is_kept = match action {
+                    // What is in CDF may be older than what was sent.
+                    Action::Upsert(_) => table.key.contains(column),
+                    _ => true,
+                };
+                if sent && is_kept {
+                    return Ok(false);
+                }
+                let is_null = !answers && described.is_writable() && *action != Action::Delete;
+                if answers || is_null {
+                    return Ok(answers);
+                }
+                Err(Box::new(
+                    Diagnostic::error(
+                        SqlState::FEATURE_NOT_SUPPORTED,
+                        format!("column \"{}\" cannot be returned", described.name),
+                    )
+                    .with_hint(
+                        "CDF does not answer with it: return columns that the statement names.",
+                    )
+                    .with_table(table.name)
+                    .with_column(described.name),
+                ))
+            })
+            .collect::<Result<Vec<bool>, _>>()?;
+        Ok(Returned {
+            table,
+            returning: returning.clone(),
+            target,
+            zone,
+            from_cdf,
+            first_row: 1,
+            rows: Vec::new(),
+        })
+    }
+
+    /// The first column of the result that CDF makes.
+    pub(super) fn made_by_cdf(&self) -> Option<&'static str> {
+        let place = self.from_cdf.iter().position(|from_cdf| *from_cdf)?;
+        Some(self.table.columns[self.returning.columns()[place]].name)
+    }
+
+    /// The statement's rows are numbered from here.
+    pub(super) fn begin(&mut self, first_row: u64) {
+        self.first_row = first_row;
+    }
+
+    /// Keeps what the client has sent of these rows.
+    pub(super) fn keep(&mut self, batches: &[RowBatch]) {
+        let width = self.from_cdf.len();
+        for batch in batches {
+            for row in 0..batch.rows() {
+                let index = batch.row_number(row).saturating_sub(self.first_row) as usize;
+                if self.rows.len() <= index {
+                    self.rows.resize(index + 1, vec![None; width]);
+                }
+                let columns = self.returning.columns().iter().zip(&self.from_cdf);
+                self.rows[index] = columns
+                    .map(|(column, from_cdf)| match from_cdf {
+                        true => None,
+                        false => of_batch(batch, *column, row, &self.zone),
+                    })
+                    .collect();
+            }
+        }
+    }
+
+    /// Appends the rows but those with the numbers `skipped`. `object`: what CDF made of a row.
+    ///
+    /// # Errors
+    /// 40003 for a row of which CDF did not tell what it made.
+    pub(super) fn put<'o>(
+        &self,
+        output: &mut BytesMut,
+        encoding: ClientEncoding,
+        skipped: &[u64],
+        object: impl Fn(u64) -> Option<&'o RawValue>,
+    ) -> Result<(), Box<Diagnostic>> {
+        if self.target.describes {
+            put_description(output, self.returning.described(), &self.target.formats);
+        }
+        let wants_objects = self.from_cdf.contains(&true);
+        for (row, number) in self.rows.iter().zip(1_u64..) {
+            if skipped.contains(&number) {
+                continue;
+            }
+            if !wants_objects {
+                put_row(output, encoding, row, &self.target.formats);
+                continue;
+            }
+            let fields: BTreeMap<String, Box<RawValue>> = object(number)
+                .and_then(|object| serde_json::from_str(object.get()).ok())
+                .ok_or_else(not_told)?;
+            let cells: Vec<Option<Cell>> = self
+                .returning
+                .columns()
+                .iter()
+                .zip(row)
+                .zip(&self.from_cdf)
+                .map(|((column, sent), from_cdf)| match from_cdf {
+                    true => of_object(&self.table.columns[*column], &fields, &self.zone),
+                    false => sent.clone(),
+                })
+                .collect();
+            put_row(output, encoding, &cells, &self.target.formats);
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn not_told() -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::STATEMENT_COMPLETION_UNKNOWN,
+            "the rows are in CDF, and what CDF made of them is not known",
+        )
+        .with_hint("Read them by their keys instead of writing them again."),
+    )
+}

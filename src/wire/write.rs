@@ -1,0 +1,238 @@
+//! INSERT, UPDATE and DELETE: reading their rows into batches.
+//!
+//! Owns the way from a statement to gathered rows, with what it wants to know of them. Promises
+//! that rows of the same shape gather, whatever number of statements they come by. Never answers
+//! that they are written.
+
+use super::completion::Completion;
+use super::group::{RunKind, RunShape};
+use super::open_batch::OpenBatch;
+use super::returned::{ResultTarget, Returned};
+use super::session::{Failure, Session};
+use crate::catalog::Table;
+use crate::config::AckMode;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::{Action, AnyBuilder, RowBuilder};
+use crate::sql::{Bindings, ChangeKind, ChangeStatement, InsertStatement, Returning, RowReader};
+use crate::telemetry::StatementKind;
+use std::collections::HashSet;
+use std::time::Instant;
+
+/// What a statement writes.
+struct Writing<'a> {
+    kind: RunKind,
+    /// The words of the tag before the count.
+    tag: &'static str,
+    counted_as: StatementKind,
+    table: &'static Table,
+    columns: &'a [usize],
+    action: Action,
+    returning: Option<&'a Returning>,
+    target: ResultTarget,
+    /// A key that comes twice is an error.
+    updates_once: bool,
+    received_bytes: u64,
+}
+
+impl Session {
+    /// Gathers the rows of an INSERT.
+    pub(super) async fn insert(
+        &mut self,
+        insert: &InsertStatement,
+        bindings: &Bindings,
+        received_bytes: u64,
+        target: ResultTarget,
+    ) -> Result<(), Failure> {
+        self.check_writable("INSERT")?;
+        let action = insert.action(bindings, || self.value_settings(), false)?;
+        let writing = Writing {
+            kind: RunKind::Insert,
+            tag: "INSERT 0",
+            counted_as: StatementKind::Insert,
+            table: insert.table(),
+            columns: insert.columns(),
+            action,
+            returning: insert.returning(),
+            target,
+            updates_once: insert.updates_once(),
+            received_bytes,
+        };
+        self.write(writing, insert.reader(bindings)).await
+    }
+
+    /// Gathers the rows of an UPDATE or a DELETE.
+    pub(super) async fn change(
+        &mut self,
+        change: &ChangeStatement,
+        bindings: &Bindings,
+        received_bytes: u64,
+        target: ResultTarget,
+    ) -> Result<(), Failure> {
+        let (kind, tag, counted_as, action) = match change.kind() {
+            ChangeKind::Update => (
+                RunKind::Update,
+                "UPDATE",
+                StatementKind::Update,
+                Action::Update,
+            ),
+            ChangeKind::Delete => (
+                RunKind::Delete,
+                "DELETE",
+                StatementKind::Delete,
+                Action::Delete,
+            ),
+        };
+        self.check_writable(tag)?;
+        change.check_read_only()?;
+        let reader = change.reader(bindings)?;
+        let writing = Writing {
+            kind,
+            tag,
+            counted_as,
+            table: change.table(),
+            columns: change.columns(),
+            action,
+            returning: change.returning(),
+            target,
+            updates_once: false,
+            received_bytes,
+        };
+        self.write(writing, reader).await
+    }
+
+    async fn write<R: RowReader>(
+        &mut self,
+        writing: Writing<'_>,
+        mut reader: R,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let Writing { table, columns, .. } = writing;
+        self.check_ack(table)?;
+        let mut returned = self.returned(&writing)?;
+        let ack = self.ack_of(table);
+        if returned.is_some() {
+            // Its rows are looked at before they leave: they have a batch of their own.
+            self.stage_open_batch();
+        }
+        let mut batch = self.begin_rows(RunShape {
+            kind: writing.kind,
+            table,
+            columns,
+            ack,
+            action: &writing.action,
+            wants_objects: returned
+                .as_ref()
+                .is_some_and(|returned| returned.made_by_cdf().is_some()),
+        });
+        if let Some(returned) = &mut returned {
+            returned.begin(self.group().last_rows() + 1);
+        }
+        let mut keys = HashSet::new();
+        let mut rows = 0;
+        loop {
+            let next = self.group().last_rows() + 1;
+            let progress = reader.read(&mut batch.builder, next)?;
+            if writing.updates_once {
+                check_once(&batch, progress.rows_read, &mut keys)?;
+            }
+            self.group().add_rows(progress.rows_read);
+            rows += progress.rows_read;
+            let is_full = batch.builder.is_full();
+            if let Some(returned) = &mut returned {
+                let batches = batch.builder.take();
+                returned.keep(&batches);
+                self.group().stage(batches);
+            }
+            if is_full {
+                self.batch_is_full(&mut batch).await?;
+            }
+            if progress.finished {
+                break;
+            }
+        }
+        self.gateway
+            .count_received(table, rows, writing.received_bytes);
+        let completion = Completion {
+            tag: writing.tag,
+            rows,
+            returned,
+        };
+        self.rows_are_gathered(batch, writing.counted_as, started, completion)
+            .await?;
+        Ok(())
+    }
+
+    /// What the statement returns, if it asks for something.
+    ///
+    /// # Errors
+    /// 0A000 for columns that only CDF's answer would tell, where the reply does not wait for it.
+    fn returned(&self, writing: &Writing<'_>) -> Result<Option<Box<Returned>>, Box<Diagnostic>> {
+        let Some(returning) = writing.returning else {
+            return Ok(None);
+        };
+        let returned = Returned::new(
+            writing.table,
+            returning,
+            writing.columns,
+            &writing.action,
+            writing.target.clone(),
+            self.settings.time_zone().clone(),
+        )?;
+        let Some(column) = returned.made_by_cdf() else {
+            return Ok(Some(Box::new(returned)));
+        };
+        let (why, hint) = if self.must_wait() {
+            (
+                "in a transaction block: its rows are sent at COMMIT",
+                "Return columns that the statement gives values, or write outside of BEGIN … COMMIT.",
+            )
+        } else if self.ack_of(writing.table) == AckMode::Journaled {
+            (
+                "of rows that are journaled: they are answered before CDF has them",
+                "SET penstock.ack = 'delivered', or return columns that the statement gives values.",
+            )
+        } else {
+            return Ok(Some(Box::new(returned)));
+        };
+        Err(Box::new(
+            Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("column \"{column}\" cannot be returned {why}"),
+            )
+            .with_hint(hint)
+            .with_table(writing.table.name)
+            .with_column(column),
+        ))
+    }
+}
+
+/// Looks at the keys of the last `rows` rows. Keys are told apart by hashes of 64 bits: of a
+/// million different ones two have the same in one of forty million statements.
+fn check_once(
+    batch: &OpenBatch,
+    rows: u64,
+    keys: &mut HashSet<u64>,
+) -> Result<(), Box<Diagnostic>> {
+    let AnyBuilder::Objects(builder) = &batch.builder else {
+        return Ok(());
+    };
+    let hashes = builder.key_hashes();
+    let first = hashes
+        .len()
+        .saturating_sub(usize::try_from(rows).unwrap_or(usize::MAX));
+    for hash in &hashes[first..] {
+        if *hash != 0 && !keys.insert(*hash) {
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::CARDINALITY_VIOLATION,
+                    "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                )
+                .with_hint(
+                    "Ensure that no rows proposed for insertion within the same command have \
+                     duplicate constrained values.",
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
