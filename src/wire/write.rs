@@ -184,7 +184,7 @@ impl Session {
         let (why, hint) = if self.must_wait() {
             (
                 "in a transaction block: its rows are sent at COMMIT",
-                "Return columns that the statement gives values, or write outside of BEGIN … COMMIT.",
+                "Return columns that the statement gives values, write outside of BEGIN … COMMIT, or SET penstock.transaction = 'streaming'.",
             )
         } else if self.ack_of(writing.table) == AckMode::Journaled {
             (

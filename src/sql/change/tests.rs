@@ -24,8 +24,22 @@ fn rows(statement: &ChangeStatement, bindings: &Bindings) -> Result<Vec<String>,
     Ok(recorder
         .rows()
         .iter()
-        .map(|fields| fields.join(" "))
+        .map(|fields| {
+            let fields: Vec<String> = fields.iter().map(|field| untyped(field)).collect();
+            fields.join(" ")
+        })
         .collect())
+}
+
+/// `column=value` of a field, whatever type its constant had.
+fn untyped(field: &str) -> String {
+    match field.split_once('=') {
+        Some((column, value)) => {
+            let column = column.split(':').next().unwrap_or_default();
+            format!("{column}={value}")
+        }
+        None => field.to_owned(),
+    }
 }
 
 fn read(text: &str) -> Vec<String> {
@@ -43,7 +57,6 @@ fn a_key_may_be_given_in_every_form() {
     for condition in [
         "external_id = 'a'",
         "(external_id = 'a')",
-        "((t.external_id) = 'a')".trim_matches(['(', ')']),
         "t.external_id IN ('a')",
         "external_id = 'a'::text",
         "external_id = ANY ('{a}')",
@@ -51,7 +64,6 @@ fn a_key_may_be_given_in_every_form() {
         "external_id = ANY (ARRAY['a'])",
         "external_id = SOME (ARRAY['a']::varchar[])",
     ] {
-        let condition = condition.replace("t.external_id)", "t.external_id");
         assert_eq!(
             read(&format!("DELETE FROM assets t WHERE {condition}")),
             ["1=a"],
@@ -120,9 +132,7 @@ fn parameters_are_typed_by_their_columns_and_arrays_by_their_key() {
     array.extend_from_slice(b"ab");
     let bindings =
         Bindings::new("s", types, &[1], vec![Some(Bytes::from(array))]).expect("bindings");
-    let read = rows(&by_name, &bindings).expect("rows");
-    assert_eq!(read.len(), 1);
-    assert!(read[0].ends_with("=ab"), "{read:?}");
+    assert_eq!(rows(&by_name, &bindings), Ok(vec!["1=[97, 98]".to_owned()]));
 }
 
 #[test]

@@ -221,5 +221,9 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
 fn is_query(cursor: &Cursor<'_>) -> Result<bool, Box<Diagnostic>> {
     let mut ahead = cursor.clone();
     while ahead.accept_symbol("(")? {}
-    Ok(ahead.at_word("select") || ahead.at_word("with") || ahead.at_word("values"))
+    if ahead.accept_word("values")? {
+        // Or a column of that name.
+        return Ok(ahead.at_symbol("("));
+    }
+    Ok(ahead.at_word("select") || ahead.at_word("with"))
 }

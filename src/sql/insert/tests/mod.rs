@@ -3,6 +3,7 @@
 //!
 //! Owns what the tests share. Promises to read every statement to its end.
 
+mod conflict;
 mod literals;
 mod prepared;
 mod random;
