@@ -43,10 +43,13 @@ pub enum Cell {
         oid: u32,
         text: String,
     },
-    /// bigint[] of one dimension.
-    Int8Array(Vec<i64>),
-    /// text[] of one dimension.
-    TextArray(Vec<String>),
+    Float4(f32),
+    Bytes(Vec<u8>),
+    /// A list of one dimension, without nulls.
+    Array {
+        element_oid: u32,
+        elements: Vec<Cell>,
+    },
     /// void: no bytes in text and binary.
     Void,
 }
@@ -84,16 +87,20 @@ impl ResultColumn {
     }
 }
 
-/// `{1,2}`.
-pub fn bigint_array_text(values: &[i64]) -> String {
-    let elements: Vec<String> = values.iter().map(i64::to_string).collect();
+/// The text form of a list, from those of its elements: `{1,2}`, `{a,"b c"}`.
+pub fn array_text(elements: impl Iterator<Item = String>) -> String {
+    let elements: Vec<String> = elements.map(|element| array_element(&element)).collect();
     format!("{{{}}}", elements.join(","))
 }
 
-/// `{a,"b c"}`.
-pub fn text_array_text(values: &[String]) -> String {
-    let elements: Vec<String> = values.iter().map(|value| array_element(value)).collect();
-    format!("{{{}}}", elements.join(","))
+/// `\x0a0b`.
+pub fn bytes_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 + 2 * bytes.len());
+    text.push_str("\\x");
+    for byte in bytes {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }
 
 /// A text as an element of an array, quoted where it needs it.

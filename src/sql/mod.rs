@@ -31,7 +31,7 @@ mod target;
 mod transaction;
 mod type_name;
 
-pub use answer::{Answer, Cell, ResultColumn, bigint_array_text, text_array_text};
+pub use answer::{Answer, Cell, ResultColumn, array_text, bytes_text};
 pub use bindings::Bindings;
 pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;

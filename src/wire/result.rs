@@ -7,7 +7,7 @@ use super::encoding::ClientEncoding;
 use super::message::unfit;
 use super::reply::put;
 use crate::diagnostic::Diagnostic;
-use crate::sql::{Cell, ResultColumn, bigint_array_text, text_array_text};
+use crate::sql::{Cell, ResultColumn, array_text, bytes_text};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
 
@@ -106,14 +106,12 @@ fn put_binary(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         Cell::Text(value) => data.put_slice(&encoding.encode(value)),
         Cell::TimestampTz { microseconds, .. } => data.put_i64(*microseconds),
         Cell::Named { oid, .. } => data.put_u32(*oid),
-        Cell::Int8Array(values) => {
-            let elements = values.iter().map(|value| value.to_be_bytes());
-            put_array(data, INT8_OID, elements);
-        }
-        Cell::TextArray(values) => {
-            let elements = values.iter().map(|value| encoding.encode(value));
-            put_array(data, TEXT_OID, elements);
-        }
+        Cell::Float4(value) => data.put_f32(*value),
+        Cell::Bytes(bytes) => data.put_slice(bytes),
+        Cell::Array {
+            element_oid,
+            elements,
+        } => put_array(data, encoding, *element_oid, elements),
         Cell::Void => {}
     }
 }
@@ -134,22 +132,23 @@ fn put_text(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
         | Cell::Named { text: value, .. } => {
             data.put_slice(&encoding.encode(value));
         }
-        Cell::Int8Array(values) => data.put_slice(bigint_array_text(values).as_bytes()),
-        Cell::TextArray(values) => data.put_slice(&encoding.encode(&text_array_text(values))),
+        Cell::Float4(value) => data.put_slice(float_text(*value).as_bytes()),
+        Cell::Bytes(bytes) => data.put_slice(bytes_text(bytes).as_bytes()),
+        Cell::Array { elements, .. } => {
+            let texts = elements.iter().map(|element| {
+                let mut text = BytesMut::new();
+                // Encoded as a whole, below.
+                put_text(&mut text, ClientEncoding::Utf8, element);
+                String::from_utf8_lossy(&text).into_owned()
+            });
+            data.put_slice(&encoding.encode(&array_text(texts)));
+        }
         Cell::Void => {}
     }
 }
 
-/// `pg_type.oid` of bigint and text.
-const INT8_OID: u32 = 20;
-const TEXT_OID: u32 = 25;
-
 /// The binary form of an array of one dimension.
-fn put_array<E: AsRef<[u8]>>(
-    data: &mut BytesMut,
-    element_oid: u32,
-    elements: impl ExactSizeIterator<Item = E>,
-) {
+fn put_array(data: &mut BytesMut, encoding: ClientEncoding, element_oid: u32, elements: &[Cell]) {
     let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
     data.put_i32(i32::from(length > 0));
     // No nulls.
@@ -161,9 +160,10 @@ fn put_array<E: AsRef<[u8]>>(
         data.put_i32(1);
     }
     for element in elements {
-        let element = element.as_ref();
-        data.put_i32(i32::try_from(element.len()).unwrap_or(i32::MAX));
-        data.put_slice(element);
+        let mut bytes = BytesMut::new();
+        put_binary(&mut bytes, encoding, element);
+        data.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+        data.put_slice(&bytes);
     }
 }
 
@@ -185,6 +185,14 @@ fn double_text(value: f64) -> String {
         let sign = if exponent < 0 { '-' } else { '+' };
         format!("{digits}e{sign}{:02}", exponent.abs())
     }
+}
+
+/// A real as PostgreSQL shows it: the shortest digits that make it.
+fn float_text(value: f32) -> String {
+    // The shortest digits of the real, as a double with the same ones.
+    format!("{value:e}")
+        .parse::<f64>()
+        .map_or_else(|_| value.to_string(), double_text)
 }
 
 #[cfg(test)]
@@ -212,13 +220,22 @@ mod tests {
     #[test]
     fn arrays_look_as_in_postgresql() {
         let cells = [
-            Some(Cell::Int8Array(vec![1, -2])),
-            Some(Cell::TextArray(
-                ["a", "b c", "q\"\\", "NULL", ""]
-                    .map(str::to_owned)
+            Some(Cell::Array {
+                element_oid: 20,
+                elements: vec![Cell::Int8(1), Cell::Int8(-2)],
+            }),
+            Some(Cell::Array {
+                element_oid: 25,
+                elements: ["a", "b c", "q\"\\", "NULL", ""]
+                    .map(|text| Cell::Text(text.to_owned()))
                     .to_vec(),
-            )),
-            Some(Cell::TextArray(Vec::new())),
+            }),
+            Some(Cell::Bytes(vec![0, 255])),
+            Some(Cell::Float4(0.1)),
+            Some(Cell::Array {
+                element_oid: 25,
+                elements: Vec::new(),
+            }),
         ];
         let mut output = BytesMut::new();
         put_row(
@@ -230,6 +247,8 @@ mod tests {
         let text = String::from_utf8_lossy(&output).into_owned();
         assert!(text.contains("{1,-2}"), "{text}");
         assert!(text.contains(r#"{a,"b c","q\"\\","NULL",""}"#), "{text}");
+        assert!(text.contains("\\x00ff"), "{text}");
+        assert!(text.contains("0.1"), "{text}");
         assert!(text.ends_with("{}"), "{text}");
     }
 

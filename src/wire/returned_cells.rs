@@ -44,19 +44,20 @@ pub(super) fn of_batch(
             _ => None,
         },
         RowBatch::Objects(batch) => {
+            let column_type = batch.table.columns[column].column_type;
             let column = batch.column(column).filter(|column| column.present[row])?;
             match &column.values {
                 ObjectValues::Bool(values) => Some(Cell::Bool(values[row])),
                 ObjectValues::BigInt(values) => Some(Cell::Int8(values[row])),
-                ObjectValues::Double(values) => Some(Cell::Float8(values[row])),
+                ObjectValues::Double(values) => Some(float(values[row], column_type)),
                 ObjectValues::TimestampMs(values) => time(values[row], zone),
-                ObjectValues::Text(values) | ObjectValues::Json(values) => {
-                    Some(Cell::Text(values.text(row).to_owned()))
-                }
-                ObjectValues::BigIntArray(values) => Some(Cell::Int8Array(values[row].clone())),
-                ObjectValues::TextArray(values) => serde_json::from_str(values.text(row))
-                    .ok()
-                    .map(Cell::TextArray),
+                ObjectValues::Text(values) => string(values.text(row).to_owned(), column_type),
+                ObjectValues::Json(values) => Some(Cell::Text(values.text(row).to_owned())),
+                ObjectValues::BigIntArray(values) => Some(list(
+                    ColumnType::BigInt,
+                    values[row].iter().copied().map(Cell::Int8),
+                )),
+                ObjectValues::TextArray(values) => of_json(values.text(row), column_type, zone),
             }
         }
     }
@@ -69,27 +70,71 @@ pub(super) fn of_object(
     zone: &TimeZone,
 ) -> Option<Cell> {
     let text = fields.get(column.field)?.get();
-    if text == "null" {
-        return None;
+    match (column.shape, column.column_type.element()) {
+        (_, _) if text == "null" => None,
+        (JsonShape::Single, Some(element)) => {
+            of_json(text, element, zone).map(|one| list(element, std::iter::once(one)))
+        }
+        (JsonShape::ExternalIds, Some(element)) => parsed::<Vec<Named>>(text).map(|names| {
+            list(
+                element,
+                names.into_iter().map(|named| Cell::Text(named.external_id)),
+            )
+        }),
+        _ => of_json(text, column.column_type, zone),
     }
-    match column.column_type {
+}
+
+/// A value of that type in JSON.
+fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
+    if let Some(element) = column_type.element() {
+        let elements: Vec<&RawValue> = parsed(text)?;
+        let cells: Vec<Cell> = elements
+            .into_iter()
+            .filter_map(|value| of_json(value.get(), element, zone))
+            .collect();
+        return Some(list(element, cells.into_iter()));
+    }
+    match column_type {
         ColumnType::Bool => parsed(text).map(Cell::Bool),
         ColumnType::BigInt => parsed(text).map(Cell::Int8),
-        ColumnType::DoublePrecision => parsed(text).map(Cell::Float8),
-        ColumnType::Text | ColumnType::Varchar(_) => parsed(text).map(Cell::Text),
+        ColumnType::DoublePrecision | ColumnType::Real => {
+            parsed(text).map(|value| float(value, column_type))
+        }
         ColumnType::TimestampTz => parsed(text).and_then(|ms| time(ms, zone)),
         ColumnType::Json => Some(Cell::Text(text.to_owned())),
-        ColumnType::BigIntArray => match column.shape {
-            JsonShape::Single => parsed(text).map(|one| Cell::Int8Array(vec![one])),
-            _ => parsed(text).map(Cell::Int8Array),
-        },
-        ColumnType::TextArray => match column.shape {
-            JsonShape::ExternalIds => parsed::<Vec<Named>>(text).map(|names| {
-                Cell::TextArray(names.into_iter().map(|named| named.external_id).collect())
-            }),
-            _ => parsed(text).map(Cell::TextArray),
-        },
+        _ => string(parsed(text)?, column_type),
     }
+}
+
+fn list(element: ColumnType, cells: impl Iterator<Item = Cell>) -> Cell {
+    Cell::Array {
+        element_oid: element.oid(),
+        elements: cells.collect(),
+    }
+}
+
+fn float(value: f64, column_type: ColumnType) -> Cell {
+    match column_type {
+        ColumnType::Real => Cell::Float4(value as f32),
+        _ => Cell::Float8(value),
+    }
+}
+
+/// A string; bytes are kept in their hexadecimal text form.
+fn string(text: String, column_type: ColumnType) -> Option<Cell> {
+    if column_type != ColumnType::Bytea {
+        return Some(Cell::Text(text));
+    }
+    let digits = text.strip_prefix("\\x")?.as_bytes();
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(pair, 16).ok()
+        })
+        .collect::<Option<Vec<u8>>>()?;
+    Some(Cell::Bytes(bytes))
 }
 
 /// An element of a list of references.
@@ -135,7 +180,10 @@ mod tests {
         );
         assert_eq!(
             cell("labels"),
-            Some(Cell::TextArray(vec!["x".to_owned(), "y".to_owned()]))
+            Some(Cell::Array {
+                element_oid: 25,
+                elements: vec![Cell::Text("x".to_owned()), Cell::Text("y".to_owned())],
+            })
         );
         assert_eq!(
             cell("created_time"),

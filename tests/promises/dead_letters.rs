@@ -477,8 +477,10 @@ async fn a_row_that_cdf_fails_with_while_it_takes_others_becomes_a_letter() {
     let sections = format!("[dead_letters]\ndirectory = \"letters\"\n[admin]\ntoken = \"{TOKEN}\"");
     let gateway = GatewayProcess::start(&sections);
     gateway
-        .faults(json!([{ "operation": "raw.rows.insert", "path_contains": "/tables/bad/",
-                         "kind": "status", "status": 500 }]))
+        .faults(
+            json!([{ "operation": "raw.rows.insert", "path_contains": "/tables/bad/",
+                         "kind": "status", "status": 500 }]),
+        )
         .await;
     let client = gateway.connect().await;
     client

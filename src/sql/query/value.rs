@@ -8,7 +8,7 @@ use super::system;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::settings::parse_bool;
 use crate::sql::type_name::{CastType, Family};
-use crate::sql::{Cell, bigint_array_text, text_array_text};
+use crate::sql::{Cell, array_text, bytes_text};
 use std::cmp::Ordering;
 
 /// A value; `None` is NULL.
@@ -35,8 +35,9 @@ pub(super) fn text_of(cell: &Cell) -> String {
         Cell::Text(text) | Cell::Named { text, .. } | Cell::TimestampTz { text, .. } => {
             text.clone()
         }
-        Cell::Int8Array(values) => bigint_array_text(values),
-        Cell::TextArray(values) => text_array_text(values),
+        Cell::Float4(value) => value.to_string(),
+        Cell::Bytes(bytes) => bytes_text(bytes),
+        Cell::Array { elements, .. } => array_text(elements.iter().map(text_of)),
         Cell::Void => String::new(),
     }
 }
@@ -218,8 +219,9 @@ fn cannot_cast(cell: &Cell, target: CastType) -> Box<Diagnostic> {
         Cell::Text(_) => "text",
         Cell::Named { .. } => "regclass",
         Cell::TimestampTz { .. } => "timestamp with time zone",
-        Cell::Int8Array(_) => "bigint[]",
-        Cell::TextArray(_) => "text[]",
+        Cell::Float4(_) => "real",
+        Cell::Bytes(_) => "bytea",
+        Cell::Array { .. } => "anyarray",
         Cell::Void => "void",
     };
     Box::new(Diagnostic::error(
