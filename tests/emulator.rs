@@ -2,8 +2,8 @@
 //!
 //! Every test starts an emulator of its own on a free port and speaks to it as a client of
 //! CDF does. The judge of what CDF clients can do with it is Cognite's own SDK
-//! (`tests/clients/test_cognite_sdk.py`, `test_sdk_data_modeling.py`); here are the rules
-//! that an SDK never breaks.
+//! (`tests/clients/test_cognite_sdk.py`, `test_sdk_*.py`); here are the rules that an SDK
+//! never breaks.
 
 #[path = "emulator/datapoints.rs"]
 mod datapoints;
