@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use penstock::catalog::Namespace;
 use penstock::diagnostic::Diagnostic;
 use penstock::rows::{RowBatch, RowBuilder, WireFormat};
 use penstock::sql::{Bindings, InsertStatement, Statement, classify, split_statements};
@@ -74,7 +75,7 @@ fn literal_statement() -> String {
 }
 
 fn insert(text: &str) -> InsertStatement {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Insert(statement)) => statement,
         other => panic!("no INSERT: {other:?}"),
     }

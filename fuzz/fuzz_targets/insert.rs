@@ -6,11 +6,12 @@ use libfuzzer_sys::fuzz_target;
 use penstock::diagnostic::Diagnostic;
 use penstock::rows::value::ValueSettings;
 use penstock::rows::{AnyBuilder, BatchBounds, RowBuilder};
+use penstock::catalog::Namespace;
 use penstock::sql::{Bindings, InsertStatement, Statement, classify, split_statements};
 
 fuzz_target!(|text: &str| {
     for part in split_statements(text) {
-        if let Ok(Statement::Insert(insert)) = classify(part) {
+        if let Ok(Statement::Insert(insert)) = classify(part, &Namespace::default()) {
             assert_eq!(
                 rows(&insert, 1000).map_err(|error| error.sqlstate),
                 rows(&insert, 1).map_err(|error| error.sqlstate),

@@ -3,6 +3,8 @@
 //! Owns the paths and the items that one call takes. Promises paths below
 //! `/api/v1/projects/{project}`, as CDF's API reference names them. Never sends.
 
+use super::custom::View;
+
 /// The calls on one kind of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -36,8 +38,8 @@ pub enum CreateBody {
     Bare,
     /// Rows of sequences, gathered by sequence and columns.
     SequenceRows,
-    /// Nodes and edges.
-    Instances,
+    /// Nodes and edges, through a view.
+    Instances(&'static View),
 }
 
 impl Endpoints {

@@ -6,8 +6,10 @@
 mod assets;
 mod column;
 mod containers;
+mod custom;
 mod data_models;
 mod data_sets;
+mod definition;
 mod double_datapoints;
 mod endpoints;
 mod events;
@@ -15,6 +17,7 @@ mod extraction_pipeline_runs;
 mod extraction_pipelines;
 mod files;
 mod labels;
+mod namespace;
 mod raw_rows;
 mod raw_tables;
 mod relationships;
@@ -25,14 +28,22 @@ mod sequences;
 mod string_datapoints;
 mod table;
 mod time_series;
+mod type_names;
 mod unit_systems;
 mod units;
 mod views;
 
 pub use column::{Access, Column, ColumnType, JsonShape, ValueRule};
+pub use custom::{
+    CustomTables, RawColumns, View, by_durable_name, custom_table, custom_tables_of, durable_name,
+    publish_custom_tables,
+};
+pub use definition::{Definition, DefinitionFault, InstanceType, Source, table_name};
 pub use endpoints::{CreateBody, Deletion, Endpoints};
+pub use namespace::Namespace;
 pub use resource::{Resource, ResourceKind};
 pub use table::{OnExisting, RowRule, RowShape, Table};
+pub use type_names::{custom_type, custom_type_name};
 
 use crate::diagnostic::{Diagnostic, SqlState};
 

@@ -4,6 +4,7 @@
 //! OIDs of tables are stable between starts. Never does I/O.
 
 use super::column::Column;
+use super::custom::RawColumns;
 use super::endpoints::Endpoints;
 use super::renamed;
 use super::resource::Resource;
@@ -18,6 +19,8 @@ pub enum RowShape {
     StringDatapoints,
     /// (database, table, key, JSON object).
     RawRows,
+    /// Declared columns, which become the JSON object of a row in one RAW table.
+    RawColumns(&'static RawColumns),
     /// Typed columns, one JSON object a row.
     Objects,
 }

@@ -31,6 +31,7 @@ pub struct Envelope<'a> {
     pub identity: &'a str,
     /// The gateway's user.
     pub user: &'a str,
+    /// Schema and name, as [`catalog::durable_name`] has them.
     pub schema: &'a str,
     pub table: &'a str,
 }
@@ -38,13 +39,14 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// For rows that `user` writes to `table` as `identity`.
     pub fn of(identity: &'a Identity, user: &'a str, table: &'a Table) -> Self {
+        let (schema, table) = catalog::durable_name(table);
         Envelope {
             base_url: &identity.project.base_url,
             project: &identity.project.name,
             identity: &identity.name,
             user,
-            schema: table.schema,
-            table: table.name,
+            schema,
+            table,
         }
     }
 
@@ -94,7 +96,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// It has not.
     pub fn table(&self) -> Result<&'static Table, Unreadable> {
-        catalog::table(Some(self.schema), self.table)
-            .map_err(|_| Unreadable("its table is not in this version's catalog"))
+        catalog::by_durable_name(self.schema, self.table)
+            .ok_or(Unreadable("its table is not in this version's catalog"))
     }
 }

@@ -4,7 +4,7 @@
 //! between a decoder and the builder.
 
 use super::value::ValueSettings;
-use super::{Action, BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder};
+use super::{Action, BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder, RawColumnsBuilder};
 use super::{RowBatch, RowBuilder, RowFiller, WireFormat};
 use crate::catalog::{RowShape, Table};
 use crate::diagnostic::Diagnostic;
@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostic;
 pub enum AnyBuilder {
     Datapoints(DatapointBuilder),
     RawRows(RawBuilder),
+    RawColumns(RawColumnsBuilder),
     Objects(ObjectBuilder),
 }
 
@@ -23,6 +24,7 @@ macro_rules! dispatch {
         match $any {
             AnyBuilder::Datapoints($builder) => $call,
             AnyBuilder::RawRows($builder) => $call,
+            AnyBuilder::RawColumns($builder) => $call,
             AnyBuilder::Objects($builder) => $call,
         }
     };
@@ -42,6 +44,9 @@ impl AnyBuilder {
                 AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
             }
             RowShape::RawRows => AnyBuilder::RawRows(RawBuilder::new(table, settings, bounds)),
+            RowShape::RawColumns(raw) => {
+                AnyBuilder::RawColumns(RawColumnsBuilder::new(table, raw, settings, bounds))
+            }
             RowShape::Objects => Self::of_objects(table, Action::Create, columns, settings, bounds),
         }
     }

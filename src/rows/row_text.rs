@@ -115,6 +115,7 @@ fn timestamp(timestamp_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Namespace;
     use crate::rows::value::ValueSettings;
     use crate::rows::{AnyBuilder, BatchBounds, RowBuilder, WireFormat};
     use crate::sql::{CopyFormat, CopyStatement, Statement, classify};
@@ -246,7 +247,7 @@ mod tests {
             table.name,
             row.columns.join(", ")
         );
-        match classify(&text) {
+        match classify(&text, &Namespace::default()) {
             Ok(Statement::Copy(copy)) if copy.options.format == CopyFormat::Text => copy,
             other => panic!("no COPY of text: {other:?}"),
         }

@@ -7,6 +7,7 @@ use super::cursor::Cursor;
 use super::lexer::Token;
 use super::statement::{ColdStatement, Statement};
 use super::{change, copy_statement, insert, query, session_command, transaction};
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 
 /// First words of statements that PostgreSQL knows and the session does not run.
@@ -46,25 +47,26 @@ const COLD: [&str; 33] = [
     "COPY",
 ];
 
-/// Says what one statement (as [`super::split_statements`] cuts them) is, and parses it.
+/// Says what one statement (as [`super::split_statements`] cuts them) is, and parses it; names
+/// mean what `namespace` says.
 ///
 /// # Errors
 /// 42601 for what is no SQL; the errors of names (42P01, 42703, 42701), of COPY's options and of
 /// settings, all with a position in `statement` where PostgreSQL gives one.
-pub fn classify(statement: &str) -> Result<Statement, Box<Diagnostic>> {
+pub fn classify(statement: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let cursor = Cursor::new(statement)?;
     let word = match &cursor.peek().token {
         Token::End => return Ok(Statement::Empty),
-        Token::Symbol("(") => return query::parse(statement),
+        Token::Symbol("(") => return query::parse(statement, namespace),
         Token::Word(word) => word.to_ascii_lowercase(),
         _ => return Err(cursor.unexpected()),
     };
     match word.as_str() {
-        "copy" => copy_statement::parse(statement),
-        "insert" => insert::parse(statement),
-        "update" => change::update(statement),
-        "delete" => change::delete(statement),
-        "truncate" => change::truncate(statement),
+        "copy" => copy_statement::parse(statement, namespace),
+        "insert" => insert::parse(statement, namespace),
+        "update" => change::update(statement, namespace),
+        "delete" => change::delete(statement, namespace),
+        "truncate" => change::truncate(statement, namespace),
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             Ok(match transaction::parse(statement)? {
                 Some(command) => Statement::Transaction(command),
@@ -74,7 +76,7 @@ pub fn classify(statement: &str) -> Result<Statement, Box<Diagnostic>> {
         "set" | "reset" | "discard" | "deallocate" | "close" | "unlisten" => {
             Ok(Statement::Session(session_command::parse(statement)?))
         }
-        "select" | "values" | "show" | "with" => query::parse(statement),
+        "select" | "values" | "show" | "with" => query::parse(statement, namespace),
         other => match COLD.iter().find(|kind| kind.eq_ignore_ascii_case(other)) {
             Some(kind) => Ok(cold(kind, statement)),
             None => Err(cursor.unexpected()),

@@ -4,17 +4,18 @@ use super::{
     DiscardTarget, IsolationLevel, SessionCommand, SetScope, Statement, TransactionCommand,
     TransactionModes, classify, locate_in_query, split_statements,
 };
+use crate::catalog::Namespace;
 use proptest::prelude::*;
 
 fn transaction(text: &str) -> TransactionCommand {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Transaction(command)) => command,
         other => panic!("{text} is {other:?}"),
     }
 }
 
 fn session(text: &str) -> SessionCommand {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Session(command)) => command,
         other => panic!("{text} is {other:?}"),
     }
@@ -251,11 +252,13 @@ fn pools_reset_with_one_answer_a_statement() {
     ] {
         let found: Vec<&str> = split_statements(text)
             .into_iter()
-            .map(|statement| match classify(statement) {
-                Ok(Statement::Session(command)) => command.tag(),
-                Ok(Statement::Query(_)) => "SELECT",
-                other => panic!("{statement} is {other:?}"),
-            })
+            .map(
+                |statement| match classify(statement, &Namespace::default()) {
+                    Ok(Statement::Session(command)) => command.tag(),
+                    Ok(Statement::Query(_)) => "SELECT",
+                    other => panic!("{statement} is {other:?}"),
+                },
+            )
             .collect();
         assert_eq!(found, tags, "{text}");
     }
@@ -303,7 +306,7 @@ fn other_statements_are_cold_and_say_what_they_are() {
         ("COMMIT PREPARED 'x'", "PREPARED TRANSACTION"),
         ("INSERT INTO double_datapoints SELECT 1", "INSERT"),
     ] {
-        match classify(text) {
+        match classify(text, &Namespace::default()) {
             Ok(Statement::Cold(cold)) => {
                 assert_eq!(cold.kind, kind, "{text}");
                 let refusal = cold.refusal();
@@ -336,7 +339,7 @@ fn what_is_no_sql_is_a_syntax_error_with_its_position() {
             (9, "syntax error at or near \"nonsense\""),
         ),
     ] {
-        let error = classify(text).expect_err(text);
+        let error = classify(text, &Namespace::default()).expect_err(text);
         assert_eq!(error.sqlstate.code(), "42601", "{text}");
         assert_eq!(
             (error.position, error.message.as_str()),
@@ -349,21 +352,24 @@ fn what_is_no_sql_is_a_syntax_error_with_its_position() {
 fn a_position_counts_from_the_start_of_the_whole_query() {
     let query = "select 'æ'; SELEC 2";
     let statement = split_statements(query)[1];
-    let error = classify(statement).expect_err("42601");
+    let error = classify(statement, &Namespace::default()).expect_err("42601");
     assert_eq!(locate_in_query(error, query, statement).position, Some(13));
 }
 
 #[test]
 fn blanks_and_comments_are_an_empty_statement() {
     for text in ["", "  ", "-- x", "/* x */"] {
-        assert!(matches!(classify(text), Ok(Statement::Empty)), "{text}");
+        assert!(
+            matches!(classify(text, &Namespace::default()), Ok(Statement::Empty)),
+            "{text}"
+        );
     }
 }
 
 proptest! {
     #[test]
     fn classifying_never_panics(text in "\\PC{0,80}") {
-        let _ = classify(&text);
+        let _ = classify(&text, &Namespace::default());
     }
 
     #[test]
@@ -375,7 +381,7 @@ proptest! {
     ) {
         let text = words.join(" ");
         for statement in split_statements(&text) {
-            let _ = classify(statement);
+            let _ = classify(statement, &Namespace::default());
         }
     }
 }

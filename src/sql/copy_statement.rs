@@ -10,13 +10,14 @@ use super::cursor::Cursor;
 use super::lexer::Token;
 use super::statement::{CopyStatement, Statement};
 use super::target::{Write, check_allows, column_list, named_table};
+use crate::catalog::Namespace;
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// Parses a statement that starts with COPY.
 ///
 /// # Errors
 /// 42601, 42P01, 42703, 42701, 42501 for files and programs, and those of the options.
-pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("copy")?;
@@ -28,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     if cursor.accept_word("binary")? {
         options.push(RawOption::flag("format", "binary", offset));
     }
-    let named = named_table(cursor).map_err(without_position)?;
+    let named = named_table(cursor, namespace).map_err(without_position)?;
     let columns = column_list(cursor, named.table).map_err(without_position)?;
     match cursor.accept_one_of(&["from", "to"])? {
         Some("from") => {}

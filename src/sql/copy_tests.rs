@@ -4,9 +4,10 @@ use super::copy_options::{LogVerbosity, OnError};
 use super::{
     CopyEncoding, CopyFormat, CopyHeader, CopyOptions, CopyStatement, Statement, classify,
 };
+use crate::catalog::Namespace;
 
 fn copy(text: &str) -> CopyStatement {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Copy(statement)) => statement,
         other => panic!("{text} is {other:?}"),
     }
@@ -131,7 +132,11 @@ fn without_encoding_the_client_encoding_counts() {
 
 #[test]
 fn a_foreign_database_is_refused() {
-    let statement = classify("COPY gw.public.double_datapoints FROM STDIN").expect("copy");
+    let statement = classify(
+        "COPY gw.public.double_datapoints FROM STDIN",
+        &Namespace::default(),
+    )
+    .expect("copy");
     assert!(statement.check_database("gw").is_ok());
     let error = statement.check_database("other").expect_err("0A000");
     assert_eq!(error.sqlstate.code(), "0A000");
@@ -300,7 +305,7 @@ fn refusals_are_those_of_postgresql() {
         ),
     ] {
         let text = format!("COPY double_datapoints{rest}");
-        let error = classify(&text).expect_err(&text);
+        let error = classify(&text, &Namespace::default()).expect_err(&text);
         let said = format!(
             "{} {} {}",
             error.sqlstate.code(),
@@ -330,7 +335,7 @@ fn rows_may_be_left_out_and_counted() {
         ("LOG_VERBOSITY silent", OnError::Stop, LogVerbosity::Silent),
     ] {
         let text = format!("COPY double_datapoints FROM STDIN ({rest})");
-        match classify(&text) {
+        match classify(&text, &Namespace::default()) {
             Ok(Statement::Copy(copy)) => {
                 assert_eq!(copy.options.on_error, on_error, "{text}");
                 assert_eq!(copy.options.log_verbosity, log_verbosity, "{text}");
@@ -378,7 +383,7 @@ fn options_for_rows_to_leave_out_are_refused_as_in_postgresql() {
         ),
     ] {
         let text = format!("COPY double_datapoints FROM STDIN ({rest})");
-        let error = classify(&text).expect_err(&text);
+        let error = classify(&text, &Namespace::default()).expect_err(&text);
         let said = format!("{} {}", error.sqlstate.code(), error.message);
         assert_eq!(said, expected, "{text}");
     }
@@ -387,7 +392,7 @@ fn options_for_rows_to_leave_out_are_refused_as_in_postgresql() {
 #[test]
 fn what_comes_later_is_refused_with_a_hint() {
     let text = "COPY double_datapoints FROM STDIN (FORMAT csv, DEFAULT 'x')";
-    let error = classify(text).expect_err(text);
+    let error = classify(text, &Namespace::default()).expect_err(text);
     assert_eq!(error.sqlstate.code(), "0A000", "{text}");
     assert!(error.hint.is_some(), "{text}");
     for text in [
@@ -395,6 +400,12 @@ fn what_comes_later_is_refused_with_a_hint() {
         "COPY (SELECT 1) TO STDOUT",
         "COPY double_datapoints FROM STDIN WHERE id > 5",
     ] {
-        assert!(matches!(classify(text), Ok(Statement::Cold(_))), "{text}");
+        assert!(
+            matches!(
+                classify(text, &Namespace::default()),
+                Ok(Statement::Cold(_))
+            ),
+            "{text}"
+        );
     }
 }

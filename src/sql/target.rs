@@ -5,7 +5,7 @@
 
 use super::cursor::Cursor;
 use super::syntax::{error_at, position};
-use crate::catalog::{self, Table};
+use crate::catalog::{Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// A table that a statement names.
@@ -20,7 +20,10 @@ pub(crate) struct NamedTable {
 ///
 /// # Errors
 /// 42601, 42P01 with the position of the name.
-pub(crate) fn named_table(cursor: &mut Cursor<'_>) -> Result<NamedTable, Box<Diagnostic>> {
+pub(crate) fn named_table(
+    cursor: &mut Cursor<'_>,
+    namespace: &Namespace,
+) -> Result<NamedTable, Box<Diagnostic>> {
     let offset = cursor.offset();
     let mut parts = vec![cursor.name()?];
     while parts.len() < 3 && cursor.accept_symbol(".")? {
@@ -32,7 +35,7 @@ pub(crate) fn named_table(cursor: &mut Cursor<'_>) -> Result<NamedTable, Box<Dia
         [name] => (None, None, name),
         _ => return Err(cursor.unexpected()),
     };
-    let table = catalog::table(schema, name).map_err(|diagnostic| {
+    let table = namespace.table(schema, name).map_err(|diagnostic| {
         Box::new(diagnostic.with_position(position(cursor.text(), offset)))
     })?;
     Ok(NamedTable { table, database })

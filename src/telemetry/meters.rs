@@ -58,9 +58,18 @@ pub struct TableCounters {
 
 impl TableCounters {
     pub fn of(table: &Table) -> Self {
+        Self::labelled(table.name)
+    }
+
+    /// For all custom tables together.
+    pub fn of_custom() -> Self {
+        Self::labelled("custom")
+    }
+
+    fn labelled(table: &'static str) -> Self {
         TableCounters {
-            rows: names::ROWS_RECEIVED.counter(&[table.name]),
-            bytes: names::BYTES_RECEIVED.counter(&[table.name]),
+            rows: names::ROWS_RECEIVED.counter(&[table]),
+            bytes: names::BYTES_RECEIVED.counter(&[table]),
         }
     }
 }

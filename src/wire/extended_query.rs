@@ -75,7 +75,8 @@ impl Session {
         let text = self.encoding.decode(&parse.query)?;
         let statement = match split_statements(&text).as_slice() {
             [] => Statement::Empty,
-            [part] => classify(part).map_err(|error| locate_in_query(error, &text, part))?,
+            [part] => classify(part, &self.namespace)
+                .map_err(|error| locate_in_query(error, &text, part))?,
             _ => {
                 return Err(Box::new(Diagnostic::error(
                     SqlState::SYNTAX_ERROR,

@@ -31,6 +31,8 @@ pub(super) struct Gateway {
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
     tables: Vec<TableCounters>,
+    /// Of all custom tables together: their names are the users' own.
+    custom_tables: TableCounters,
 }
 
 impl Gateway {
@@ -58,15 +60,16 @@ impl Gateway {
                 .iter()
                 .map(|table| TableCounters::of(table))
                 .collect(),
+            custom_tables: TableCounters::of_custom(),
         }
     }
 
     /// Counts what came in for `table`.
     pub(super) fn count_received(&self, table: &'static Table, rows: u64, bytes: u64) {
         let index = TABLES.iter().position(|known| std::ptr::eq(*known, table));
-        if let Some(counters) = index.and_then(|index| self.tables.get(index)) {
-            counters.rows.increment(rows);
-            counters.bytes.increment(bytes);
-        }
+        let counters = index.and_then(|index| self.tables.get(index));
+        let counters = counters.unwrap_or(&self.custom_tables);
+        counters.rows.increment(rows);
+        counters.bytes.increment(bytes);
     }
 }

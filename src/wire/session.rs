@@ -22,6 +22,7 @@ use super::transport::Transport;
 use super::user::GatewayUser;
 use super::welcome::Welcomed;
 use super::withheld::{Withheld, with_counts, with_sentence};
+use crate::catalog::Namespace;
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::{SessionTimeouts, Settings};
@@ -87,6 +88,8 @@ pub(super) struct Session {
     pub(super) signals: Rc<Signals>,
     pub(super) user: Arc<GatewayUser>,
     pub(super) database: String,
+    /// What names of tables mean.
+    pub(super) namespace: Namespace,
     pub(super) settings: Settings,
     pub(super) encoding: ClientEncoding,
     pub(super) delivery: Delivery,
@@ -153,6 +156,7 @@ impl Session {
             connection: u64::from(process_id.unsigned_abs()),
             signals: signals.clone(),
         };
+        let namespace = Namespace::of_user(&user.name);
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
         let ack = settings.ack();
@@ -164,6 +168,7 @@ impl Session {
             signals,
             user,
             database,
+            namespace,
             settings,
             encoding,
             delivery,

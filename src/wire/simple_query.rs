@@ -57,7 +57,9 @@ impl Session {
         }
         let statements: Vec<_> = parts
             .iter()
-            .map(|part| classify(part).map_err(|error| locate_in_query(error, &text, part)))
+            .map(|part| {
+                classify(part, &self.namespace).map_err(|error| locate_in_query(error, &text, part))
+            })
             .collect();
         // PostgreSQL parses the whole string before it runs the first statement.
         if let Some(error) = statements

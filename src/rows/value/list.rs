@@ -9,10 +9,9 @@ use super::bigint::parse_bigint;
 use super::blanks::skip_leading;
 use super::boolean::parse_bool;
 use super::double::parse_double;
-use super::json::check_json;
+use super::json_text::{push_bool, push_double, push_integer, push_json, push_string};
 use super::real::{from_double, parse_real, widened};
-use super::refusal::{fixed_size, incorrect_binary_format, not_finite};
-use super::text::{check_text, invalid_encoding};
+use super::refusal::{fixed_size, incorrect_binary_format};
 use super::wire_type;
 use crate::catalog::ColumnType;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -168,36 +167,6 @@ fn push_binary(
         (ColumnType::Json, _) => push_json(json, bytes)?,
         _ => push_string(json, bytes)?,
     }
-    Ok(())
-}
-
-fn push_bool(json: &mut Vec<u8>, truth: bool) {
-    json.extend_from_slice(if truth { b"true" } else { b"false" });
-}
-
-fn push_integer(json: &mut Vec<u8>, integer: i64) {
-    json.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes());
-}
-
-fn push_double(json: &mut Vec<u8>, double: f64) -> Result<(), Box<Diagnostic>> {
-    if !double.is_finite() {
-        return Err(not_finite(double));
-    }
-    json.extend_from_slice(zmij::Buffer::new().format_finite(double).as_bytes());
-    Ok(())
-}
-
-fn push_json(json: &mut Vec<u8>, element: &[u8]) -> Result<(), Box<Diagnostic>> {
-    check_json(element)?;
-    json.extend_from_slice(element);
-    Ok(())
-}
-
-fn push_string(json: &mut Vec<u8>, element: &[u8]) -> Result<(), Box<Diagnostic>> {
-    check_text(element)?;
-    let text = std::str::from_utf8(element).map_err(|_| invalid_encoding(element))?;
-    let written = serde_json::to_writer(json, text);
-    debug_assert!(written.is_ok(), "a string is JSON, and memory takes it");
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod civil;
 mod double;
 mod json;
 mod json_refusal;
+pub(super) mod json_text;
 mod list;
 mod numeric;
 mod reader;

@@ -5,7 +5,7 @@
 //! share is refused. Never reads a value.
 
 use super::{ChangeKind, ChangeStatement, Keys, refusal};
-use crate::catalog::Table;
+use crate::catalog::{Namespace, Table};
 use crate::diagnostic::Diagnostic;
 use crate::sql::assignments::{self, SetList, Unread, ends_value, fixed_at_creation, is_too_much};
 use crate::sql::classify::cold;
@@ -22,11 +22,11 @@ use std::sync::OnceLock;
 ///
 /// # Errors
 /// 42601, 42P01, 42703, 428C9; 0A000 for columns that CDF never changes.
-pub(crate) fn update(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn update(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("update")?;
-    let (named, alias) = relation(cursor, &["set"])?;
+    let (named, alias) = relation(cursor, namespace, &["set"])?;
     check_allows(named.table, Write::Update)?;
     cursor.expect_word("set")?;
     let list = match assignments::parse(cursor, named.table, false) {
@@ -49,12 +49,12 @@ pub(crate) fn update(text: &str) -> Result<Statement, Box<Diagnostic>> {
 ///
 /// # Errors
 /// 42601, 42P01, 42703; 42501 without a condition.
-pub(crate) fn delete(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn delete(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("delete")?;
     cursor.expect_word("from")?;
-    let (named, alias) = relation(cursor, &["where", "using", "returning"])?;
+    let (named, alias) = relation(cursor, namespace, &["where", "using", "returning"])?;
     check_allows(named.table, Write::Delete)?;
     if cursor.at_end() || cursor.at_word("returning") {
         return Err(refusal::empties(named.table, "DELETE"));
@@ -66,7 +66,7 @@ pub(crate) fn delete(text: &str) -> Result<Statement, Box<Diagnostic>> {
 ///
 /// # Errors
 /// 42601, 42P01.
-pub(crate) fn truncate(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn truncate(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("truncate")?;
@@ -74,7 +74,7 @@ pub(crate) fn truncate(text: &str) -> Result<Statement, Box<Diagnostic>> {
     let mut first = None;
     loop {
         cursor.accept_word("only")?;
-        let named = named_table(cursor)?;
+        let named = named_table(cursor, namespace)?;
         cursor.accept_symbol("*")?;
         check_allows(named.table, Write::Truncate)?;
         first.get_or_insert(named.table);
@@ -96,10 +96,11 @@ pub(crate) fn truncate(text: &str) -> Result<Statement, Box<Diagnostic>> {
 /// `[ONLY] table [*] [[AS] alias]`, where an alias is none of the `keywords`.
 fn relation(
     cursor: &mut Cursor<'_>,
+    namespace: &Namespace,
     keywords: &[&str],
 ) -> Result<(NamedTable, Option<String>), Box<Diagnostic>> {
     cursor.accept_word("only")?;
-    let named = named_table(cursor)?;
+    let named = named_table(cursor, namespace)?;
     cursor.accept_symbol("*")?;
     let alias = if cursor.accept_word("as")?
         || (matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_))

@@ -3,6 +3,7 @@
 //! Owns what the tests share. Promises to read every statement to its end.
 
 use super::ChangeStatement;
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use crate::sql::insert::recorder::Recorder;
 use crate::sql::{Bindings, RowReader, Statement, classify};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 fn change(text: &str) -> ChangeStatement {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Change(statement)) => statement,
         other => panic!("{text} is {other:?}"),
     }
@@ -48,7 +49,7 @@ fn read(text: &str) -> Vec<String> {
 
 /// `code message` of the error that classifying the statement gives.
 fn refusal(text: &str) -> String {
-    let error = classify(text).expect_err(text);
+    let error = classify(text, &Namespace::default()).expect_err(text);
     format!("{} {}", error.sqlstate.code(), error.message)
 }
 
@@ -152,7 +153,13 @@ fn what_names_its_rows_otherwise_goes_the_cold_road() {
         "DELETE FROM assets USING events WHERE assets.id = 1",
         "DELETE FROM assets WHERE lower(external_id) = 'a'",
     ] {
-        assert!(matches!(classify(text), Ok(Statement::Cold(_))), "{text}");
+        assert!(
+            matches!(
+                classify(text, &Namespace::default()),
+                Ok(Statement::Cold(_))
+            ),
+            "{text}"
+        );
     }
 }
 

@@ -26,7 +26,7 @@ use super::cursor::Cursor;
 use super::returning::Returning;
 use super::statement::Statement;
 use super::target::{Write, check_allows, column_list, named_table};
-use crate::catalog::Table;
+use crate::catalog::{Namespace, Table};
 use crate::diagnostic::Diagnostic;
 use crate::rows::Action;
 use crate::rows::value::ValueSettings;
@@ -170,12 +170,12 @@ impl InsertStatement {
 ///
 /// # Errors
 /// 42601, 42P01, 42703, 42701.
-pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("insert")?;
     cursor.expect_word("into")?;
-    let named = named_table(cursor)?;
+    let named = named_table(cursor, namespace)?;
     let alias = match cursor.accept_word("as")? {
         true => Some(cursor.name()?),
         false => None,

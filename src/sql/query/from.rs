@@ -9,7 +9,7 @@ use super::plan::{Join, Output, Plan, Source};
 use super::planner::{Planner, folded, name_parts, split_conditions};
 use super::scope::{Planned, Scope, ScopeColumn, Unplanned};
 use super::system;
-use crate::catalog::{self, Table};
+use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 
@@ -161,7 +161,7 @@ impl Planner<'_> {
         {
             return Err(Unplanned::Cold);
         }
-        match catalog::table(schema, relation_name) {
+        match self.namespace.table(schema, relation_name) {
             Ok(table) => Ok(table_rows(table)),
             Err(mut diagnostic) => {
                 diagnostic.position = self.position_of(name);

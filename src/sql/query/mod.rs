@@ -33,6 +33,7 @@ use super::lexer::{Lexer, Token};
 use super::settings::Settings;
 use super::statement::Statement;
 use super::syntax::syntax_error;
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use expression::Evaluation;
 use jiff::Timestamp;
@@ -82,6 +83,7 @@ enum Kind {
 #[derive(Debug)]
 struct Select {
     parsed: Box<ast::Query>,
+    namespace: Namespace,
     /// With the types that the query itself tells of its parameters.
     plain: Planned,
     /// With the types that Parse declared.
@@ -118,7 +120,7 @@ impl Query {
         let planned = if declared.iter().all(|oid| *oid == 0) {
             &select.plain
         } else {
-            match plan(&self.text, &select.parsed, declared) {
+            match plan(&self.text, &select.parsed, declared, &select.namespace) {
                 Ok(planned) => select.declared.get_or_init(|| planned),
                 Err(Unplanned::Wrong(diagnostic)) => return Err(diagnostic),
                 Err(Unplanned::Cold) => return Err(refusal(&self.text)),
@@ -205,7 +207,7 @@ fn columns(planned: &Planned) -> Vec<ResultColumn> {
 ///
 /// # Errors
 /// 42601, 42P01, 42703, 42883.
-pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
+pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
     if first_word_is(text, "show")? {
         return Ok(Statement::Query(Query {
             text: text.to_owned(),
@@ -235,11 +237,12 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
             kind: Kind::TypeTree,
         }));
     }
-    match plan(text, &parsed, &[]) {
+    match plan(text, &parsed, &[], namespace) {
         Ok(plain) => Ok(Statement::Query(Query {
             text: text.to_owned(),
             kind: Kind::Select(Box::new(Select {
                 parsed,
+                namespace: namespace.clone(),
                 plain,
                 declared: OnceLock::new(),
             })),
@@ -249,8 +252,13 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Box<Diagnostic>> {
     }
 }
 
-fn plan(text: &str, parsed: &ast::Query, declared: &[u32]) -> Result<Planned, Unplanned> {
-    let mut planner = Planner::new(text, declared);
+fn plan(
+    text: &str,
+    parsed: &ast::Query,
+    declared: &[u32],
+    namespace: &Namespace,
+) -> Result<Planned, Unplanned> {
+    let mut planner = Planner::new(text, declared, namespace);
     let plan = planner.query(parsed, None)?;
     Ok(Planned {
         plan,

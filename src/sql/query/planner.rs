@@ -9,6 +9,7 @@ use super::plan::{Output, Plan, Source};
 use super::scope::{Planned, Scope, Unplanned};
 use super::select_list::{is_grouped, order_keys};
 use super::typed::{self, Typed, UNKNOWN, bring_to, common_type};
+use crate::catalog::Namespace;
 use sqlparser::ast::{self, Spanned};
 
 /// A named query of WITH.
@@ -20,6 +21,8 @@ pub(super) struct NamedQuery {
 /// State while one statement is planned.
 pub(super) struct Planner<'q> {
     pub text: &'q str,
+    /// What names of tables mean.
+    pub namespace: &'q Namespace,
     /// OIDs; 0 where nothing told yet.
     pub parameters: Vec<u32>,
     pub with: Vec<NamedQuery>,
@@ -29,9 +32,10 @@ pub(super) struct Planner<'q> {
 
 impl<'q> Planner<'q> {
     /// A planner for a statement whose parameters have the declared types, 0 where open.
-    pub fn new(text: &'q str, declared: &[u32]) -> Self {
+    pub fn new(text: &'q str, declared: &[u32], namespace: &'q Namespace) -> Self {
         Planner {
             text,
+            namespace,
             parameters: declared.to_vec(),
             with: Vec::new(),
             databases: Vec::new(),

@@ -1,6 +1,7 @@
 //! Settings from outside. Values and errors are what PostgreSQL 15 shows for the same commands.
 
 use super::Settings;
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use crate::rows::value::DateOrder;
 use crate::sql::{
@@ -16,7 +17,7 @@ fn run_in(
     text: &str,
     in_transaction: bool,
 ) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
-    match classify(text)? {
+    match classify(text, &Namespace::default())? {
         Statement::Session(command) => settings.apply(&command, in_transaction),
         other => panic!("{text} is {other:?}"),
     }

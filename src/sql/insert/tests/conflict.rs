@@ -1,6 +1,7 @@
 //! ON CONFLICT and RETURNING behind the rows.
 
 use super::{insert, read};
+use crate::catalog::Namespace;
 use crate::rows::value::ValueSettings;
 use crate::rows::{Action, Assigned, ObjectValues};
 use crate::sql::{Bindings, classify};
@@ -29,7 +30,7 @@ fn assignments(action: &Action) -> Vec<String> {
 }
 
 fn refusal(text: &str) -> String {
-    let error = classify(text).expect_err(text);
+    let error = classify(text, &Namespace::default()).expect_err(text);
     format!("{} {}", error.sqlstate.code(), error.message)
 }
 

@@ -1,6 +1,7 @@
 //! Literal rows: every spelling of a value, every refusal, full builders.
 
 use super::{insert, read, refusal};
+use crate::catalog::Namespace;
 use crate::sql::insert::InsertProgress;
 use crate::sql::insert::recorder::Recorder;
 use crate::sql::{Bindings, Statement, classify};
@@ -263,7 +264,13 @@ fn what_is_not_read_here_says_so_with_a_hint() {
         "INSERT INTO double_datapoints (SELECT 1)",
         "INSERT INTO double_datapoints (value) SELECT 1",
     ] {
-        assert!(matches!(classify(text), Ok(Statement::Cold(_))), "{text}");
+        assert!(
+            matches!(
+                classify(text, &Namespace::default()),
+                Ok(Statement::Cold(_))
+            ),
+            "{text}"
+        );
     }
 }
 
@@ -326,7 +333,7 @@ fn a_syntax_error_far_behind_comes_before_the_first_batch() {
         ", ($1)",
     ] {
         let text = format!("INSERT INTO double_datapoints (id) VALUES (1), (2){tail}");
-        let Ok(Statement::Insert(statement)) = classify(&text) else {
+        let Ok(Statement::Insert(statement)) = classify(&text, &Namespace::default()) else {
             continue;
         };
         let bindings = Bindings::none();

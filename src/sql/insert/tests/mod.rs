@@ -10,18 +10,19 @@ mod random;
 
 use super::InsertStatement;
 use super::recorder::Recorder;
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use crate::sql::{Bindings, Statement, classify};
 
 fn insert(text: &str) -> InsertStatement {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Insert(statement)) => statement,
         other => panic!("{text} is {other:?}"),
     }
 }
 
 fn read(text: &str) -> Result<Vec<Vec<String>>, Box<Diagnostic>> {
-    let statement = match classify(text)? {
+    let statement = match classify(text, &Namespace::default())? {
         Statement::Insert(statement) => statement,
         other => panic!("{text} is {other:?}"),
     };

@@ -1,6 +1,7 @@
 //! Random statements: values survive, nothing panics, both roads agree.
 
 use super::{insert, read};
+use crate::catalog::Namespace;
 use crate::sql::insert::recorder::Recorder;
 use crate::sql::{Bindings, Statement, classify};
 use proptest::prelude::*;
@@ -55,7 +56,7 @@ proptest! {
 
 /// Reads whatever the statement turns out to be.
 fn read_any(text: &str) -> Option<()> {
-    let Ok(Statement::Insert(statement)) = classify(text) else {
+    let Ok(Statement::Insert(statement)) = classify(text, &Namespace::default()) else {
         return None;
     };
     let bindings = Bindings::none();

@@ -8,12 +8,13 @@ mod session;
 
 use super::QueryContext;
 use super::value::text_of;
+use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use crate::sql::{Answer, Bindings, Query, Settings, Statement, classify};
 use jiff::Timestamp;
 
 fn query(text: &str) -> Query {
-    match classify(text) {
+    match classify(text, &Namespace::default()) {
         Ok(Statement::Query(query)) => query,
         other => panic!("{text} is {other:?}"),
     }

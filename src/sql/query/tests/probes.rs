@@ -1,6 +1,7 @@
 //! Probes of the gateway's tables, and what is not answered.
 
 use super::{answer, answer_with, columns, query};
+use crate::catalog::Namespace;
 use crate::sql::{Bindings, Settings, Statement, classify};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -101,7 +102,7 @@ fn names_that_do_not_exist_are_errors_with_a_position() {
         ("select (1", "42601 10 syntax error at end of input"),
         ("select 1)", "42601 9 syntax error at or near \")\""),
     ] {
-        let error = classify(text).expect_err(text);
+        let error = classify(text, &Namespace::default()).expect_err(text);
         let said = format!(
             "{} {} {}",
             error.sqlstate.code(),
@@ -137,8 +138,17 @@ fn what_is_not_understood_whole_is_cold() {
         "select relname from pg_class where relname ~ '^a'",
         "select typinput from pg_type",
     ] {
-        assert!(matches!(classify(text), Ok(Statement::Cold(_))), "{text}");
+        assert!(
+            matches!(
+                classify(text, &Namespace::default()),
+                Ok(Statement::Cold(_))
+            ),
+            "{text}"
+        );
     }
     let long = format!("select {}1", "1+".repeat(100_000));
-    assert!(matches!(classify(&long), Ok(Statement::Cold(_))));
+    assert!(matches!(
+        classify(&long, &Namespace::default()),
+        Ok(Statement::Cold(_))
+    ));
 }

@@ -1,0 +1,40 @@
+//! The tables that the names of a user's statements mean.
+//!
+//! Owns the order of the look-up: built-in tables first, then the user's own. Promises 42P01 with
+//! the names that exist. Never changes: a session sees the tables that were there when it began.
+
+use super::custom::{CustomTables, custom_tables_of};
+use super::table::Table;
+use super::{PUBLIC, table};
+use crate::diagnostic::Diagnostic;
+
+/// What names mean. Cheap to clone; the default has the built-in tables alone.
+#[derive(Clone, Debug, Default)]
+pub struct Namespace {
+    custom: CustomTables,
+}
+
+impl Namespace {
+    /// The names of that user, as they are now.
+    pub fn of_user(user: &str) -> Self {
+        Namespace {
+            custom: custom_tables_of(user),
+        }
+    }
+
+    /// The table of that name. `schema` is `None` where the statement names none, which means
+    /// schema public.
+    ///
+    /// # Errors
+    /// 42P01 with the names that exist.
+    pub fn table(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<&'static Table, Box<Diagnostic>> {
+        table(schema, name).or_else(|undefined| match schema {
+            None | Some(PUBLIC) => self.custom.find(name).ok_or(undefined),
+            Some(_) => Err(undefined),
+        })
+    }
+}
