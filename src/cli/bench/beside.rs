@@ -77,7 +77,7 @@ pub(super) fn measure(
     time: Duration,
 ) -> Result<BesideReport, BenchError> {
     let bench = Bench::start(arguments)?;
-    if dataset.table != TargetTable::RawRows && !arguments.no_series {
+    if dataset.table.has_series() && !arguments.no_series {
         super::run::make_series(&bench.target, dataset)?;
     }
     if arguments.answer_delay_ms > 0 {

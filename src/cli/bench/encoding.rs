@@ -42,6 +42,8 @@ impl RowEncoder {
             TargetTable::DoubleDatapoints => "double_datapoints (external_id, timestamp, value)",
             TargetTable::StringDatapoints => "string_datapoints (external_id, timestamp, value)",
             TargetTable::RawRows => "raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns)",
+            TargetTable::Assets => "assets (external_id, name, description)",
+            TargetTable::Events => "events (external_id, start_time, type, description)",
         }
     }
 
@@ -51,6 +53,8 @@ impl RowEncoder {
             TargetTable::DoubleDatapoints => &[1043, 1184, 701],
             TargetTable::StringDatapoints => &[1043, 1184, 1043],
             TargetTable::RawRows => &[1043, 1043, 25, 114],
+            TargetTable::Assets => &[1043, 1043, 1043],
+            TargetTable::Events => &[1043, 1184, 1043, 1043],
         }
     }
 
@@ -75,6 +79,7 @@ impl RowEncoder {
                 out.push(b'\t');
                 row.push_raw_columns(out);
             }
+            TargetTable::Assets | TargetTable::Events => self.push_object(&row, b"\t", out),
         }
         out.push(b'\n');
     }
@@ -111,6 +116,10 @@ impl RowEncoder {
                 row.push_raw_columns(out);
                 out.push(b'\'');
             }
+            TargetTable::Assets | TargetTable::Events => {
+                self.push_object(&row, b"','", out);
+                out.push(b'\'');
+            }
         }
         out.push(b')');
     }
@@ -136,13 +145,39 @@ impl RowEncoder {
                 self.push_value(out, |value| row.push_raw_key(value));
                 self.push_value(out, |value| row.push_raw_columns(value));
             }
+            TargetTable::Assets | TargetTable::Events => {
+                self.push_value(out, |value| row.push_raw_key(value));
+                if self.dataset.table == TargetTable::Events {
+                    push_fixed(out, &microseconds.to_be_bytes());
+                }
+                self.push_value(out, |value| push_series_name(value, row.series));
+                self.push_value(out, |value| row.push_string(value));
+            }
         }
+    }
+
+    /// Key, time of an event, name, and description, as text with separators between.
+    fn push_object(&mut self, row: &Row, separator: &[u8], out: &mut Vec<u8>) {
+        row.push_raw_key(out);
+        out.extend_from_slice(separator);
+        if self.dataset.table == TargetTable::Events {
+            self.push_time(row, out);
+            out.extend_from_slice(separator);
+        }
+        push_series_name(out, row.series);
+        out.extend_from_slice(separator);
+        row.push_string(out);
     }
 
     /// Series, separator, timestamp, separator.
     fn push_series_and_time(&mut self, row: &Row, separator: &[u8], out: &mut Vec<u8>) {
         push_series_name(out, row.series);
         out.extend_from_slice(separator);
+        self.push_time(row, out);
+        out.extend_from_slice(separator);
+    }
+
+    fn push_time(&mut self, row: &Row, out: &mut Vec<u8>) {
         if self.timestamp_ms != row.timestamp_ms {
             self.timestamp_ms = row.timestamp_ms;
             self.timestamp.clear();
@@ -153,7 +188,6 @@ impl RowEncoder {
             self.timestamp.extend_from_slice(text.as_bytes());
         }
         out.extend_from_slice(&self.timestamp);
-        out.extend_from_slice(separator);
     }
 
     fn push_value(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
@@ -214,6 +248,8 @@ mod tests {
             TargetTable::DoubleDatapoints,
             TargetTable::StringDatapoints,
             TargetTable::RawRows,
+            TargetTable::Assets,
+            TargetTable::Events,
         ] {
             let mut encoder = encoder(table);
             let line = text(|out| encoder.push_copy_text(5, out));

@@ -45,6 +45,18 @@ pub enum TargetTable {
     DoubleDatapoints,
     StringDatapoints,
     RawRows,
+    Assets,
+    Events,
+}
+
+impl TargetTable {
+    /// Whether its rows are points of series that must exist.
+    pub fn has_series(self) -> bool {
+        matches!(
+            self,
+            TargetTable::DoubleDatapoints | TargetTable::StringDatapoints
+        )
+    }
 }
 
 /// When rows are to be acknowledged.
@@ -99,6 +111,9 @@ pub struct BenchArguments {
     /// Process id of the sink behind --target, to measure its CPU
     #[arg(long, requires = "target")]
     pub sink_pid: Option<u32>,
+    /// The gateway that is started does not keep CDF's rates: measure it, and not CDF's limits
+    #[arg(long, conflicts_with = "target")]
+    pub unpaced: bool,
     /// Do not make the time series first: they exist, or the target is PostgreSQL
     #[arg(long)]
     pub no_series: bool,

@@ -150,7 +150,11 @@ impl Pair {
     ///
     /// # Errors
     /// One of them does not start.
-    pub fn start(ack: Option<Ack>, journal: Option<&Path>) -> Result<Self, BenchError> {
+    pub fn start(
+        ack: Option<Ack>,
+        journal: Option<&Path>,
+        unpaced: bool,
+    ) -> Result<Self, BenchError> {
         let journal = match (ack, journal) {
             (_, Some(directory)) => Some(TemporaryDirectory::create(directory.to_owned())?),
             (Some(Ack::Journaled), None) => {
@@ -163,6 +167,7 @@ impl Pair {
         let configuration = TemporaryFile::create(&configuration(
             &sink.value("cdf")?,
             journal.as_ref().map(|journal| journal.path.as_path()),
+            unpaced,
         ))?;
         let path = configuration.path.display().to_string();
         let gateway = Subprocess::start(&["serve", &path])?;
@@ -204,8 +209,26 @@ impl Pair {
     }
 }
 
+/// Without the rates of CDF that would be all that is measured.
+const UNPACED: &str = "
+[limits.raw_rows]
+bytes_per_window = 0
+window_s = 0
+[limits.raw_rows.project]
+bytes_per_window = 0
+[limits.assets]
+requests_per_s = 0
+[limits.assets.project]
+requests_per_s = 0
+[limits.events]
+requests_per_s = 0
+[limits.events.project]
+requests_per_s = 0
+";
+
 /// Defaults, few logs, and one user who writes with a token that the sink takes as it is.
-fn configuration(cdf_url: &str, journal: Option<&Path>) -> String {
+fn configuration(cdf_url: &str, journal: Option<&Path>, unpaced: bool) -> String {
+    let limits = if unpaced { UNPACED } else { "" };
     let journal = journal.map_or(String::new(), |journal| {
         format!("[journal]\ndirectory = '{}'\n", journal.display())
     });
@@ -223,7 +246,7 @@ cdf = "sink"
 base_url = "{cdf_url}"
 project = "bench"
 token = "bench"
-{journal}"#
+{limits}{journal}"#
     )
 }
 
@@ -299,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_configuration_of_the_gateway_is_sound() {
-        let file = TemporaryFile::create(&configuration("http://127.0.0.1:8010", None))
+        let file = TemporaryFile::create(&configuration("http://127.0.0.1:8010", None, false))
             .expect("the file can be written");
         let loaded = Configuration::load_with(&file.path, &Environment::default());
         assert!(loaded.is_ok(), "{loaded:?}");

@@ -64,7 +64,7 @@ impl Dataset {
             TargetTable::DoubleDatapoints | TargetTable::StringDatapoints => (0..self.series)
                 .map(|series| checksum::series_by_external_id(series_name(series).as_bytes()))
                 .collect(),
-            TargetTable::RawRows => Vec::new(),
+            TargetTable::RawRows | TargetTable::Assets | TargetTable::Events => Vec::new(),
         };
         let raw_table = checksum::table(RAW_DATABASE.as_bytes(), RAW_TABLE.as_bytes());
         let mut text = Vec::new();
@@ -88,6 +88,12 @@ impl Dataset {
                     row.push_raw_key(&mut text);
                     row.push_raw_columns(&mut columns);
                     raw_table.wrapping_mul(checksum::row(&text, &columns))
+                }
+                TargetTable::Assets | TargetTable::Events => {
+                    text.clear();
+                    row.push_object(self.table, &mut text);
+                    let item = std::str::from_utf8(&text).unwrap_or_default();
+                    checksum::object(item).unwrap_or_default()
                 }
             };
             sum.wrapping_add(term)
@@ -115,7 +121,7 @@ impl Row {
         out.extend_from_slice(b" rpm");
     }
 
-    /// The key of a RAW row.
+    /// The key of a RAW row, and the external id of an object.
     pub fn push_raw_key(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"key-");
         push_padded(out, self.index, 10);
@@ -128,6 +134,28 @@ impl Row {
         out.extend_from_slice(b"\",\"value\":");
         self.push_decimal(out);
         out.extend_from_slice(b",\"unit\":\"bar\",\"quality\":\"good\"}");
+    }
+}
+
+impl Row {
+    /// The JSON that CDF should get for an asset or an event.
+    fn push_object(&self, table: TargetTable, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"externalId\":\"");
+        self.push_raw_key(out);
+        out.extend_from_slice(match table {
+            TargetTable::Events => b"\",\"type\":\"",
+            _ => b"\",\"name\":\"",
+        });
+        push_series_name(out, self.series);
+        out.extend_from_slice(b"\",\"description\":\"");
+        self.push_string(out);
+        if table == TargetTable::Events {
+            out.extend_from_slice(b"\",\"startTime\":");
+            out.extend_from_slice(itoa::Buffer::new().format(self.timestamp_ms).as_bytes());
+            out.push(b'}');
+        } else {
+            out.extend_from_slice(b"\"}");
+        }
     }
 }
 
@@ -203,6 +231,8 @@ mod tests {
             TargetTable::DoubleDatapoints,
             TargetTable::StringDatapoints,
             TargetTable::RawRows,
+            TargetTable::Assets,
+            TargetTable::Events,
         ];
         for table in tables {
             let all = Dataset { table, ..DATASET };

@@ -39,7 +39,7 @@ struct Sender {
 /// Something does not start, breaks or refuses.
 pub fn measure(arguments: &BenchArguments, dataset: &Dataset) -> Result<Report, BenchError> {
     let bench = Bench::start(arguments)?;
-    let is_datapoints = dataset.table != TargetTable::RawRows;
+    let is_datapoints = dataset.table.has_series();
     if is_datapoints && !arguments.no_series {
         make_series(&bench.target, dataset)?;
     }
@@ -90,7 +90,11 @@ impl Bench {
                 _pair: None,
             });
         }
-        let pair = Pair::start(arguments.ack, arguments.journal.as_deref())?;
+        let pair = Pair::start(
+            arguments.ack,
+            arguments.journal.as_deref(),
+            arguments.unpaced,
+        )?;
         Ok(Bench {
             target: pair.target()?,
             gateway: Some(pair.gateway()),

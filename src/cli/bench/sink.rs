@@ -33,13 +33,24 @@ impl SinkCounters {
     }
 
     fn of(figures: &Value, table: TargetTable) -> Option<Self> {
-        let (kind, operation) = match table {
-            TargetTable::DoubleDatapoints | TargetTable::StringDatapoints => {
-                ("points", "datapoints.insert")
-            }
-            TargetTable::RawRows => ("rows", "raw.rows.insert"),
+        let operation = match table {
+            TargetTable::DoubleDatapoints | TargetTable::StringDatapoints => "datapoints.insert",
+            TargetTable::RawRows => "raw.rows.insert",
+            TargetTable::Assets => "assets.create",
+            TargetTable::Events => "events.create",
         };
-        let sums = figures.get("checksums")?.get(kind)?;
+        let all = figures.get("checksums")?;
+        let sums = match table {
+            TargetTable::DoubleDatapoints | TargetTable::StringDatapoints => all.get("points")?,
+            TargetTable::RawRows => all.get("rows")?,
+            TargetTable::Assets | TargetTable::Events => {
+                match all.get("items")?.get(operation) {
+                    Some(sums) => sums,
+                    // No such object yet.
+                    None => return Some(SinkCounters::default()),
+                }
+            }
+        };
         let requests = figures
             .get("operations")?
             .get(operation)
