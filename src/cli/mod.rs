@@ -11,6 +11,7 @@ mod journal;
 mod quickstart;
 mod serve;
 mod signals;
+mod tables;
 
 #[derive(Parser)]
 #[command(name = "penstock", version, about)]
@@ -31,6 +32,8 @@ enum Command {
     Journal(journal::JournalArguments),
     /// Serve clients as a configuration file says
     Serve(serve::ServeArguments),
+    /// Print the documentation of every table
+    Tables(tables::TablesArguments),
     /// Run a gateway and a local CDF together, for trying and for tests
     Dev(dev::DevArguments),
     /// See a million rows arrive: gateway, local CDF, a client, and everything read back
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::DeadLetters(arguments) => dead_letters::run(arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Tables(arguments) => tables::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Quickstart(arguments) => quickstart::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments),

@@ -9,7 +9,7 @@ use super::load::Load;
 use super::report::Latencies;
 use super::rows::Dataset;
 use super::run::Bench;
-use super::{BenchArguments, BenchError, Mode, TargetTable};
+use super::{BenchArguments, BenchError, Mode};
 use serde::Serialize;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

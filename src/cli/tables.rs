@@ -1,0 +1,215 @@
+//! `penstock tables`: every table as documentation.
+//!
+//! Owns the text of `docs/tables.md`. Promises that it says nothing that the catalog does not
+//! say. Never connects.
+
+use crate::catalog::{
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, RowRule, TABLES, Table,
+    ValueRule,
+};
+use clap::Args;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+#[derive(Args, Debug)]
+pub struct TablesArguments {}
+
+/// Prints all tables as Markdown.
+pub fn run(_arguments: &TablesArguments) -> ExitCode {
+    print!("{}", markdown());
+    ExitCode::SUCCESS
+}
+
+/// The whole document.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Tables\n\n\
+         Printed by `penstock tables`: every table, its columns with their rules, and the calls \
+         to CDF behind it. `key` marks the columns that name a row in `ON CONFLICT`, `UPDATE` and \
+         `DELETE`. Lengths of VARCHAR are characters.\n\n\
+         | table | CDF | written by | an existing key |\n|---|---|---|---|\n",
+    );
+    for table in TABLES {
+        // Writing into a String cannot fail, here and below.
+        let _ = writeln!(
+            text,
+            "| [{name}](#{anchor}) | {resource} | {written} | {existing} |",
+            name = full_name(table),
+            anchor = full_name(table).replace('.', ""),
+            resource = table.resource.in_words(),
+            written = written_by(table),
+            existing = if table.is_writable {
+                existing(table)
+            } else {
+                ""
+            },
+        );
+    }
+    for table in TABLES {
+        push_table(&mut text, table);
+    }
+    text
+}
+
+fn full_name(table: &Table) -> String {
+    match table.schema {
+        PUBLIC => table.name.to_owned(),
+        schema => format!("{schema}.{}", table.name),
+    }
+}
+
+fn written_by(table: &Table) -> &'static str {
+    if !table.is_writable {
+        return "nobody: read only";
+    }
+    match table.endpoints {
+        None => "COPY, INSERT",
+        Some(endpoints) => match (endpoints.update.is_some(), endpoints.delete.is_some()) {
+            (true, true) => "COPY, INSERT, UPDATE, DELETE",
+            (true, false) => "COPY, INSERT, UPDATE",
+            (false, true) => "COPY, INSERT, DELETE",
+            (false, false) => "COPY, INSERT",
+        },
+    }
+}
+
+fn existing(table: &Table) -> &'static str {
+    match table.on_existing {
+        OnExisting::Overwrite => "is overwritten",
+        OnExisting::Refuse => "is refused: 23505",
+        OnExisting::Append => "none: each row is one more",
+    }
+}
+
+fn push_table(text: &mut String, table: &Table) {
+    let _ = writeln!(text, "\n## {}\n\n{}.\n", full_name(table), table.comment);
+    text.push_str("| column | type | in CDF | rules |\n|---|---|---|---|\n");
+    for (index, column) in table.columns.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | `{}` | {} |",
+            column.name,
+            type_name(column.column_type),
+            column.field,
+            rules(table, index, column).join("; "),
+        );
+    }
+    if let Some(rule) = row_rule(table) {
+        let _ = writeln!(text, "\n{rule}");
+    }
+    if let (true, Some(endpoints)) = (table.is_writable, table.endpoints) {
+        let body = match endpoints.body {
+            CreateBody::Bare => "one object a request",
+            CreateBody::Items | CreateBody::SequenceRows | CreateBody::Instances(_) => "",
+        };
+        let items = match (body, endpoints.creates_max) {
+            ("", count) => format!("up to {count} a request"),
+            (words, _) => words.to_owned(),
+        };
+        let mut calls = vec![format!("`POST {}` ({items})", endpoints.create)];
+        calls.extend(endpoints.update.map(|path| format!("`POST {path}`")));
+        calls.extend(
+            endpoints
+                .delete
+                .map(|deletion| format!("`POST {}`", deletion.path)),
+        );
+        let _ = writeln!(text, "\nCalls: {}.", calls.join(", "));
+    }
+}
+
+/// The type with its length, as in CREATE TABLE.
+fn type_name(column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Varchar(length) => format!("VARCHAR({length})"),
+        other => other.sql_name().to_uppercase(),
+    }
+}
+
+fn rules(table: &Table, index: usize, column: &Column) -> Vec<String> {
+    let mut rules = Vec::new();
+    if table.key.contains(&index) {
+        rules.push("key".to_owned());
+    } else if table.id == Some(index) {
+        rules.push("names a row in UPDATE and DELETE".to_owned());
+    }
+    match column.access {
+        Access::ReadOnly => rules.push("made by CDF".to_owned()),
+        Access::CreateOnly => rules.push("never changed afterwards".to_owned()),
+        Access::Writable => {}
+    }
+    if column.required && column.access != Access::ReadOnly {
+        rules.push("required".to_owned());
+    }
+    match column.rule {
+        ValueRule::AsTyped => {}
+        ValueRule::NotEmpty => rules.push("not empty".to_owned()),
+        ValueRule::Identifier => rules.push("ids of CDF".to_owned()),
+        ValueRule::Metadata { value_bytes_max } => rules.push(format!(
+            "a JSON object of strings: 256 pairs, keys of 128 bytes, values of {value_bytes_max}"
+        )),
+        ValueRule::NotNegative => rules.push("from 0 on".to_owned()),
+        ValueRule::UnitInterval => rules.push("from 0 to 1".to_owned()),
+        ValueRule::OneOf(words) => rules.push(format!("one of {}", words.join(", "))),
+        ValueRule::JsonObject => rules.push("a JSON object".to_owned()),
+        ValueRule::JsonArray => rules.push("a JSON array".to_owned()),
+    }
+    if column.bytes_max > 0 {
+        rules.push(format!("{} bytes in all", column.bytes_max));
+    }
+    if column.elements_max > 0 {
+        rules.push(format!("up to {} elements", column.elements_max));
+    }
+    match column.shape {
+        JsonShape::AsTyped => {}
+        JsonShape::ExternalIds => rules.push("external ids".to_owned()),
+        JsonShape::Single => rules.push("CDF knows one".to_owned()),
+    }
+    let is_updatable = table
+        .endpoints
+        .is_some_and(|endpoints| endpoints.update.is_some());
+    if is_updatable && column.access == Access::Writable && !column.clearable && !column.required {
+        rules.push("never set to NULL by UPDATE".to_owned());
+    }
+    rules
+}
+
+fn row_rule(table: &Table) -> Option<String> {
+    let name = |index: usize| table.columns[index].name;
+    match table.row_rule {
+        RowRule::None => None,
+        RowRule::Ordered(first, second) => Some(format!(
+            "`{}` is not before `{}`.",
+            name(second),
+            name(first)
+        )),
+        RowRule::OneAtMost(first, second) => Some(format!(
+            "Only one of `{}` and `{}` has a value.",
+            name(first),
+            name(second)
+        )),
+        RowRule::ExactlyOne(first, second) => Some(format!(
+            "One of `{}` and `{}` has a value.",
+            name(first),
+            name(second)
+        )),
+        RowRule::Cells => Some(
+            "One of `external_id` and `id` has a value. `values` is a list as long as `columns`, \
+             or an object of values by column, and then `columns` has no value."
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_in_the_repository_is_what_the_command_prints() {
+        let written = include_str!("../../docs/tables.md");
+        assert!(
+            written == markdown(),
+            "docs/tables.md is stale: cargo run -- tables > docs/tables.md"
+        );
+    }
+}
