@@ -123,6 +123,8 @@ impl Gateway {
             timeouts: configuration.timeouts.clone(),
             copy: configuration.copy.clone(),
             transactions: configuration.transactions.clone(),
+            statements: configuration.statements.clone(),
+            tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
         };

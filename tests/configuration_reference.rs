@@ -4,7 +4,7 @@
 use penstock::config::{
     BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, JournalSettings,
     LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
-    RuntimeSettings, TimeoutSettings, TransactionSettings,
+    RuntimeSettings, StatementSettings, TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,6 +30,7 @@ fn defaults() -> Value {
         "memory": MemorySettings::default(),
         "transactions": TransactionSettings::default(),
         "copy": CopySettings::default(),
+        "statements": StatementSettings::default(),
         "timeouts": TimeoutSettings::default(),
         "batch": BatchTable::default(),
         "retry": RetrySettings::default(),
@@ -74,9 +75,8 @@ fn known_keys(header: &str) -> Vec<String> {
         .expect_err("the key is unknown")
         .to_string();
     std::fs::remove_file(&path).expect("the file can be removed");
-    let (_, names) = text
-        .split_once("expected one of ")
-        .expect("names are listed");
+    // Of two keys it says `a` or `b`, of more one of them all.
+    let (_, names) = text.split_once("expected ").expect("names are listed");
     names
         .split('`')
         .skip(1)
@@ -115,7 +115,7 @@ fn the_reference_file_shows_every_key_with_its_default() {
             assert_eq!(written, Some(&default), "{key}");
         }
     }
-    for header in ["[[users]]", "[cdf.plant]", "[admin]"] {
+    for header in ["[[users]]", "[cdf.plant]", "[tables.assets]", "[admin]"] {
         for key in known_keys(header) {
             let shown = [format!("\n{key} = "), format!("\n# {key} = ")];
             assert!(
@@ -191,6 +191,7 @@ fn the_documentation_lists_every_key_with_its_default() {
     for (header, prefix) in [
         ("[[users]]", "users"),
         ("[cdf.plant]", "cdf.<name>"),
+        ("[tables.assets]", "tables.<name>"),
         ("[admin]", "admin"),
     ] {
         wanted.extend(

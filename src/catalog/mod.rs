@@ -56,6 +56,9 @@ pub const CDF: &str = "cdf";
 /// `pg_namespace.oid` of schema public, as in PostgreSQL.
 pub const PUBLIC_OID: u32 = 2200;
 
+/// `pg_namespace.oid` of schema cdf.
+pub const CDF_OID: u32 = 16390;
+
 /// The table of numeric datapoints.
 pub static DOUBLE_DATAPOINTS: &Table = &double_datapoints::TABLE;
 

@@ -89,6 +89,14 @@ impl Table {
         }
     }
 
+    /// `pg_namespace.oid` of its schema.
+    pub fn schema_oid(&self) -> u32 {
+        match self.schema {
+            super::CDF => super::CDF_OID,
+            _ => super::PUBLIC_OID,
+        }
+    }
+
     /// Columns that may name a row in a WHERE, each alone: the key where it is one column, and
     /// the id that CDF made.
     pub fn references(&self) -> impl Iterator<Item = usize> {

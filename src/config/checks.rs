@@ -39,6 +39,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     timeouts(tree, findings);
     dead_letters(tree, findings);
     tree.journal.check(findings);
+    super::statements::check_tables(&tree.tables, findings);
     logs(tree, findings);
     request_checks::check(tree, findings);
 }

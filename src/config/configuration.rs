@@ -13,8 +13,9 @@ use super::user::{Password, User, resolve_users};
 use super::{
     AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
     ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    TimeoutSettings, TransactionSettings, checks,
+    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
 };
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Everything that operators decide. The default has no users: nobody can sign in.
@@ -25,6 +26,9 @@ pub struct Configuration {
     pub memory: MemorySettings,
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
+    pub statements: StatementSettings,
+    /// By name of a table.
+    pub tables: BTreeMap<String, TableSettings>,
     pub journal: JournalSettings,
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,
@@ -98,6 +102,8 @@ impl Configuration {
                 ..tree.transactions
             },
             copy: tree.copy,
+            statements: tree.statements,
+            tables: tree.tables,
             journal,
             timeouts: tree.timeouts,
             batch: tree.batch,

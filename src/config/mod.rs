@@ -24,6 +24,7 @@ mod retry;
 mod secret_source;
 mod server;
 mod sources;
+mod statements;
 mod tree;
 mod user;
 
@@ -43,4 +44,5 @@ pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,
 };
+pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

@@ -9,8 +9,8 @@ use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StatementSettings,
+    TableSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(super) struct Tree {
     pub memory: MemorySettings,
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
+    pub statements: StatementSettings,
+    pub tables: BTreeMap<String, TableSettings>,
     pub journal: JournalSettings,
     pub timeouts: TimeoutSettings,
     pub batch: BatchTable,

@@ -61,6 +61,16 @@ impl AnyBuilder {
     ) -> Self {
         AnyBuilder::Objects(ObjectBuilder::new(table, action, columns, settings, bounds))
     }
+
+    /// Drops values for columns that CDF fills instead of refusing them.
+    pub fn ignore_read_only(&mut self) {
+        match self {
+            // No column of theirs is filled by CDF.
+            AnyBuilder::Datapoints(_) => {}
+            AnyBuilder::RawRows(builder) => builder.ignore_read_only(),
+            AnyBuilder::Objects(builder) => builder.ignore_read_only(),
+        }
+    }
 }
 
 impl RowBuilder for AnyBuilder {

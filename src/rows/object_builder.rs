@@ -37,6 +37,7 @@ pub struct ObjectBuilder {
     bytes: usize,
     key_hashes: Vec<u64>,
     row_numbers: RowNumberLog,
+    ignores_read_only: bool,
 }
 
 impl ObjectBuilder {
@@ -62,6 +63,7 @@ impl ObjectBuilder {
             bytes: 0,
             key_hashes: Vec::new(),
             row_numbers: RowNumberLog::default(),
+            ignores_read_only: false,
         };
         for (index, column) in table.columns.iter().enumerate() {
             let is_held = column.is_writable() || (by_id && table.id == Some(index));
@@ -75,6 +77,11 @@ impl ObjectBuilder {
             }
         }
         builder
+    }
+
+    /// Drops values for columns that CDF fills instead of refusing them.
+    pub fn ignore_read_only(&mut self) {
+        self.ignores_read_only = true;
     }
 
     /// Per finished row that was not taken, the hash of its key; 0 for a row without one.
@@ -266,6 +273,9 @@ impl RowBuilder for ObjectBuilder {
         let described = column_at(self.table, column)?;
         let Some(place) = self.places[column] else {
             if described.access == Access::ReadOnly {
+                if self.ignores_read_only {
+                    return Ok(());
+                }
                 return Err(read_only(self.table, described));
             }
             return Err(Box::new(Diagnostic::error(

@@ -83,6 +83,7 @@ struct OpenRow {
 #[derive(Debug)]
 pub struct RawBuilder {
     table: &'static Table,
+    ignores_read_only: bool,
     /// Per column of the table, the part it is; `None` for read-only columns.
     parts: [Option<Part>; COLUMNS_MAX],
     reader: ValueReader,
@@ -119,6 +120,7 @@ impl RawBuilder {
         }
         RawBuilder {
             table,
+            ignores_read_only: false,
             parts,
             reader: ValueReader::new(settings),
             open: OpenRow::default(),
@@ -133,6 +135,11 @@ impl RawBuilder {
             columns: pool::TEXTS.take(0),
             row_numbers: RowNumberLog::default(),
         }
+    }
+
+    /// Drops values for columns that CDF fills instead of refusing them.
+    pub fn ignore_read_only(&mut self) {
+        self.ignores_read_only = true;
     }
 
     /// Takes a field in one of the common forms and within CDF's rules; tells whether it did.
@@ -187,6 +194,9 @@ impl RawBuilder {
     ) -> Result<(), Box<Diagnostic>> {
         let column = column_at(self.table, column_index)?;
         let Some(Some(part)) = self.parts.get(column_index).copied() else {
+            if self.ignores_read_only && column.access == Access::ReadOnly {
+                return Ok(());
+            }
             return Err(read_only(self.table, column));
         };
         self.read_field(part, column, format, value)

@@ -18,7 +18,6 @@ use super::simple_query::QueryProgress;
 use super::withheld::Withheld;
 use crate::config::CopyMode;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::Action;
 use crate::sql::{CopyFormat, CopyStatement, OnError};
 use crate::telemetry::{ConnectionEnd, StatementKind};
 use crate::wire::copy::CopyDecoder;
@@ -44,7 +43,7 @@ impl Session {
         statement.options = copy.options_in(self.settings.client_encoding());
         let line_bytes_max = self.gateway.settings.copy.line_bytes_max;
         let mut decoder = CopyDecoder::new(&statement, line_bytes_max);
-        let action = Action::Create;
+        let action = self.plain_action(copy.table, &copy.columns)?;
         let mut batch = self.begin_rows(RunShape {
             kind: RunKind::Copy,
             table: copy.table,

@@ -13,13 +13,15 @@ use super::sign_in::Authenticator;
 use super::tls::TlsIdentity;
 use super::user::Users;
 use crate::config::{
-    CopySettings, ListenSettings, RuntimeSettings, TimeoutSettings, TransactionSettings,
+    CopySettings, ListenSettings, RuntimeSettings, StatementSettings, TableSettings,
+    TimeoutSettings, TransactionSettings,
 };
 use crate::dead_letters::DeadLetterStore;
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
 use crate::telemetry::WatchedThread;
 use actix::{Actor, Arbiter, ArbiterHandle};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,6 +51,9 @@ pub struct WireSettings {
     pub timeouts: TimeoutSettings,
     pub copy: CopySettings,
     pub transactions: TransactionSettings,
+    pub statements: StatementSettings,
+    /// By name of a table.
+    pub tables: BTreeMap<String, TableSettings>,
     pub runtime: RuntimeSettings,
     /// Where rows go that a COPY goes on without; `None`: no COPY may.
     pub dead_letters: Option<DeadLetterStore>,

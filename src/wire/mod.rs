@@ -42,6 +42,7 @@ mod ignoring;
 mod listener;
 mod message;
 mod numbering;
+mod on_duplicate;
 mod open_batch;
 mod receive;
 mod registry;

@@ -56,13 +56,16 @@ impl Session {
                     action,
                     ..
                 } = shape;
-                let builder = match action {
+                let mut builder = match action {
                     Action::Create => AnyBuilder::new(table, columns, settings.clone(), bounds),
                     action => {
                         let action = action.clone();
                         AnyBuilder::of_objects(table, action, columns, settings.clone(), bounds)
                     }
                 };
+                if self.ignores_read_only(table) {
+                    builder.ignore_read_only();
+                }
                 OpenBatch {
                     builder,
                     statement,

@@ -5,6 +5,7 @@
 //! buffer is sent.
 
 use super::encoding::ClientEncoding;
+use crate::catalog::{PUBLIC, TABLES};
 use crate::diagnostic::{Diagnostic, Severity};
 use bytes::BytesMut;
 use pgwire::messages::Message;
@@ -12,9 +13,6 @@ use pgwire::messages::response::{
     CommandComplete, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus,
 };
 use pgwire::messages::startup::ParameterStatus;
-
-/// The schema of every table, as diagnostics that name a table tell it.
-const SCHEMA: &str = crate::catalog::PUBLIC;
 
 /// Appends a message.
 pub(super) fn put<M: Message>(output: &mut BytesMut, message: &M) {
@@ -62,12 +60,23 @@ pub(super) fn put_diagnostic(
     }
 }
 
+/// The schema of the table that a diagnostic names.
+fn schema_of(table: &str) -> &'static str {
+    TABLES
+        .iter()
+        .find(|known| known.name == table)
+        .map_or(PUBLIC, |known| known.schema)
+}
+
 /// The fields of a diagnostic, by PostgreSQL's field codes. NUL ends a field on the wire, so
 /// none may be inside.
 fn fields(diagnostic: &Diagnostic) -> Vec<(u8, String)> {
     let severity = diagnostic.severity.name();
     let position = diagnostic.position.map(|position| position.to_string());
-    let schema = diagnostic.table.as_ref().map(|_| SCHEMA.to_owned());
+    let schema = diagnostic
+        .table
+        .as_ref()
+        .map(|table| schema_of(table).to_owned());
     [
         (b'S', Some(severity.to_owned())),
         (b'V', Some(severity.to_owned())),

@@ -23,7 +23,7 @@ use super::user::GatewayUser;
 use super::welcome::Welcomed;
 use super::withheld::{Withheld, with_counts, with_sentence};
 use crate::catalog::Namespace;
-use crate::config::AckMode;
+use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::sql::{SessionTimeouts, Settings};
 use crate::telemetry::ConnectionEnd;
@@ -116,6 +116,8 @@ pub(super) struct Session {
     pub(super) is_read_only: bool,
     /// When rows are acknowledged, if the session asks for something.
     pub(super) ack: Option<AckMode>,
+    /// What becomes of existing keys, if the session says so.
+    pub(super) on_duplicate: Option<OnDuplicate>,
     /// How long things may take, by the settings.
     pub(super) timeouts: SessionTimeouts,
     /// The same as `started`, for a clock that nobody sets; from the first message on.
@@ -160,6 +162,7 @@ impl Session {
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
         let ack = settings.ack();
+        let on_duplicate = settings.on_duplicate();
         let timeouts = settings.timeouts();
         Session {
             gateway,
@@ -185,6 +188,7 @@ impl Session {
             settings_may_roll_back: false,
             is_read_only,
             ack,
+            on_duplicate,
             timeouts,
             began: None,
             rests_since: Instant::now(),
@@ -360,6 +364,7 @@ impl Session {
         self.encoding = self.settings.client_encoding().into();
         self.is_read_only = self.settings.read_only();
         self.ack = self.settings.ack();
+        self.on_duplicate = self.settings.on_duplicate();
         self.timeouts = self.settings.timeouts();
         self.set_transaction_deadline();
         self.choose_transaction_mode();

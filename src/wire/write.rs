@@ -44,12 +44,18 @@ impl Session {
         target: ResultTarget,
     ) -> Result<(), Failure> {
         self.check_writable("INSERT")?;
-        let action = insert.action(bindings, || self.value_settings(), false)?;
+        let table = insert.table();
+        let action = if insert.names_conflict() {
+            let ignores = self.ignores_read_only(table);
+            insert.action(bindings, || self.value_settings(), ignores)?
+        } else {
+            self.plain_action(table, insert.columns())?
+        };
         let writing = Writing {
             kind: RunKind::Insert,
             tag: "INSERT 0",
             counted_as: StatementKind::Insert,
-            table: insert.table(),
+            table,
             columns: insert.columns(),
             action,
             returning: insert.returning(),
@@ -83,8 +89,14 @@ impl Session {
             ),
         };
         self.check_writable(tag)?;
-        change.check_read_only()?;
+        if !self.ignores_read_only(change.table()) {
+            change.check_read_only()?;
+        }
         let reader = change.reader(bindings)?;
+        let delete_rows_max = self.gateway.settings.statements.delete_rows_max;
+        if kind == RunKind::Delete && reader.keys() as u64 > delete_rows_max {
+            return Err(too_many(reader.keys(), delete_rows_max).into());
+        }
         let writing = Writing {
             kind,
             tag,
@@ -204,6 +216,17 @@ impl Session {
             .with_column(column),
         ))
     }
+}
+
+/// 54000 for a DELETE of more keys than the configuration allows.
+fn too_many(keys: usize, keys_max: u64) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("a DELETE of {keys} rows is more than {keys_max}"),
+        )
+        .with_hint("Delete in several statements, or raise statements.delete_rows_max."),
+    )
 }
 
 /// Looks at the keys of the last `rows` rows. Keys are told apart by hashes of 64 bits: of a

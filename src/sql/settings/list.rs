@@ -216,6 +216,12 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         "When rows of a COPY are sent: streaming, while it reads; staged, after the last line.",
     ),
     setting(
+        "penstock.on_duplicate",
+        Kind::Enum(&["default", "error", "update", "ignore"]),
+        "default",
+        "What INSERT and COPY do with existing keys, or default: as the table is configured.",
+    ),
+    setting(
         "penstock.transaction",
         Kind::Enum(&["staged", "streaming"]),
         "staged",

@@ -24,7 +24,7 @@ pub(crate) use time_zone::{interval_seconds, posix as posix_time_zone};
 
 use super::CopyEncoding;
 use super::session_command::SetScope;
-use crate::config::{AckMode, CopyMode, TransactionMode};
+use crate::config::{AckMode, CopyMode, OnDuplicate, TransactionMode};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::DateOrder;
 use definition::{Change, Definition, Kind};
@@ -242,6 +242,16 @@ impl Settings {
         match self.known("penstock.transaction") {
             "streaming" => TransactionMode::Streaming,
             _ => TransactionMode::Staged,
+        }
+    }
+
+    /// What plain INSERTs and COPYs do with existing keys, if the session says so.
+    pub fn on_duplicate(&self) -> Option<OnDuplicate> {
+        match self.known("penstock.on_duplicate") {
+            "error" => Some(OnDuplicate::Error),
+            "update" => Some(OnDuplicate::Update),
+            "ignore" => Some(OnDuplicate::Ignore),
+            _ => None,
         }
     }
 

@@ -32,10 +32,15 @@ pub(super) fn is_table(oid: i64) -> bool {
 /// number, as PostgreSQL does.
 pub(super) fn named_by_oid(type_name: &str, oid: u32) -> Cell {
     let name = match type_name {
-        "regclass" => TABLES
-            .iter()
-            .find(|table| table.oid == oid)
-            .map(|table| table.name.to_owned()),
+        "regclass" => {
+            TABLES
+                .iter()
+                .find(|table| table.oid == oid)
+                .map(|table| match table.schema {
+                    catalog::PUBLIC => table.name.to_owned(),
+                    schema => format!("{schema}.{}", table.name),
+                })
+        }
         "regtype" => type_by_oid(oid).map(|_| format_type(oid, None)),
         "regproc" => TYPES
             .iter()
@@ -44,6 +49,7 @@ pub(super) fn named_by_oid(type_name: &str, oid: u32) -> Cell {
             .map(|function| function.name.clone()),
         _ => match oid {
             catalog::PUBLIC_OID => Some(catalog::PUBLIC.to_owned()),
+            catalog::CDF_OID => Some(catalog::CDF.to_owned()),
             PG_CATALOG_OID => Some("pg_catalog".to_owned()),
             INFORMATION_SCHEMA_OID => Some("information_schema".to_owned()),
             _ => None,
@@ -102,6 +108,7 @@ pub(super) fn named_by_text(type_name: &str, text: &str) -> Result<Cell, Box<Dia
             .ok_or_else(|| missing(SqlState::UNDEFINED_FUNCTION, "function"))?,
         _ => match name {
             catalog::PUBLIC => catalog::PUBLIC_OID,
+            catalog::CDF => catalog::CDF_OID,
             "pg_catalog" => PG_CATALOG_OID,
             "information_schema" => INFORMATION_SCHEMA_OID,
             _ => return Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema")),

@@ -6,7 +6,7 @@
 
 use super::types::TYPES;
 use super::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, letter, oid, rows, text, truth};
-use crate::catalog::{PUBLIC_OID, TABLES};
+use crate::catalog::{CDF_OID, PUBLIC_OID, TABLES};
 use crate::sql::Cell;
 use crate::sql::query::value::Row;
 
@@ -189,6 +189,7 @@ fn namespace_rows() -> Vec<Row> {
         (PG_CATALOG_OID, "pg_catalog"),
         (PUBLIC_OID, crate::catalog::PUBLIC),
         (INFORMATION_SCHEMA_OID, "information_schema"),
+        (CDF_OID, crate::catalog::CDF),
     ];
     rows(namespaces, |(namespace, name)| {
         vec![oid(namespace), text(name), oid(OWNER_OID)]
@@ -223,7 +224,7 @@ fn class_rows() -> Vec<Row> {
         vec![
             oid(table.oid),
             text(table.name),
-            oid(PUBLIC_OID),
+            oid(table.schema_oid()),
             oid(0),
             oid(0),
             oid(OWNER_OID),
