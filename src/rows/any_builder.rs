@@ -66,7 +66,7 @@ impl AnyBuilder {
     pub fn ignore_read_only(&mut self) {
         match self {
             // No column of theirs is filled by CDF.
-            AnyBuilder::Datapoints(_) => {}
+            AnyBuilder::Datapoints(_) | AnyBuilder::RawColumns(_) => {}
             AnyBuilder::RawRows(builder) => builder.ignore_read_only(),
             AnyBuilder::Objects(builder) => builder.ignore_read_only(),
         }

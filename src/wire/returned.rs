@@ -7,7 +7,7 @@
 use super::encoding::ClientEncoding;
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned_cells::{of_batch, of_object};
-use crate::catalog::{CreateBody, Table};
+use crate::catalog::{CreateBody, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, RowBatch};
 use crate::sql::{Cell, Returning};
@@ -51,6 +51,16 @@ impl Returned {
         target: ResultTarget,
         zone: TimeZone,
     ) -> Result<Self, Box<Diagnostic>> {
+        if matches!(table.shape, RowShape::RawColumns(_)) {
+            return Err(Box::new(
+                Diagnostic::error(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("RETURNING is not supported for \"{}\"", table.name),
+                )
+                .with_hint("Leave it out: the table's rows are as they were sent.")
+                .with_table(table.name),
+            ));
+        }
         let answers = match action {
             Action::Delete => false,
             _ => table.endpoints.is_some_and(|endpoints| {

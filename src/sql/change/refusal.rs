@@ -32,14 +32,15 @@ pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
 
 /// 0A000 for tables whose rows a key of one column does not name.
 pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic>> {
-    if !table.is_writable || table.references().next().is_some() {
+    let is_named = table.shape == RowShape::Objects && table.references().next().is_some();
+    if !table.is_writable || is_named {
         return None;
     }
     let hint = match (table.shape, kind) {
         (RowShape::DoubleDatapoints | RowShape::StringDatapoints, ChangeKind::Update) => {
             "INSERT the point again: CDF overwrites the value at an existing timestamp."
         }
-        (RowShape::RawRows, ChangeKind::Update) => {
+        (RowShape::RawRows | RowShape::RawColumns(_), ChangeKind::Update) => {
             "INSERT the row again, with all its columns: RAW replaces a row with an existing key."
         }
         (RowShape::Objects, ChangeKind::Update) if table.name == "sequence_rows" => {

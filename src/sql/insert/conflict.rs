@@ -271,9 +271,18 @@ fn overwrites(table: &Table, columns: &[usize], items: &[SetItem]) -> bool {
     let all_new = items
         .iter()
         .all(|item| item.source == Source::Excluded(item.column));
+    // RAW replaces a row whole: columns that the statement does not name would be lost.
+    let is_whole = match table.shape {
+        RowShape::RawColumns(_) => (0..table.columns.len())
+            .filter(|column| table.columns[*column].is_writable())
+            .all(|column| columns.contains(&column)),
+        _ => true,
+    };
     all_new
+        && is_whole
         && columns
             .iter()
+            .filter(|column| !table.key.contains(column))
             .filter(|column| !names.contains(&table.columns[**column].name))
             .filter(|column| table.columns[**column].is_writable())
             .all(|column| items.iter().any(|item| item.column == *column))
