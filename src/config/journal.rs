@@ -71,6 +71,9 @@ pub struct JournalSettings {
     /// How often it is noted what has been delivered: what was delivered since is sent again
     /// after a crash.
     pub position_interval_ms: u64,
+    /// How long a statement whose rows CDF has waits for journaled rows before them, until it is
+    /// told that those are still under way.
+    pub hold_max_s: u64,
     /// How long after CDF has refused a principal one of its rows is tried again; doubles up to
     /// 20 times that.
     pub parked_retry_s: u64,
@@ -87,6 +90,7 @@ impl Default for JournalSettings {
             when_full: FullJournal::Wait,
             feed_bytes_max: 16 << 20,
             position_interval_ms: 500,
+            hold_max_s: 300,
             parked_retry_s: 30,
         }
     }
@@ -113,6 +117,7 @@ impl JournalSettings {
                 FEED_BYTES_MIN as u64,
             ),
             ("journal.position_interval_ms", self.position_interval_ms, 1),
+            ("journal.hold_max_s", self.hold_max_s, 1),
             ("journal.parked_retry_s", self.parked_retry_s, 1),
         ];
         for (key, value, least) in least {

@@ -149,6 +149,7 @@ impl Journal {
             work: work.clone(),
             is_stopping: is_stopping.clone(),
             position_interval: Duration::from_millis(settings.position_interval_ms.max(1)),
+            hold_max: Duration::from_secs(settings.hold_max_s),
             pending: Vec::new(),
             retry_pending_at: Instant::now(),
         };

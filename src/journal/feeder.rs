@@ -114,6 +114,7 @@ pub struct Feeder {
     pub work: Sender<Work>,
     pub is_stopping: Arc<AtomicBool>,
     pub position_interval: Duration,
+    pub hold_max: Duration,
     pub pending: Vec<PendingRejection>,
     pub retry_pending_at: Instant,
 }
@@ -145,6 +146,7 @@ impl Feeder {
             } else if self.has_holds() {
                 self.note();
             }
+            self.end_long_holds(now);
             let until_note = note_at.saturating_duration_since(now);
             self.events.sleep(if self.main.store.is_behind() {
                 until_note.min(BEHIND_SLEEP)
@@ -337,6 +339,19 @@ impl Feeder {
         let stores = [&self.main.store, &self.parked.fed.store];
         let mut streams = stores.into_iter().flat_map(|store| store.streams());
         streams.any(|stream| stream.has_holds())
+    }
+
+    /// Ends the waits of statements behind rows that CDF keeps failing with.
+    fn end_long_holds(&self, now: Instant) {
+        let Some(since) = now.checked_sub(self.hold_max) else {
+            return;
+        };
+        let stores = [&self.main.store, &self.parked.fed.store];
+        for stream in stores.into_iter().flat_map(|store| store.streams()) {
+            if stream.has_holds() {
+                stream.end_holds_since(since);
+            }
+        }
     }
 
     fn note(&mut self) {

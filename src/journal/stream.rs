@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 /// One stream.
 #[derive(Debug)]
@@ -72,8 +73,8 @@ struct State {
     /// Numbers that no record has.
     skipped: Settled,
     /// Statements with delivered rows, each with the number of the record up to which all must be
-    /// noted before it is answered.
-    holds: VecDeque<(u64, TicketHold)>,
+    /// noted before it is answered, and since when it waits.
+    holds: VecDeque<(u64, Instant, TicketHold)>,
 }
 
 impl State {
@@ -227,7 +228,7 @@ impl Stream {
             && let Some(hold) = part.hold()
         {
             let end = state.end;
-            state.holds.push_back((end, hold));
+            state.holds.push_back((end, Instant::now(), hold));
             self.has_holds.store(true, Ordering::Release);
         }
     }
@@ -249,7 +250,7 @@ impl Stream {
             let count = state
                 .holds
                 .iter()
-                .take_while(|(end, _)| *end <= noted)
+                .take_while(|(end, _, _)| *end <= noted)
                 .count();
             let released = state.holds.drain(..count).collect();
             self.has_holds
@@ -258,6 +259,29 @@ impl Stream {
         };
         // Their tickets settle outside of the lock.
         drop(released);
+    }
+
+    /// Answers statements that have waited since before `since`: the rows of the journal before
+    /// theirs are still not delivered.
+    pub fn end_holds_since(&self, since: Instant) {
+        let doubtful: Vec<_> = {
+            let mut state = self.state();
+            let count = state
+                .holds
+                .iter()
+                .take_while(|(_, began, _)| *began < since)
+                .count();
+            let doubtful = state.holds.drain(..count).collect();
+            self.has_holds
+                .store(!state.holds.is_empty(), Ordering::Release);
+            doubtful
+        };
+        for (_, _, hold) in doubtful {
+            hold.doubt(
+                "CDF has the rows, and still fails with rows that were journaled before them: \
+                 where those have the same keys, they will take the place of these",
+            );
+        }
     }
 
     /// Answers whoever waits: nobody notes anything any more.
@@ -340,8 +364,11 @@ impl Stream {
             std::mem::take(&mut state.holds)
         };
         // Records that go again may take effect after these rows.
-        for (_, hold) in doubtful {
-            hold.doubt();
+        for (_, _, hold) in doubtful {
+            hold.doubt(
+                "rows that were journaled before were sent again after a fault of the gateway: \
+                 where they have the same keys, they may have taken the place of these",
+            );
         }
     }
 

@@ -208,18 +208,14 @@ pub struct TicketHold {
 }
 
 impl TicketHold {
-    /// The rows were accepted, and something older may have taken effect after them: their
-    /// outcome is unknown.
-    pub fn doubt(self) {
+    /// The rows were accepted, and something older may take effect after them, as `reason` says:
+    /// their outcome is unknown.
+    pub fn doubt(self, reason: &str) {
         let mut state = self.shared.state();
         let doubtful = self.rows.min(state.outcome.accepted);
         state.outcome.accepted -= doubtful;
         state.outcome.unknown += doubtful;
-        let reason = Diagnostic::error(
-            SqlState::STATEMENT_COMPLETION_UNKNOWN,
-            "rows that were journaled before were sent again after a fault of the gateway: \
-             where they have the same keys, they may have taken the place of these",
-        );
+        let reason = Diagnostic::error(SqlState::STATEMENT_COMPLETION_UNKNOWN, reason);
         note_error(&mut state.outcome, self.first_row_number, &reason);
     }
 }

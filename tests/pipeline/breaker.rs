@@ -152,6 +152,7 @@ fn a_batcher_that_waits_for_the_probe_of_another_hears_of_its_end() {
             paid_bytes: 0,
             body_bytes: None,
             failure: Some(&failure),
+            is_suspect: false,
         }
     };
     for _ in 0..3 {

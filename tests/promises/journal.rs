@@ -421,3 +421,36 @@ async fn points_wait_for_their_series_while_it_is_not_delivered_also_over_a_kill
     gateway.wait_for_points("new", &points([1.0])).await;
     assert_eq!(rejected(&gateway), [] as [serde_json::Value; 0]);
 }
+
+#[tokio::test]
+async fn a_delivered_statement_behind_rows_that_cdf_keeps_failing_is_told_so_in_time() {
+    let gateway = GatewayProcess::start("hold_max_s = 1");
+    let client = gateway.connect().await;
+    let raw = |table: &str| {
+        format!(
+            "INSERT INTO raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) \
+             VALUES ('plant', '{table}', 'k', '{{}}')"
+        )
+    };
+    gateway
+        .faults(
+            json!([{ "operation": "raw.rows.insert", "path_contains": "/tables/bad/",
+                         "kind": "status", "status": 503 }]),
+        )
+        .await;
+    client
+        .batch_execute(&raw("bad"))
+        .await
+        .expect("acknowledged");
+    client
+        .batch_execute("SET penstock.ack = 'delivered'")
+        .await
+        .expect("the setting exists");
+    let error = client
+        .batch_execute(&raw("good"))
+        .await
+        .expect_err("the row before it is not in CDF");
+    let error = error.as_db_error().expect("the gateway says why");
+    assert_eq!(error.code().code(), "40003", "{error:?}");
+    assert!(error.message().contains("journaled before"), "{error:?}");
+}

@@ -37,6 +37,8 @@ pub struct Ended<'a> {
     pub body_bytes: Option<u64>,
     /// Why it did not succeed.
     pub failure: Option<&'a AttemptFailure>,
+    /// Others succeeded while this request failed before: its rows are to blame, not CDF.
+    pub is_suspect: bool,
 }
 
 /// The state of one endpoint.
@@ -208,6 +210,9 @@ impl Endpoint {
                 }
                 if status.is_some_and(|status| status < 500 && status != 408) {
                     self.alive();
+                    return;
+                }
+                if ended.is_suspect && *status == Some(500) && !self.is_broken(now) {
                     return;
                 }
                 if *status == Some(503) {

@@ -147,7 +147,7 @@ impl Sequencer {
         };
         let under_way = lookup.under_way.take();
         let is_journaled = lookup.is_journaled();
-        self.note_ended(now, under_way, &report);
+        self.note_ended(now, under_way, &report, false);
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
         };

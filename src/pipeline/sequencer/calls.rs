@@ -172,6 +172,7 @@ impl Sequencer {
         now: Instant,
         under_way: Option<UnderWay>,
         report: &AttemptReport,
+        is_suspect: bool,
     ) {
         self.meters.requests_in_flight.decrement(1.0);
         let Some(UnderWay {
@@ -184,6 +185,7 @@ impl Sequencer {
             return;
         };
         let ended = Ended {
+            is_suspect,
             began,
             paid_bytes,
             body_bytes: report.body_bytes,

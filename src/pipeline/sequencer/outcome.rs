@@ -33,7 +33,8 @@ impl Sequencer {
         }
         request.stage = Stage::Queued;
         let under_way = request.under_way.take();
-        self.note_ended(now, under_way, &report);
+        let is_suspect = request.suspicion.is_founded();
+        self.note_ended(now, under_way, &report, is_suspect);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };

@@ -28,6 +28,13 @@ pub struct Suspicion {
     is_apart: bool,
 }
 
+impl Suspicion {
+    /// Others succeeded while it failed: the circuit breaker is not for its failures.
+    pub fn is_founded(&self) -> bool {
+        self.strikes > 0 || self.is_apart
+    }
+}
+
 impl Sequencer {
     /// The piece at hand was answered 500. Returns the reason for which it should be taken apart,
     /// or rejected if it is a single row.
