@@ -16,6 +16,7 @@ mod events;
 mod extraction_pipeline_runs;
 mod extraction_pipelines;
 mod files;
+mod first_version;
 mod labels;
 mod namespace;
 mod raw_rows;
@@ -40,6 +41,7 @@ pub use custom::{
 };
 pub use definition::{Definition, DefinitionFault, InstanceType, Source, table_name};
 pub use endpoints::{CreateBody, Deletion, Endpoints};
+pub use first_version::{Dialect, FirstTable, first_table, today};
 pub use namespace::Namespace;
 pub use resource::{Resource, ResourceKind};
 pub use table::{OnExisting, RowRule, RowShape, Table};

@@ -5,20 +5,22 @@
 
 use super::custom::{CustomTables, custom_tables_of};
 use super::table::Table;
-use super::{PUBLIC, table};
+use super::{Dialect, PUBLIC, first_version, table};
 use crate::diagnostic::Diagnostic;
 
 /// What names mean. Cheap to clone; the default has the built-in tables alone.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     custom: CustomTables,
+    dialect: Dialect,
 }
 
 impl Namespace {
-    /// The names of that user, as they are now.
-    pub fn of_user(user: &str) -> Self {
+    /// The names of that user, who writes `dialect`, as they are now.
+    pub fn of_user(user: &str, dialect: Dialect) -> Self {
         Namespace {
             custom: custom_tables_of(user),
+            dialect,
         }
     }
 
@@ -32,7 +34,11 @@ impl Namespace {
         schema: Option<&str>,
         name: &str,
     ) -> Result<&'static Table, Box<Diagnostic>> {
-        table(schema, name).or_else(|undefined| match schema {
+        let found = match (self.dialect, schema) {
+            (Dialect::First, None | Some(PUBLIC)) => first_version::table(schema, name),
+            _ => table(schema, name),
+        };
+        found.or_else(|undefined| match schema {
             None | Some(PUBLIC) => self.custom.find(name).ok_or(undefined),
             Some(_) => Err(undefined),
         })

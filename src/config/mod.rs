@@ -36,7 +36,7 @@ pub use environment::Environment;
 pub use journal::{AckMode, FullJournal, JournalSettings};
 pub use limits::{BudgetName, LimitsTable, OperationLimits, ProjectLimits};
 pub use logs::{LogFormat, LogSettings};
-pub use modes::{CopyMode, TransactionMode, UserModes};
+pub use modes::{CopyMode, DialectVersion, TransactionMode, UserModes};
 pub use pacing::PacingSettings;
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;

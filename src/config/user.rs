@@ -6,7 +6,7 @@
 use super::problem::Findings;
 use super::secret_source::{SecretSource, Surroundings};
 use super::tree::Tree;
-use super::{CopyMode, TransactionMode, UserModes};
+use super::{CopyMode, DialectVersion, TransactionMode, UserModes};
 use crate::cdf::{Identity, Secret};
 use crate::wire::ScramVerifier;
 use serde::Deserialize;
@@ -31,6 +31,8 @@ pub(super) struct UserSettings {
     pub transaction: Option<TransactionMode>,
     /// Instead of `copy.mode`.
     pub copy: Option<CopyMode>,
+    /// Whose names of tables and columns the user writes.
+    pub dialect: DialectVersion,
 }
 
 /// How a user proves to be that user.
@@ -159,6 +161,7 @@ pub(super) fn resolve_users(
                 modes: UserModes {
                     transaction: settings.transaction,
                     copy: settings.copy,
+                    dialect: settings.dialect.into(),
                 },
             });
         }

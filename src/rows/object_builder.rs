@@ -14,11 +14,12 @@ use super::row_numbers::RowNumberLog;
 use super::row_rules::check_row;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar, not_finite};
 use super::{
-    Action, ActionKind, BatchBounds, ObjectBatch, ObjectColumn, ObjectValues, RowBatch, RowBuilder,
-    TextColumn, WireFormat,
+    Action, ActionKind, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBatch,
+    ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn, WireFormat,
 };
-use crate::catalog::{Access, Column, ColumnType, Table, ValueRule};
+use crate::catalog::{self, Access, Column, ColumnType, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
+use std::sync::Arc;
 
 /// Builds batches for tables of objects.
 #[derive(Debug)]
@@ -202,6 +203,35 @@ impl ObjectBuilder {
     }
 }
 
+/// The action with the columns of today's table.
+fn action_today(action: &Action, today: impl Fn(usize) -> usize) -> Action {
+    let Action::Upsert(update) = action else {
+        return action.clone();
+    };
+    let is_today = update.assignments.iter().all(|assignment| {
+        today(assignment.column) == assignment.column
+            && !matches!(assignment.value, Assigned::Excluded(column) if today(column) != column)
+    });
+    if is_today {
+        return action.clone();
+    }
+    let assignments = update
+        .assignments
+        .iter()
+        .map(|assignment| Assignment {
+            column: today(assignment.column),
+            value: match assignment.value {
+                Assigned::Excluded(column) => Assigned::Excluded(today(column)),
+                Assigned::Constant => Assigned::Constant,
+            },
+        })
+        .collect();
+    Action::Upsert(Arc::new(ConflictUpdate {
+        assignments,
+        constants: update.constants.clone(),
+    }))
+}
+
 fn empty_values(column_type: ColumnType) -> ObjectValues {
     match column_type {
         ColumnType::Bool => ObjectValues::Bool(Vec::new()),
@@ -273,7 +303,8 @@ impl RowBuilder for ObjectBuilder {
         let described = column_at(self.table, column)?;
         let Some(place) = self.places[column] else {
             if described.access == Access::ReadOnly {
-                if self.ignores_read_only {
+                // CDF takes no such field any more, or the table drops what CDF fills.
+                if self.ignores_read_only || described.field.is_empty() {
                     return Ok(());
                 }
                 return Err(read_only(self.table, described));
@@ -343,21 +374,28 @@ impl RowBuilder for ObjectBuilder {
         if rows == 0 {
             return Vec::new();
         }
+        // Rows on their way know tables of today only.
+        let first = catalog::first_table(self.table);
+        let today = |column: usize| {
+            first
+                .and_then(|first| first.column_today(column))
+                .unwrap_or(column)
+        };
         let columns = self
             .columns
             .iter_mut()
             .map(|column| {
                 let empty = empty_values(self.table.columns[column.column].column_type);
                 ObjectColumn {
-                    column: column.column,
+                    column: today(column.column),
                     values: std::mem::replace(&mut column.values, empty),
                     present: std::mem::take(&mut column.present),
                 }
             })
             .collect();
         vec![RowBatch::Objects(ObjectBatch {
-            table: self.table,
-            action: self.action.clone(),
+            table: catalog::today(self.table),
+            action: action_today(&self.action, today),
             rows,
             columns,
             key_hashes: std::mem::take(&mut self.key_hashes),

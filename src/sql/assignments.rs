@@ -187,7 +187,7 @@ fn keep(
     let described = &table.columns[column];
     if described.access != Access::ReadOnly {
         list.items.push(SetItem { column, source });
-    } else if source != Source::Default {
+    } else if source != Source::Default && !described.field.is_empty() {
         list.read_only.get_or_insert_with(|| {
             let mut diagnostic = error_at(
                 cursor.text(),

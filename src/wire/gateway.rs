@@ -10,7 +10,7 @@ use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::staged_bytes::StagedBudget;
 use super::tls::TlsIdentity;
-use crate::catalog::{TABLES, Table};
+use crate::catalog::{self, TABLES, Table};
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
 use crate::telemetry::{ConnectionMeters, StatementMeters, TableCounters};
@@ -66,6 +66,7 @@ impl Gateway {
 
     /// Counts what came in for `table`.
     pub(super) fn count_received(&self, table: &'static Table, rows: u64, bytes: u64) {
+        let table = catalog::today(table);
         let index = TABLES.iter().position(|known| std::ptr::eq(*known, table));
         let counters = index.and_then(|index| self.tables.get(index));
         let counters = counters.unwrap_or(&self.custom_tables);

@@ -4,7 +4,7 @@
 //! table's. Promises to change nothing for tables that CDF overwrites. Never reads a row.
 
 use super::session::Session;
-use crate::catalog::{Access, OnExisting, Table};
+use crate::catalog::{self, Access, OnExisting, Table};
 use crate::config::{OnDuplicate, TableSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, Assigned, Assignment, ConflictUpdate};
@@ -35,13 +35,13 @@ impl Session {
     }
 
     /// Whether values for columns that CDF fills are dropped instead of refused.
-    pub(super) fn ignores_read_only(&self, table: &Table) -> bool {
+    pub(super) fn ignores_read_only(&self, table: &'static Table) -> bool {
         self.table_settings(table)
             .is_some_and(|settings| settings.ignore_read_only_columns)
     }
 
-    fn table_settings(&self, table: &Table) -> Option<&TableSettings> {
-        self.gateway.settings.tables.get(table.name)
+    fn table_settings(&self, table: &'static Table) -> Option<&TableSettings> {
+        self.gateway.settings.tables.get(catalog::today(table).name)
     }
 }
 

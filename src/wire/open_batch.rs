@@ -5,9 +5,10 @@
 //! rows of two runs.
 
 use super::group::{Group, RunShape};
+use super::reply::put_diagnostic;
 use super::session::{Failure, Session};
 use super::transaction::Transaction;
-use crate::catalog::Table;
+use crate::catalog::{self, Table};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
@@ -37,6 +38,7 @@ impl Session {
     pub(super) fn begin_rows(&mut self, shape: RunShape<'_>) -> OpenBatch {
         if !self.group().continues(shape) {
             self.stage_open_batch();
+            self.notice_of_gone_columns(shape);
         }
         let statement = self.group().begin_statement(shape);
         match self.open_batch.take() {
@@ -75,14 +77,32 @@ impl Session {
         }
     }
 
+    /// Tells once a run that values for columns that CDF takes no more are dropped.
+    fn notice_of_gone_columns(&mut self, shape: RunShape<'_>) {
+        let columns = shape
+            .columns
+            .iter()
+            .map(|index| &shape.table.columns[*index]);
+        for column in columns.filter(|column| column.field.is_empty()) {
+            let notice = Diagnostic::notice(
+                SqlState::SUCCESSFUL_COMPLETION,
+                format!(
+                    "values for column \"{}\" are ignored: CDF takes none",
+                    column.name
+                ),
+            );
+            put_diagnostic(&mut self.replies, self.encoding, &notice);
+        }
+    }
+
     /// When rows of `table` are acknowledged now.
-    pub(super) fn ack_of(&self, table: &Table) -> AckMode {
+    pub(super) fn ack_of(&self, table: &'static Table) -> AckMode {
         self.ack.unwrap_or_else(|| {
             self.delivery
                 .destination
                 .journal()
                 .map_or(AckMode::Delivered, |journal| {
-                    journal.settings().ack_of(table)
+                    journal.settings().ack_of(catalog::today(table))
                 })
         })
     }
@@ -91,7 +111,7 @@ impl Session {
     ///
     /// # Errors
     /// 55000 without a journal, 0A000 for a user whose credentials are not kept.
-    pub(super) fn check_ack(&self, table: &Table) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn check_ack(&self, table: &'static Table) -> Result<(), Box<Diagnostic>> {
         if self.ack_of(table) == AckMode::Delivered {
             return Ok(());
         }

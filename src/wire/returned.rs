@@ -7,7 +7,7 @@
 use super::encoding::ClientEncoding;
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned_cells::{of_batch, of_object};
-use crate::catalog::{CreateBody, RowShape, Table};
+use crate::catalog::{self, CreateBody, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, RowBatch};
 use crate::sql::{Cell, Returning};
@@ -125,6 +125,7 @@ impl Returned {
     /// Keeps what the client has sent of these rows.
     pub(super) fn keep(&mut self, batches: &[RowBatch]) {
         let width = self.from_cdf.len();
+        let first = catalog::first_table(self.table);
         for batch in batches {
             for row in 0..batch.rows() {
                 let index = batch.row_number(row).saturating_sub(self.first_row) as usize;
@@ -133,9 +134,12 @@ impl Returned {
                 }
                 let columns = self.returning.columns().iter().zip(&self.from_cdf);
                 self.rows[index] = columns
-                    .map(|(column, from_cdf)| match from_cdf {
+                    .map(|(place, from_cdf)| match from_cdf {
                         true => None,
-                        false => of_batch(batch, *column, row, &self.zone),
+                        false => {
+                            let column = first.and_then(|first| first.column_today(*place));
+                            of_batch(batch, column.unwrap_or(*place), row, &self.zone)
+                        }
                     })
                     .collect();
             }

@@ -158,7 +158,7 @@ impl Session {
             connection: u64::from(process_id.unsigned_abs()),
             signals: signals.clone(),
         };
-        let namespace = Namespace::of_user(&user.name);
+        let namespace = Namespace::of_user(&user.name, user.modes.dialect);
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
         let ack = settings.ack();

@@ -1,0 +1,91 @@
+"""A user who writes the names of version 1.0: the same resources by other names."""
+
+import psycopg
+import pytest
+from support.configured import ConfiguredGateway
+from support.samples import unique
+
+pytestmark = pytest.mark.gateway_only
+
+
+@pytest.fixture(scope="module")
+def gateway(target, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("first-version")
+    with ConfiguredGateway(directory, target.cdf_url, user={"dialect": "1.0"}) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def connection(gateway):
+    with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
+        yield connection
+
+
+def test_points_and_raw_rows_are_written_by_their_old_names(connection, store, series, raw_database):
+    connection.execute(
+        "INSERT INTO datapoints (external_id, timestamp, value) VALUES (%s, '2026-01-01T00:00:00Z', 1.5)",
+        (series,),
+    )
+    assert [value for _, value in store.points(series)] == [1.5]
+    with connection.cursor().copy("COPY raw FROM STDIN (FORMAT csv)") as copy:
+        copy.write(f'{raw_database},t,k,"{{""a"": 1}}"\n')
+    done = connection.execute(
+        'INSERT INTO raw (database, "table", key, columns) VALUES (%s, %s, %s, %s::json) RETURNING key, columns',
+        (raw_database, "t", "k2", "{}"),
+    )
+    assert done.fetchall() == [("k2", {})]
+    assert store.raw(raw_database, "t") == {"k": {"a": 1}, "k2": {}}
+
+
+def test_a_legacy_name_is_dropped_with_a_notice(connection, store, series):
+    notices = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    connection.execute(
+        "INSERT INTO timeseries (legacy_name, external_id, name) VALUES ('old', %s, 'n')", (series,)
+    )
+    assert notices == ['values for column "legacy_name" are ignored: CDF takes none']
+    assert store.series(series)["name"] == "n"
+
+
+def test_changes_by_key_and_returning_use_the_columns_of_the_version(connection, store, series):
+    made = connection.execute(
+        "INSERT INTO timeseries (name, unit, external_id) VALUES ('a', 'm', %s)"
+        " ON CONFLICT (external_id) DO UPDATE SET unit = excluded.unit RETURNING id, unit, legacy_name",
+        (series,),
+    )
+    assert made.fetchall() == [(store.series(series)["id"], "m", None)]
+    changed = connection.execute(
+        "UPDATE timeseries SET name = 'b' WHERE external_id = %s RETURNING name", (series,)
+    )
+    assert changed.fetchall() == [("b",)]
+    assert store.series(series)["name"] == "b"
+    connection.execute("DELETE FROM timeseries WHERE external_id = %s", (series,))
+    assert store.series(series) is None
+
+
+def test_files_have_the_columns_that_there_were(connection, target):
+    name = unique("file")
+    connection.execute(
+        "INSERT INTO files (external_id, name, source, metadata) VALUES (%s, 'f', 's', '{\"k\": \"v\"}')"
+        " ON CONFLICT (external_id) DO NOTHING",
+        (name,),
+    )
+    made = target.store.client.files.retrieve(external_id=name)
+    assert (made.name, made.source, made.metadata) == ("f", "s", {"k": "v"})
+    changed = connection.execute(
+        "INSERT INTO files (external_id, name, source, mime_type) VALUES (%s, 'f', 't', 'text/plain')"
+        " ON CONFLICT (external_id) DO UPDATE SET source = excluded.source, mime_type = 'text/csv'",
+        (name,),
+    )
+    assert changed.statusmessage == "INSERT 0 1"
+    made = target.store.client.files.retrieve(external_id=name)
+    assert (made.source, made.mime_type, made.metadata) == ("t", "text/csv", {"k": "v"})
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        connection.execute("INSERT INTO files (external_id, directory) VALUES ('a', '/d')")
+
+
+@pytest.mark.parametrize("table", ["time_series", "double_datapoints", "raw_rows", "views"])
+def test_names_of_version_2_are_unknown_and_the_hint_lists_the_others(connection, table):
+    with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+        connection.execute(f"INSERT INTO {table} VALUES (NULL)")
+    assert "timeseries" in caught.value.diag.message_hint
