@@ -12,6 +12,7 @@ use crate::journal::{
     ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
 };
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
+use crate::state::{StateError, StateWatch};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
@@ -37,6 +38,8 @@ pub enum GatewayError {
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
     #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
     DeadLetters(#[from] StoreError),
     #[error("requests to CDF cannot be made: {0}")]
     Pipeline(#[from] Box<crate::diagnostic::Diagnostic>),
@@ -54,6 +57,8 @@ pub struct Gateway {
     admin: AdminHandle,
     readiness: Readiness,
     drain: Duration,
+    /// Ends with the gateway.
+    _state: Option<StateWatch>,
 }
 
 impl Gateway {
@@ -89,6 +94,12 @@ impl Gateway {
             },
             tokens.clone(),
         )?;
+
+        // Custom tables: the journal may hold rows of them.
+        let state = match &configuration.state.path {
+            Some(path) => Some(StateWatch::start(path)?),
+            None => None,
+        };
 
         // 3. Where refused rows go. Opened before anybody can bring some.
         let dead_letters = match &configuration.dead_letters.directory {
@@ -140,6 +151,7 @@ impl Gateway {
             admin,
             readiness,
             drain: Duration::from_secs(configuration.timeouts.drain_s),
+            _state: state,
         })
     }
 

@@ -14,7 +14,7 @@
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
 //! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
-//! [`supervision`] (threads that hang), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
+//! [`supervision`] (threads that hang), [`state`] (custom tables), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
 //! [`emulator`] (a local CDF) and [`cli`].
 //!
 //! Dependencies point one way: wire → sql → rows → catalog, wire → journal → pipeline
@@ -36,6 +36,8 @@ pub mod pipeline;
 pub mod rows;
 pub mod spool;
 pub mod sql;
+mod sqlite;
+pub mod state;
 pub mod supervision;
 pub mod telemetry;
 pub mod wire;

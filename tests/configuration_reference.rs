@@ -4,7 +4,7 @@
 use penstock::config::{
     BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, JournalSettings,
     LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
-    RuntimeSettings, StatementSettings, TimeoutSettings, TransactionSettings,
+    RuntimeSettings, StateSettings, StatementSettings, TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ fn defaults() -> Value {
         "pacing": PacingSettings::default(),
         "limits": LimitsTable::default(),
         "dead_letters": DeadLetterSettings::default(),
+        "state": StateSettings::default(),
         "journal": JournalSettings::default(),
         "logs": LogSettings::default(),
     })

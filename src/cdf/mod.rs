@@ -25,6 +25,7 @@ mod token_inspection;
 mod tokens;
 mod transport;
 mod unanswered;
+mod view_properties;
 
 pub use client::CdfClient;
 pub use encode::encode;
@@ -37,3 +38,4 @@ pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
 pub use settle::SettledCreates;
 pub use token_inspection::TokenInspection;
 pub use tokens::TokenCache;
+pub use view_properties::ViewProperties;

@@ -11,6 +11,7 @@ mod journal;
 mod quickstart;
 mod serve;
 mod signals;
+mod table;
 mod tables;
 
 #[derive(Parser)]
@@ -30,6 +31,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArguments),
     /// See what is in a journal, check it, mend it
     Journal(journal::JournalArguments),
+    /// Make, show and delete custom tables of users
+    Table(table::TableArguments),
     /// Serve clients as a configuration file says
     Serve(serve::ServeArguments),
     /// Print the documentation of every table
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(arguments),
         Command::Journal(arguments) => journal::run(&arguments),
+        Command::Table(arguments) => table::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Tables(arguments) => tables::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),

@@ -13,7 +13,7 @@ use super::user::{Password, User, resolve_users};
 use super::{
     AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
     ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
+    StateSettings, StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ pub struct Configuration {
     pub limits: LimitsTable,
     /// The directory starts at the directory of the file.
     pub dead_letters: DeadLetterSettings,
+    /// The path starts at the directory of the file.
+    pub state: StateSettings,
     pub admin: AdminSettings,
     pub logs: LogSettings,
     /// Unique by name.
@@ -113,6 +115,9 @@ impl Configuration {
             dead_letters: DeadLetterSettings {
                 directory: tree.dead_letters.directory.map(|name| directory.join(name)),
                 ..tree.dead_letters
+            },
+            state: StateSettings {
+                path: tree.state.path.map(|path| directory.join(path)),
             },
             admin,
             logs: tree.logs,

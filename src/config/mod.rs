@@ -24,6 +24,7 @@ mod retry;
 mod secret_source;
 mod server;
 mod sources;
+mod state;
 mod statements;
 mod tree;
 mod user;
@@ -44,5 +45,6 @@ pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,
 };
+pub use state::StateSettings;
 pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

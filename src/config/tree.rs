@@ -9,8 +9,8 @@ use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StatementSettings,
-    TableSettings, TimeoutSettings, TransactionSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateSettings,
+    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ pub(super) struct Tree {
     pub pacing: PacingSettings,
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
+    pub state: StateSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]
     pub admin: AdminKeys,

@@ -1,22 +1,15 @@
 //! The file of the store: where it is, who may read it, and its shape.
 //!
-//! Owns opening the file and bringing its schema up to date, step by step. Promises mode 0600,
-//! that a commit is on the disk when it returns, and that a file of a newer version is left
-//! alone. Never changes a letter.
+//! Owns the name of the file and the steps of its schema. Promises what every file of SQLite has
+//! here: mode 0600, and commits that are on the disk. Never changes a letter.
 
 use super::StoreError;
+use crate::sqlite::{self, OpenFault};
 use rusqlite::Connection;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
 
 /// The file in the directory of the store.
 const FILE: &str = "dead-letters.sqlite";
-
-/// How long a process waits for another one that writes, such as a purge by hand.
-const BUSY_WAIT: Duration = Duration::from_secs(10);
 
 /// What brings the schema from version i to i + 1. Steps that were released never change.
 const STEPS: [&str; 1] = ["
@@ -60,24 +53,15 @@ const STEPS: [&str; 1] = ["
 /// The directory or the file cannot be made or read, is damaged, or is of a newer version.
 pub fn open(directory: &Path) -> Result<Connection, StoreError> {
     let path = directory.join(FILE);
-    let failed = |error: io::Error| StoreError::Failed(format!("{}: {error}", path.display()));
-    if !directory.is_dir() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(failed)?;
-    }
-    // SQLite gives its side files the mode of this one.
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(failed)?;
-    prepare(&path).map_err(|error| match error {
-        StoreError::Failed(fault) => StoreError::Failed(format!("{}: {fault}", path.display())),
-        other => other,
+    sqlite::open(&path, &STEPS).map_err(|fault| {
+        let in_file = |fault: String| format!("{}: {fault}", path.display());
+        match fault {
+            OpenFault::Unusable(fault) => StoreError::Failed(in_file(fault)),
+            OpenFault::Sqlite(error) => match StoreError::from(error) {
+                StoreError::Failed(fault) => StoreError::Failed(in_file(fault)),
+                other => other,
+            },
+        }
     })
 }
 
@@ -94,41 +78,4 @@ pub fn open_existing(directory: &Path) -> Result<Connection, StoreError> {
         )));
     }
     open(directory)
-}
-
-fn prepare(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_WAIT)?;
-    // Before the first table: so that room is given back to the disk after a purge.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    if !mode.eq_ignore_ascii_case("wal") {
-        return Err(StoreError::Failed(format!(
-            "the file system does not allow SQLite's write-ahead log, journal_mode is {mode}"
-        )));
-    }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    migrate(&mut connection)?;
-    Ok(connection)
-}
-
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version: usize = connection
-        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
-        .try_into()
-        .unwrap_or(usize::MAX);
-    if version > STEPS.len() {
-        return Err(StoreError::Failed(format!(
-            "the file is of version {version}, and this version of Penstock knows {}",
-            STEPS.len()
-        )));
-    }
-    for (index, step) in STEPS.iter().enumerate().skip(version) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", index as i64 + 1)?;
-        transaction.commit()?;
-    }
-    Ok(())
 }
