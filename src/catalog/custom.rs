@@ -230,7 +230,7 @@ const DEFINITION: &str = "\u{1}definition";
 /// Schema and name under which rows of the table are kept on the disk. Rows of RAW tables carry
 /// their place themselves; a view's table is kept as its definition, which may be gone from the
 /// store when the rows are read back.
-pub fn durable_name(table: &Table) -> (&str, &str) {
+pub fn durable_name(table: &Table) -> (&'static str, &'static str) {
     match (table.shape, table.endpoints.map(|endpoints| endpoints.body)) {
         (RowShape::RawColumns(_), _) => (PUBLIC, super::RAW_ROWS.name),
         (_, Some(CreateBody::Instances(view))) => (DEFINITION, &view.definition),

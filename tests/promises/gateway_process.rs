@@ -93,6 +93,8 @@ impl GatewayProcess {
             directory = "journal"
             position_interval_ms = 50
             {journal}
+            [state]
+            path = "state.sqlite"
             [[users]]
             name = "tester"
             password = "secret"
@@ -183,6 +185,42 @@ impl GatewayProcess {
             output.status.code(),
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
+    }
+
+    /// Makes a custom table of the user `tester`; returns what the command printed, and whether it
+    /// succeeded.
+    pub fn create_table(&self, definition: &Value) -> (bool, String) {
+        let file = self.directory.join("table.json");
+        std::fs::write(&file, definition.to_string()).expect("writable");
+        self.table_command("create", &[file.to_str().expect("a path of text")])
+    }
+
+    /// Runs `penstock table` for the user `tester`; returns what it printed, and whether it
+    /// succeeded.
+    pub fn table_command(&self, command: &str, arguments: &[&str]) -> (bool, String) {
+        let output = penstock()
+            .args(["table", command, "--user", "tester", "--config"])
+            .arg(self.directory.join("penstock.toml"))
+            .args(arguments)
+            .output()
+            .expect("the command runs");
+        let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.push_str(&String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), printed)
+    }
+
+    /// Waits until new connections see a table.
+    pub async fn wait_for_table(&self, name: &str) {
+        let began = Instant::now();
+        loop {
+            let client = self.connect().await;
+            let probe = format!("SELECT * FROM \"{name}\" LIMIT 0");
+            if client.simple_query(&probe).await.is_ok() {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "no connection sees {name}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// A client of its own, signed in, whose rows are journaled.
@@ -309,7 +347,15 @@ impl GatewayProcess {
         }
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    /// Reads from CDF.
+    pub async fn get(&self, path: &str) -> Value {
+        let url = format!("{}/api/v1/projects/test/{path}", self.cdf_url);
+        let text = self.send(self.http.get(url)).await;
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Asks CDF for something.
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/api/v1/projects/test/{path}", self.cdf_url);
         let text = self.send(self.http.post(url).body(body.to_string())).await;
         serde_json::from_str(&text).expect("JSON")

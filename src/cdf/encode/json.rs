@@ -1,6 +1,8 @@
 //! Pieces of JSON, appended to a body.
 //!
-//! Owns the escaping of strings. Promises RFC 8259 for any UTF-8. Never builds a tree.
+//! Owns the escaping of strings and the form of times. Promises RFC 8259 for any UTF-8. Never builds a tree.
+
+use std::io::Write;
 
 /// What stands for a byte after a backslash: 0 for bytes that pass as they are, `u` for
 /// control characters without a short form.
@@ -65,4 +67,14 @@ pub fn push_bool(body: &mut Vec<u8>, truth: bool) {
         true => b"true".as_slice(),
         false => b"false".as_slice(),
     });
+}
+
+/// Appends a time as an ISO 8601 string in UTC, to the millisecond. The builders take no time
+/// that has no such form; `null` stands for one that came anyway.
+pub fn push_time(body: &mut Vec<u8>, timestamp_ms: i64) {
+    let written = jiff::Timestamp::from_millisecond(timestamp_ms)
+        .is_ok_and(|timestamp| write!(body, "\"{timestamp:.3}\"").is_ok());
+    if !written {
+        body.extend_from_slice(b"null");
+    }
 }

@@ -7,6 +7,7 @@ mod changes;
 mod datapoints;
 mod field;
 mod grouping;
+mod instances;
 pub(super) mod json;
 mod objects;
 mod protobuf;
@@ -43,6 +44,7 @@ pub fn encode(
         Operation::CreateRawTables => objects::encode(Resource::RawTables, ranges)?,
         Operation::Create(Resource::SequenceRows) => sequence_rows::encode(ranges)?,
         Operation::Delete(Resource::SequenceRows) => sequence_rows::encode_delete(ranges)?,
+        Operation::Create(Resource::Instances) => instances::encode(ranges)?,
         Operation::Create(resource) => objects::encode(resource, ranges)?,
         Operation::Update(resource) => changes::encode_update(resource, ranges)?,
         Operation::Delete(resource) => changes::encode_delete(resource, ranges)?,

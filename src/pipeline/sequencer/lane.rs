@@ -7,7 +7,7 @@
 
 use super::entries::{Entry, EntryId};
 use super::turns::Turns;
-use crate::catalog::{Resource, ResourceKind};
+use crate::catalog::{Resource, ResourceKind, durable_name};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
 use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch};
@@ -22,7 +22,7 @@ pub enum Target {
     Doubles,
     Strings,
     Raw(Arc<RawDestination>),
-    /// By the table's name and what is done with its rows.
+    /// By the table's name, or the definition of a view's table, and what is done with its rows.
     Objects(&'static str, ActionKind),
 }
 
@@ -34,7 +34,11 @@ impl Target {
                 DatapointValues::Text(_) => Target::Strings,
             },
             RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone()),
-            RowBatch::Objects(batch) => Target::Objects(batch.table.name, batch.action.kind()),
+            RowBatch::Objects(batch) => {
+                // Two views under one name, as a table was made anew, are two targets.
+                let (_, name) = durable_name(batch.table);
+                Target::Objects(name, batch.action.kind())
+            }
         }
     }
 

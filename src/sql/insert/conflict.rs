@@ -6,7 +6,7 @@
 
 use super::scanner::{RowSink, Value, value_at};
 use super::template::{Template, TemplateMaker};
-use crate::catalog::{OnExisting, RowShape, Table};
+use crate::catalog::{OnExisting, Resource, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
 use crate::rows::{
@@ -175,6 +175,8 @@ fn nothing(
     match table.on_existing {
         OnExisting::Refuse => Ok(Conflict::Skip),
         OnExisting::Append => Ok(Conflict::AsCdfDoes),
+        // An instance can be written on the condition that there is none.
+        OnExisting::Overwrite if table.resource == Resource::Instances => Ok(Conflict::Skip),
         OnExisting::Overwrite => Err(unsupported(
             cursor.text(),
             start,
