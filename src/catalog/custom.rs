@@ -69,10 +69,22 @@ impl CustomTables {
         }
     }
 
+    /// Every table, by name.
+    pub fn sorted(&self) -> Vec<&'static Table> {
+        let mut tables: Vec<&'static Table> = self.by_name.values().copied().collect();
+        tables.sort_by_key(|table| table.name);
+        tables
+    }
+
     /// The table of that name.
     pub fn find(&self, name: &str) -> Option<&'static Table> {
         self.by_name.get(name).copied()
     }
+}
+
+/// Whether an OID is one that a custom table has, of this user or another.
+pub fn is_custom_oid(oid: i64) -> bool {
+    u32::try_from(oid).is_ok_and(|oid| oid & !(OID_BIT - 1) == OID_BIT)
 }
 
 /// The tables of the user as they are now.

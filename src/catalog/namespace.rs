@@ -5,7 +5,7 @@
 
 use super::custom::{CustomTables, custom_tables_of};
 use super::table::Table;
-use super::{Dialect, PUBLIC, first_version, table};
+use super::{Dialect, PUBLIC, TABLES, first_version, table};
 use crate::diagnostic::Diagnostic;
 
 /// What names mean. Cheap to clone; the default has the built-in tables alone.
@@ -22,6 +22,12 @@ impl Namespace {
             custom: custom_tables_of(user),
             dialect,
         }
+    }
+
+    /// Every table that the system catalog lists: the built-in ones, and the user's own by name.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
+        let custom = self.custom.sorted();
+        TABLES.iter().copied().chain(custom)
     }
 
     /// The table of that name. `schema` is `None` where the statement names none, which means

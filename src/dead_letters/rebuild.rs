@@ -4,7 +4,7 @@
 //! under. Promises the same checks that a COPY makes. Never sends anything.
 
 use super::letter::Letter;
-use crate::catalog::{self, Table};
+use crate::catalog::{Dialect, Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
 use crate::rows::{AnyBuilder, BatchBounds, RowBatch, RowBuilder, WireFormat};
@@ -20,10 +20,19 @@ const BOUNDS: BatchBounds = BatchBounds {
 /// # Errors
 /// As COPY: 42P01, 42703, 22P02 …
 pub fn rebuild(letter: &Letter) -> Result<(&'static Table, RowBatch), Box<Diagnostic>> {
-    let table = catalog::table(None, &letter.table)?;
+    let table = table_of(letter)?;
     let settings = letter.value_settings();
     let batch = row_of(table, &letter.columns, &letter.values, settings)?;
     Ok((table, batch))
+}
+
+/// The table that the row was written to; a custom one, if its user still has it.
+///
+/// # Errors
+/// 42P01.
+pub(super) fn table_of(letter: &Letter) -> Result<&'static Table, Box<Diagnostic>> {
+    // Letters have the names of today, whichever the user wrote.
+    Namespace::of_user(&letter.user, Dialect::Second).table(None, &letter.table)
 }
 
 fn row_of(

@@ -9,10 +9,10 @@ use super::changes::ReplayEnd;
 use super::filter::LetterFilter;
 use super::key::key_of;
 use super::letter::{Letter, LetterReason, LetterSource, LetterState};
-use super::rebuild::rebuild;
+use super::rebuild::{rebuild, table_of};
 use super::written_since::{Candidate, written_since};
 use super::{DeadLetterStore, StoreError};
-use crate::catalog::{self, Table};
+use crate::catalog::Table;
 use crate::cdf::{CdfClient, Identity};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::journal::WritePath;
@@ -288,7 +288,7 @@ impl Replayer {
 fn would_be_doubled(letter: &Letter) -> Option<String> {
     let is_unknown = letter.source == LetterSource::UnknownOutcome
         || letter.reason.sqlstate == SqlState::STATEMENT_COMPLETION_UNKNOWN.code();
-    let table = catalog::table(None, &letter.table).ok()?;
+    let table = table_of(letter).ok()?;
     let has_key = key_of(table, &letter.columns, &letter.values).is_some();
     (is_unknown && !has_key).then(|| {
         "CDF may have the row already, and without a key a replay would make it twice".to_owned()

@@ -50,6 +50,16 @@ async fn rows_of_a_custom_raw_table_are_rows_of_its_raw_table() {
     assert!(made, "{said}");
     gateway.wait_for_table("Pump-list").await;
     let client = client(&gateway).await;
+    let listed = client
+        .query(
+            "SELECT a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
+             WHERE c.relname = $1 ORDER BY a.attnum",
+            &[&"Pump-list"],
+        )
+        .await
+        .expect("the system catalog answers");
+    let listed: Vec<&str> = listed.iter().map(|row| row.get(0)).collect();
+    assert_eq!(listed, ["id", "name", "seen", "limits", "notes", "raw"]);
     let rows = copy(
         &client,
         "COPY \"Pump-list\" FROM STDIN",

@@ -9,7 +9,7 @@ use super::plan::{Join, Output, Plan, Source};
 use super::planner::{Planner, folded, name_parts, split_conditions};
 use super::scope::{Planned, Scope, ScopeColumn, Unplanned};
 use super::system;
-use crate::catalog::Table;
+use crate::catalog::{Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 
@@ -153,7 +153,7 @@ impl Planner<'_> {
         if schema.is_none_or(|schema| schema == "pg_catalog")
             && let Some(relation) = system::find(relation_name)
         {
-            return Ok(system_rows(relation));
+            return Ok(system_rows(relation, self.namespace));
         }
         // The rest of the system's relations exist, only not here.
         if schema.is_some_and(|schema| matches!(schema, "pg_catalog" | "information_schema"))
@@ -208,7 +208,7 @@ impl Planner<'_> {
     }
 }
 
-fn system_rows(relation: &'static system::SystemRelation) -> Planned {
+fn system_rows(relation: &'static system::SystemRelation, namespace: &Namespace) -> Planned {
     let columns = relation
         .columns
         .iter()
@@ -222,7 +222,7 @@ fn system_rows(relation: &'static system::SystemRelation) -> Planned {
         })
         .collect();
     Planned {
-        source: Source::System(relation),
+        source: Source::System(relation, namespace.clone()),
         scope: Scope {
             columns,
             whole: relation.whole,
@@ -348,7 +348,7 @@ fn check_reach(
     scope: &Scope,
     left_width: usize,
 ) -> Result<(), Unplanned> {
-    let Source::System(relation) = right else {
+    let Source::System(relation, _) = right else {
         return check_reach_of_left(right);
     };
     let Some(through) = relation.only_through else {
@@ -366,7 +366,7 @@ fn check_reach(
 /// The same for what stands first in FROM, where nothing leads to it.
 fn check_reach_of_left(source: &Source) -> Result<(), Unplanned> {
     match source {
-        Source::System(relation) if relation.only_through.is_some() => Err(Unplanned::Cold),
+        Source::System(relation, _) if relation.only_through.is_some() => Err(Unplanned::Cold),
         _ => Ok(()),
     }
 }

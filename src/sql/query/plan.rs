@@ -7,7 +7,7 @@
 use super::expression::{Evaluation, Expression, truth};
 use super::system::SystemRelation;
 use super::value::{Row, Value, compare, integer_of, key_of};
-use crate::catalog::Table;
+use crate::catalog::{Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -55,7 +55,7 @@ pub(super) struct Plan {
 pub(super) enum Source {
     /// One row without columns: a SELECT without FROM.
     Nothing,
-    System(&'static SystemRelation),
+    System(&'static SystemRelation, Namespace),
     Gateway(&'static Table),
     Derived(Box<Plan>),
     Values(Vec<Vec<Expression>>),
@@ -190,7 +190,7 @@ impl Source {
     ) -> Result<Vec<Row>, Box<Diagnostic>> {
         match self {
             Source::Nothing => Ok(vec![Vec::new()]),
-            Source::System(relation) => Ok((relation.rows)()),
+            Source::System(relation, namespace) => Ok((relation.rows)(namespace)),
             Source::Gateway(table) => Err(no_reading(table)),
             Source::Derived(plan) => plan.rows(evaluation, &[]),
             Source::Values(rows) => {

@@ -25,7 +25,7 @@ const INFORMATION_SCHEMA_OID: u32 = 13_000;
 
 /// Whether a table of the gateway has that OID.
 pub(super) fn is_table(oid: i64) -> bool {
-    TABLES.iter().any(|table| i64::from(table.oid) == oid)
+    TABLES.iter().any(|table| i64::from(table.oid) == oid) || catalog::is_custom_oid(oid)
 }
 
 /// A value of a type that shows a name for an OID. An OID without an entry is shown as a

@@ -2,11 +2,12 @@
 //!
 //! Owns the list. Promises PostgreSQL's column names and types; a column that is not listed is
 //! not guessed. `pg_proc` holds only the functions that types name, so that it may only be
-//! reached through them. Never depends on the session.
+//! reached through them. Never depends on the session, but
+//! for the custom tables of its user.
 
 use super::types::TYPES;
 use super::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, letter, oid, rows, text, truth};
-use crate::catalog::{CDF_OID, PUBLIC_OID, TABLES};
+use crate::catalog::{CDF_OID, Namespace, PUBLIC_OID};
 use crate::sql::Cell;
 use crate::sql::query::value::Row;
 
@@ -27,7 +28,7 @@ pub(in crate::sql::query) struct SystemRelation {
     /// Names and types' OIDs.
     pub columns: &'static [(&'static str, u32)],
     /// What is in it.
-    pub rows: fn() -> Vec<Row>,
+    pub rows: fn(&Namespace) -> Vec<Row>,
     /// Whether `SELECT *` would show every column that PostgreSQL has.
     pub whole: bool,
     /// The column through which alone it may be reached, joined by `oid`.
@@ -64,21 +65,21 @@ static RELATIONS: [SystemRelation; 7] = [
             ("typndims", INT4),
             ("typdefault", TEXT),
         ],
-        rows: type_rows,
+        rows: |_| type_rows(),
         whole: false,
         only_through: None,
     },
     SystemRelation {
         name: "pg_namespace",
         columns: &[("oid", OID), ("nspname", NAME), ("nspowner", OID)],
-        rows: namespace_rows,
+        rows: |_| namespace_rows(),
         whole: false,
         only_through: None,
     },
     SystemRelation {
         name: "pg_proc",
         columns: &[("oid", OID), ("proname", NAME), ("pronamespace", OID)],
-        rows: function_rows,
+        rows: |_| function_rows(),
         whole: false,
         only_through: Some(&["typreceive", "typsend"]),
     },
@@ -89,7 +90,7 @@ static RELATIONS: [SystemRelation; 7] = [
             ("rngsubtype", OID),
             ("rngmultitypid", OID),
         ],
-        rows: range_rows,
+        rows: |_| range_rows(),
         whole: false,
         only_through: None,
     },
@@ -102,7 +103,7 @@ static RELATIONS: [SystemRelation; 7] = [
             ("enumlabel", NAME),
         ],
         // No enum can be made here.
-        rows: Vec::new,
+        rows: |_| Vec::new(),
         whole: true,
         only_through: None,
     },
@@ -219,8 +220,8 @@ fn range_rows() -> Vec<Row> {
     })
 }
 
-fn class_rows() -> Vec<Row> {
-    rows(TABLES, |table| {
+fn class_rows(namespace: &Namespace) -> Vec<Row> {
+    rows(namespace.tables(), |table| {
         vec![
             oid(table.oid),
             text(table.name),
@@ -237,8 +238,8 @@ fn class_rows() -> Vec<Row> {
     })
 }
 
-fn attribute_rows() -> Vec<Row> {
-    let columns = TABLES.iter().flat_map(|table| {
+fn attribute_rows(namespace: &Namespace) -> Vec<Row> {
+    let columns = namespace.tables().flat_map(|table| {
         table
             .columns
             .iter()
