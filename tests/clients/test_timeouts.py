@@ -37,7 +37,9 @@ def test_silence_outside_of_a_transaction_ends_the_connection(server):
 
 
 def test_time_outs_are_settings_with_units_that_go_back_with_their_transaction(server):
-    with psycopg.connect(**server.keywords(), autocommit=True, options="-c statement_timeout=90s") as connection:
+    with psycopg.connect(
+        **server.keywords(), autocommit=True, options="-c statement_timeout=90s"
+    ) as connection:
         show = lambda name: connection.execute(f"SHOW {name}").fetchone()[0]  # noqa: E731
         assert show("statement_timeout") == "90s"
         with pytest.raises(psycopg.errors.InvalidParameterValue):
