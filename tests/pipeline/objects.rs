@@ -593,7 +593,10 @@ fn children_wait_for_a_parent_that_a_later_statement_makes() {
 #[test]
 fn a_child_without_a_parent_is_refused_when_its_statement_ends() {
     run(|plant| async move {
+        let began = std::time::Instant::now();
         let outcome = plant.write(chain(5..7)).await;
+        // Well below the time for which silence is borne.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
         assert_eq!(counts(&outcome), [0, 0, 2, 0, 0], "{outcome:?}");
         let (row, reason) = outcome.first_error.expect("both rows are refused");
         assert_eq!((row, reason.sqlstate), (1, SqlState::FOREIGN_KEY_VIOLATION));

@@ -261,11 +261,11 @@ impl Sequencer {
             self.timers.pop();
             self.timer_fired(now, id);
         }
+        self.end_waits_for_parents(now);
         for queue in 0..self.queues.len() {
             self.grant(now, queue, calls);
         }
         self.cut_due_lanes(now, calls);
-        self.end_waits_for_parents(now);
         self.expire(now);
     }
 
