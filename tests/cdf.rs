@@ -8,6 +8,7 @@ mod cdf {
     mod batches;
     mod datapoint_bodies;
     mod failure_table;
+    mod instances;
     mod json_bodies;
     mod round_trip;
     mod scripted_server;
