@@ -19,6 +19,8 @@ mod journal;
 mod letters_api;
 #[path = "promises/order.rs"]
 mod order;
+#[path = "promises/poison.rs"]
+mod poison;
 #[path = "promises/tables.rs"]
 mod tables;
 #[path = "promises/tokio_postgres_client.rs"]

@@ -43,6 +43,7 @@ mod settled;
 mod space;
 mod store;
 mod stream;
+mod stream_holds;
 mod write_path;
 mod writer;
 

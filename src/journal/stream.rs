@@ -9,7 +9,7 @@ use super::settled::Settled;
 use crate::catalog::Resource;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{
-    ConnectionBudget, Creation, MemoryBudget, MemoryPermit, Submission, TicketHold, TicketPart,
+    ConnectionBudget, Creation, MemoryBudget, MemoryPermit, Submission, TicketHold,
 };
 use std::collections::VecDeque;
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct Stream {
     /// Somebody waits to hear whether the principal can write again.
     is_probe_wanted: AtomicBool,
     /// Statements wait until records are noted.
-    has_holds: AtomicBool,
+    pub(super) has_holds: AtomicBool,
     /// For time series: begins a creation that counts while records wait here.
     creations: OnceLock<CreationSource>,
     waiting_creation: Mutex<Option<Creation>>,
@@ -57,11 +57,11 @@ impl fmt::Debug for CreationSource {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// The next record to hand over; those before were.
     cursor: u64,
     /// Behind the last record that is safe.
-    end: u64,
+    pub(super) end: u64,
     /// Delivered rows, each with the number of the record before which it must not go.
     waiting: VecDeque<(u64, Resource, Submission)>,
     /// Principals that CDF does not let write: their records go to the parked rows.
@@ -69,12 +69,12 @@ struct State {
     /// Nothing more is handed over: the gateway ends.
     is_stopped: bool,
     /// Records before this one are settled, and the disk knows it: no start sends them again.
-    noted: u64,
+    pub(super) noted: u64,
     /// Numbers that no record has.
-    skipped: Settled,
+    pub(super) skipped: Settled,
     /// Statements with delivered rows, each with the number of the record up to which all must be
     /// noted before it is answered, and since when it waits.
-    holds: VecDeque<(u64, Instant, TicketHold)>,
+    pub(super) holds: VecDeque<(u64, Instant, TicketHold)>,
 }
 
 impl State {
@@ -218,76 +218,6 @@ impl Stream {
         if state.cursor == sequence {
             state.cursor = sequence + 1;
         }
-    }
-
-    /// Delivered rows are about to go. A start after a crash would send again what is not noted,
-    /// over these rows; so their statement is answered only when all before them is noted.
-    pub fn hold(&self, part: &TicketPart) {
-        let mut state = self.state();
-        if state.noted < state.end
-            && let Some(hold) = part.hold()
-        {
-            let end = state.end;
-            state.holds.push_back((end, Instant::now(), hold));
-            self.has_holds.store(true, Ordering::Release);
-        }
-    }
-
-    /// Whether statements wait for [`Self::noted`].
-    pub fn has_holds(&self) -> bool {
-        self.has_holds.load(Ordering::Acquire)
-    }
-
-    /// The disk knows that `settled` is settled.
-    pub fn noted(&self, settled: &Settled) {
-        let released: Vec<_> = {
-            let mut state = self.state();
-            let mut noted = settled.first_missing(0);
-            while state.skipped.contains(noted) {
-                noted = settled.first_missing(state.skipped.first_missing(noted));
-            }
-            state.noted = noted;
-            let count = state
-                .holds
-                .iter()
-                .take_while(|(end, _, _)| *end <= noted)
-                .count();
-            let released = state.holds.drain(..count).collect();
-            self.has_holds
-                .store(!state.holds.is_empty(), Ordering::Release);
-            released
-        };
-        // Their tickets settle outside of the lock.
-        drop(released);
-    }
-
-    /// Answers statements that have waited since before `since`: the rows of the journal before
-    /// theirs are still not delivered.
-    pub fn end_holds_since(&self, since: Instant) {
-        let doubtful: Vec<_> = {
-            let mut state = self.state();
-            let count = state
-                .holds
-                .iter()
-                .take_while(|(_, began, _)| *began < since)
-                .count();
-            let doubtful = state.holds.drain(..count).collect();
-            self.has_holds
-                .store(!state.holds.is_empty(), Ordering::Release);
-            doubtful
-        };
-        for (_, _, hold) in doubtful {
-            hold.doubt(
-                "CDF has the rows, and still fails with rows that were journaled before them: \
-                 where those have the same keys, they will take the place of these",
-            );
-        }
-    }
-
-    /// Answers whoever waits: nobody notes anything any more.
-    pub fn release_holds(&self) {
-        let released = std::mem::take(&mut self.state().holds);
-        drop(released);
     }
 
     /// Takes delivered rows in if they must wait for records before them; gives them back if
@@ -507,7 +437,7 @@ impl Stream {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,9 @@
 //! A load that never ends, a CDF that counts as the real one does, and a clock that only the
 //! test moves.
 
+use crate::directory::Directory;
 use crate::rows::{raw_rows, raw_tables};
-use crate::world::{Directory, Settings};
+use crate::world::Settings;
 use futures::FutureExt;
 use penstock::catalog::Resource;
 use penstock::cdf::{AttemptFailure, Credentials, Identity, Project, Secret, Throttle};

@@ -1,6 +1,7 @@
 //! A sequencer, a CDF that applies what reaches it, and a clock that only the test moves.
 
 use crate::cdf::{Cdf, Fate, busy, reason};
+use crate::directory::{Directory, IDS_WITH_NAME, name_of_id};
 use crate::rows::{Key, Row, read};
 use futures::FutureExt;
 use penstock::catalog::Resource;
@@ -15,62 +16,10 @@ use penstock::pipeline::pacing::{Clocks, Nudge, Pacing, PacingTerms, Spent};
 use penstock::pipeline::segment::Piece;
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
-use penstock::rows::{RowBatch, SeriesKey, SeriesReference};
+use penstock::rows::{RowBatch, SeriesReference};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Series ids that CDF knows under an external id too: id n is series "s{n}".
-pub const IDS_WITH_NAME: i64 = 4;
-
-/// What the directory knows; ids become known by look-ups.
-#[derive(Default)]
-pub struct Directory {
-    known: Mutex<HashSet<i64>>,
-    /// Series that hold strings, once they have been asked for.
-    strings: Mutex<Option<HashSet<String>>>,
-}
-
-impl SeriesNames for Directory {
-    fn canonical_hashes(
-        &self,
-        _identity: &Identity,
-        keys: &[Arc<SeriesKey>],
-        _now: Instant,
-    ) -> Vec<Option<u64>> {
-        let known = self
-            .known
-            .lock()
-            .expect("no test panics while it holds this");
-        keys.iter()
-            .map(|key| match key.reference() {
-                SeriesReference::ExternalId(_) => Some(key.hash()),
-                SeriesReference::Id(id) if known.contains(id) => {
-                    let name = SeriesReference::ExternalId(format!("s{id}").into());
-                    Some(SeriesKey::new(name).hash())
-                }
-                SeriesReference::Id(_) => None,
-            })
-            .collect()
-    }
-
-    fn types(
-        &self,
-        _identity: &Identity,
-        keys: &[Arc<SeriesKey>],
-        _now: Instant,
-    ) -> Vec<Option<bool>> {
-        let strings = self.strings.lock().expect("as above");
-        keys.iter()
-            .map(|key| match (key.reference(), &*strings) {
-                (SeriesReference::ExternalId(name), Some(strings)) => {
-                    Some(strings.contains(&**name))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-}
 
 /// A submission and what the model knows of it.
 pub struct Submitted {
@@ -502,11 +451,6 @@ impl World {
             })
             .collect()
     }
-}
-
-/// Ids below [`IDS_WITH_NAME`] are series with an external id.
-pub fn name_of_id(id: i64) -> Option<String> {
-    (id < IDS_WITH_NAME).then(|| format!("s{id}"))
 }
 
 fn rows_of(piece: &Piece) -> Vec<Row> {

@@ -4,6 +4,7 @@
 //! statement of thousands of literals is read once, without an allocation per row. Never
 //! decodes a value: the row builder does.
 
+mod assignment;
 mod coercion;
 mod conflict;
 mod decimal;

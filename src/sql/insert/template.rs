@@ -3,7 +3,7 @@
 //! Owns the values by column, row after row, and the types of the parameters. Promises that
 //! what can be refused at Parse is refused there. Never holds a parameter's value.
 
-use super::coercion::check_assignment;
+use super::assignment::check_assignment;
 use super::expression::{Expression, Node};
 use super::refusal::Refusal;
 use super::scanner::{RowSink, Value};
