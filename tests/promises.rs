@@ -15,6 +15,8 @@ mod faults;
 mod gateway_process;
 #[path = "promises/journal.rs"]
 mod journal;
+#[path = "promises/journal_corners.rs"]
+mod journal_corners;
 #[path = "promises/letters_api.rs"]
 mod letters_api;
 #[path = "promises/order.rs"]
