@@ -19,7 +19,10 @@ impl Directory {
     }
 
     fn is_empty(&self) -> bool {
-        std::fs::read_dir(&self.0).unwrap().next().is_none()
+        std::fs::read_dir(&self.0)
+            .expect("the directory is there")
+            .next()
+            .is_none()
     }
 }
 
