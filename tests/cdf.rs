@@ -10,6 +10,7 @@ mod cdf {
     mod failure_table;
     mod instances;
     mod json_bodies;
+    mod live_limits;
     mod round_trip;
     mod scripted_server;
     mod series;

@@ -11,6 +11,7 @@ mod encode;
 mod failure;
 mod http_date;
 mod identity;
+mod live_limits;
 mod missing_target;
 mod operation;
 mod percent;

@@ -64,6 +64,8 @@ pub struct AttemptReport {
     pub body_bytes: Option<u64>,
     /// Bytes of the body as sent.
     pub sent_bytes: Option<u64>,
+    /// Calls like this that CDF takes at once, where it has just said so.
+    pub published_slots: Option<usize>,
 }
 
 impl AttemptReport {
@@ -73,6 +75,7 @@ impl AttemptReport {
             result,
             body_bytes: None,
             sent_bytes: None,
+            published_slots: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::cdf::{
 use crate::config::BatchTable;
 use crate::rows::{SeriesKey, SeriesReference};
 use async_trait::async_trait;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,6 +32,9 @@ const DIRECTORY_ENTRIES_MAX: usize = 200_000;
 
 /// How long the two names of a series are believed to belong together.
 const DIRECTORY_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long CDF's word about its limits holds.
+const LIMITS_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The directories of all identities.
 #[derive(Debug, Default)]
@@ -120,6 +124,8 @@ pub struct CdfSender {
     client: CdfClient,
     batch: Arc<BatchTable>,
     directories: Arc<SeriesDirectories>,
+    /// When CDF was last asked for the limits of a project.
+    limits_asked: RefCell<HashMap<Project, Instant>>,
 }
 
 impl CdfSender {
@@ -132,6 +138,7 @@ impl CdfSender {
             client,
             batch,
             directories,
+            limits_asked: RefCell::default(),
         }
     }
 
@@ -157,10 +164,33 @@ impl CdfSender {
                 .map(CallAnswer::Objects),
         };
         AttemptReport {
+            published_slots: self.published_slots(identity, operation).await,
             result,
             body_bytes: Some(request.uncompressed_bytes as u64),
             sent_bytes: Some(request.body.len() as u64),
         }
+    }
+
+    /// What CDF says of its limit, when it is time to ask again; only instances have one.
+    async fn published_slots(&self, identity: &Identity, operation: Operation) -> Option<usize> {
+        if operation != Operation::Create(Resource::Instances) {
+            return None;
+        }
+        let now = Instant::now();
+        let is_known = |asked: &Instant| now.duration_since(*asked) < LIMITS_LIFETIME;
+        {
+            let mut asked = self.limits_asked.borrow_mut();
+            if asked.get(&identity.project).is_some_and(is_known) {
+                return None;
+            }
+            asked.insert(identity.project.clone(), now);
+        }
+        // Without an answer the configured limit holds, as it did before.
+        self.client
+            .instance_writes_max(identity)
+            .await
+            .ok()
+            .flatten()
     }
 
     async fn find_series(

@@ -200,6 +200,13 @@ impl PacingClient {
         self.pacing.state().endpoints[endpoint.0].of.is_broken(now)
     }
 
+    /// CDF has said how many calls of this endpoint it takes at once.
+    pub fn note_published(&self, endpoint: EndpointId, slots: usize) {
+        self.pacing.state().endpoints[endpoint.0]
+            .of
+            .note_published(slots);
+    }
+
     /// Attempts of this endpoint that CDF has taken, so far.
     pub fn successes(&self, endpoint: EndpointId) -> u64 {
         self.pacing.state().endpoints[endpoint.0].of.successes()

@@ -86,6 +86,15 @@ impl Concurrency {
         }
     }
 
+    /// From now on no more than `limit_max` are given.
+    pub fn set_bound(&mut self, limit_max: usize) {
+        self.limit_max = limit_max.max(1) as f64;
+        self.limit = match self.is_adaptive {
+            true => self.limit.min(self.limit_max),
+            false => self.limit_max,
+        };
+    }
+
     /// Requests that may be under way.
     pub fn slots(&self) -> usize {
         self.limit as usize
@@ -189,6 +198,19 @@ mod tests {
         assert_eq!(limit.slots(), 40);
         rounds(&mut limit, &mut now, 10, 100 * MS);
         assert_eq!(limit.slots(), 40);
+    }
+
+    #[test]
+    fn a_bound_that_cdf_publishes_is_kept_at_once_and_can_rise_again() {
+        let (mut limit, mut now) = (Concurrency::new(40, true), Instant::now());
+        rounds(&mut limit, &mut now, 4, 100 * MS);
+        limit.set_bound(3);
+        assert_eq!(limit.slots(), 3);
+        rounds(&mut limit, &mut now, 10, 100 * MS);
+        assert_eq!(limit.slots(), 3);
+        limit.set_bound(8);
+        rounds(&mut limit, &mut now, 10, 100 * MS);
+        assert_eq!(limit.slots(), 8);
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) struct Endpoint {
     learned_rate: LearnedRate,
     breaker: Breaker,
     paused_until: Option<Instant>,
+    /// Slots that the configuration allows.
+    slots_max: usize,
     /// Attempts that CDF has taken.
     successes: u64,
     /// What CDF said last when it failed or asked for a pause.
@@ -92,6 +94,7 @@ impl Endpoint {
                 probe_lost_after: Duration::from_secs(retry.request_timeout_s.saturating_mul(2)),
             }),
             paused_until: None,
+            slots_max,
             successes: 0,
             reason: None,
             slots_taken: 0,
@@ -144,6 +147,15 @@ impl Endpoint {
     /// Whether it is left alone because it only fails, or is being probed.
     pub fn is_broken(&self, now: Instant) -> bool {
         self.breaker.state(now) != BreakerState::Closed
+    }
+
+    /// CDF has said how many calls it takes at once: no more are sent, and no more than the
+    /// configuration allows.
+    pub fn note_published(&mut self, slots: usize) {
+        let before = self.concurrency.slots();
+        self.concurrency.set_bound(slots.min(self.slots_max));
+        let change = self.concurrency.slots() as f64 - before as f64;
+        self.meters.concurrency_limit.increment(change);
     }
 
     pub fn successes(&self) -> u64 {

@@ -192,6 +192,9 @@ impl Sequencer {
             failure: report.result.as_ref().err(),
         };
         let endpoint = self.queues.of(queue).endpoint;
+        if let Some(slots) = report.published_slots {
+            self.pacing.note_published(endpoint, slots);
+        }
         self.pacing.ended(now, endpoint, &ended);
         drop(slot);
     }
