@@ -126,6 +126,8 @@ pub struct CdfSender {
     directories: Arc<SeriesDirectories>,
     /// When CDF was last asked for the limits of a project.
     limits_asked: RefCell<HashMap<Project, Instant>>,
+    /// What CDF said, until a write of that project reports it.
+    limits_told: Arc<Mutex<HashMap<Project, usize>>>,
 }
 
 impl CdfSender {
@@ -139,10 +141,16 @@ impl CdfSender {
             batch,
             directories,
             limits_asked: RefCell::default(),
+            limits_told: Arc::default(),
         }
     }
 
-    async fn write(&self, identity: &Identity, resource: Resource, piece: &Piece) -> AttemptReport {
+    async fn write(
+        &self,
+        identity: &Arc<Identity>,
+        resource: Resource,
+        piece: &Piece,
+    ) -> AttemptReport {
         let operation = piece.operation(resource);
         let request = match encode(operation, &piece.ranges(), self.batch.of(resource)) {
             Ok(request) => request,
@@ -164,33 +172,40 @@ impl CdfSender {
                 .map(CallAnswer::Objects),
         };
         AttemptReport {
-            published_slots: self.published_slots(identity, operation).await,
+            published_slots: self.published_slots(identity, operation),
             result,
             body_bytes: Some(request.uncompressed_bytes as u64),
             sent_bytes: Some(request.body.len() as u64),
         }
     }
 
-    /// What CDF says of its limit, when it is time to ask again; only instances have one.
-    async fn published_slots(&self, identity: &Identity, operation: Operation) -> Option<usize> {
+    /// What CDF has said of its limit; only instances have one. When it is time to ask again, the
+    /// question goes beside the writes: no verdict waits for its answer.
+    fn published_slots(&self, identity: &Arc<Identity>, operation: Operation) -> Option<usize> {
         if operation != Operation::Create(Resource::Instances) {
             return None;
         }
+        let project = &identity.project;
         let now = Instant::now();
         let is_known = |asked: &Instant| now.duration_since(*asked) < LIMITS_LIFETIME;
-        {
-            let mut asked = self.limits_asked.borrow_mut();
-            if asked.get(&identity.project).is_some_and(is_known) {
-                return None;
-            }
-            asked.insert(identity.project.clone(), now);
+        let mut asked = self.limits_asked.borrow_mut();
+        if !asked.get(project).is_some_and(is_known) {
+            asked.insert(project.clone(), now);
+            let (client, identity) = (self.client.clone(), identity.clone());
+            let told = self.limits_told.clone();
+            actix::spawn(async move {
+                // Without an answer the limit of before holds.
+                if let Ok(Some(slots)) = client.instance_writes_max(&identity).await {
+                    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                    told.insert(identity.project.clone(), slots);
+                }
+            });
         }
-        // Without an answer the configured limit holds, as it did before.
-        self.client
-            .instance_writes_max(identity)
-            .await
-            .ok()
-            .flatten()
+        let mut told = self
+            .limits_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        told.remove(project)
     }
 
     async fn find_series(

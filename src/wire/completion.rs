@@ -27,7 +27,7 @@ pub(super) struct Completion {
 /// What verdicts tell of the rows of a group beside success, by statement.
 #[derive(Debug, Default)]
 struct Told {
-    /// Numbers of rows, from 1, for which nothing was to be done.
+    /// Numbers of rows, from 1 and ascending, for which nothing was to be done.
     skipped: BTreeMap<usize, Vec<u64>>,
     /// What CDF made of rows.
     objects: HashMap<(usize, u64), Box<RawValue>>,
@@ -41,6 +41,9 @@ impl Told {
                 let origin = numbering.locate(row_number);
                 let rows = told.skipped.entry(origin.statement).or_default();
                 rows.push(origin.row);
+            }
+            for rows in told.skipped.values_mut() {
+                rows.sort_unstable();
             }
             for (row_number, object) in numbering.ticket.take_returned() {
                 let origin = numbering.locate(row_number);

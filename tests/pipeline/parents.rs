@@ -78,3 +78,28 @@ fn a_child_without_a_parent_is_refused_when_its_statement_ends() {
         assert_eq!(reason.column.as_deref(), Some("parent_external_id"));
     });
 }
+
+#[test]
+fn a_child_without_a_parent_does_not_wait_for_the_end_of_other_loads() {
+    run(|plant| async move {
+        // Another connection's statement is never over while this test runs.
+        let other = Ticket::new();
+        let identity = plant.identity();
+        let batch = chain(3..4).remove(0);
+        let submission = Submission {
+            identity: identity.clone(),
+            part: other.part(1, 1),
+            permit: plant.budget.acquire(batch.bytes()).await,
+            batch,
+            connection: 7,
+            ticket_waits: false,
+            sent_before: None,
+        };
+        plant.intake.submit(Resource::Assets, submission);
+        let began = std::time::Instant::now();
+        let outcome = plant.write(chain(5..6)).await;
+        assert_eq!(counts(&outcome), [0, 0, 1, 0, 0], "{outcome:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+        assert!(!other.is_settled());
+    });
+}

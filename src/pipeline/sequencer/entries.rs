@@ -6,6 +6,7 @@
 
 use crate::pipeline::segment::Segment;
 use crate::pipeline::weight::Weight;
+use foldhash::HashMap;
 use std::time::Instant;
 
 /// Names an entry for good: the place is used again, the name is not.
@@ -92,11 +93,14 @@ pub struct Entries {
     places: Vec<Place>,
     vacant: Vec<u32>,
     open: usize,
+    /// Open entries of each connection.
+    by_connection: HashMap<u64, usize>,
 }
 
 impl Entries {
     pub fn insert(&mut self, entry: Entry) -> EntryId {
         self.open += 1;
+        *self.by_connection.entry(entry.connection).or_default() += 1;
         let place = self.vacant.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             // 2^32 entries would be terabytes: the memory budget ends far before.
@@ -135,6 +139,11 @@ impl Entries {
 
     pub fn is_open(&self, id: EntryId) -> bool {
         self.get(id).is_some()
+    }
+
+    /// Open entries of a connection.
+    pub fn open_of(&self, connection: u64) -> usize {
+        self.by_connection.get(&connection).copied().unwrap_or(0)
     }
 
     /// Entries that are open.
@@ -207,6 +216,12 @@ impl Entries {
         place.generation = place.generation.wrapping_add(1);
         self.vacant.push(id.place);
         self.open -= 1;
+        if let Some(open) = self.by_connection.get_mut(&entry.connection) {
+            *open -= 1;
+            if *open == 0 {
+                self.by_connection.remove(&entry.connection);
+            }
+        }
         for successor in entry.successors {
             if let Some(later) = self.get_mut(successor.entry) {
                 later.open_predecessors -= 1;

@@ -3,9 +3,10 @@
 //! Owns the rows that CDF refused because their parent does not exist, while the parent may
 //! still be on its way: in another request, or in rows that the client has not sent. Promises
 //! that they are sent again as soon as a parent of theirs is made, in whatever order a load
-//! brings them, and an end: when nothing else is under way and the statement has no more rows,
-//! or for too long, they are tried once more and then refused. They hold no slot meanwhile.
-//! Never holds up rows whose parent exists.
+//! brings them, and an end: when their statements have no more rows and nothing else is under
+//! way, or only rows of other connections for some seconds; after too long a silence; and in any
+//! case when repeats would end (`retry.elapsed_max_s`). Then they are tried once more and
+//! refused. They hold no slot meanwhile. Never holds up rows whose parent exists.
 
 use super::Sequencer;
 use super::request::Stage;
@@ -30,6 +31,13 @@ const NAME_COLUMN: &str = "external_id";
 /// has not said that its statement ends.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
+/// How long rows of statements that have ended wait for parents while others load: one tree may
+/// come by several connections.
+const OTHERS_WAITED_FOR: Duration = Duration::from_secs(10);
+
+/// How often it is asked whose wait is over: there may be very many.
+const CHECKED_EVERY: Duration = Duration::from_millis(20);
+
 /// All that wait for parents.
 #[derive(Debug, Default)]
 pub struct Orphans {
@@ -41,12 +49,18 @@ pub struct Orphans {
     made_at: Option<Instant>,
     /// Since when nothing else is under way.
     silent_since: Option<Instant>,
+    /// Entries of each connection whose requests wait.
+    entries_of: HashMap<u64, usize>,
+    /// When it was last asked whose wait is over.
+    checked_at: Option<Instant>,
 }
 
 impl Orphans {
     /// When to look at them again if nothing happens.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.silent_since.map(|since| since + SILENCE_MAX)
+        self.checked_at
+            .filter(|_| !self.waiting.is_empty())
+            .map(|checked| checked + CHECKED_EVERY)
     }
 }
 
@@ -54,6 +68,8 @@ impl Orphans {
 #[derive(Debug, Default)]
 pub struct Waiting {
     segments: Vec<(Step, Segment)>,
+    /// When the first of them began to wait.
+    since: Option<Instant>,
     /// Nothing is left to wait for: refused now, they are refused for good.
     is_last_try: bool,
 }
@@ -142,7 +158,35 @@ impl Sequencer {
         }
         request.stage = Stage::AwaitingParents;
         request.slot = None;
+        request.orphans.since.get_or_insert(now);
+        for entry in &request.entries {
+            if let Some(connection) = self.entries.connection(*entry) {
+                *self.orphans.entries_of.entry(connection).or_default() += 1;
+            }
+        }
         self.orphans.waiting.push(id);
+    }
+
+    /// A request waits no more.
+    fn end_wait(&mut self, id: CallId) {
+        let before = self.orphans.waiting.len();
+        self.orphans.waiting.retain(|other| *other != id);
+        let Some(request) = self.requests.get(&id) else {
+            return;
+        };
+        if self.orphans.waiting.len() == before {
+            return;
+        }
+        for entry in &request.entries {
+            if let Some(connection) = self.entries.connection(*entry)
+                && let Some(waiting) = self.orphans.entries_of.get_mut(&connection)
+            {
+                *waiting -= 1;
+                if *waiting == 0 {
+                    self.orphans.entries_of.remove(&connection);
+                }
+            }
+        }
     }
 
     /// Objects were made: children of theirs may go.
@@ -175,7 +219,7 @@ impl Sequencer {
 
     /// The rows of a request that waited are sent again.
     fn send_orphans(&mut self, now: Instant, id: CallId) {
-        self.orphans.waiting.retain(|other| *other != id);
+        self.end_wait(id);
         let bounds = self.bounds;
         let Some(request) = self.requests.get_mut(&id) else {
             return;
@@ -209,7 +253,7 @@ impl Sequencer {
                 self.settle_segment(&segment, &RowVerdict::Failed(cancelled()));
             }
             if is_done {
-                self.orphans.waiting.retain(|other| *other != id);
+                self.end_wait(id);
                 self.proceed(now, id);
             }
         }
@@ -222,6 +266,11 @@ impl Sequencer {
             self.orphans.by_parent.clear();
             return;
         }
+        let is_due = |checked: Instant| checked + CHECKED_EVERY <= now;
+        if !self.orphans.checked_at.is_none_or(is_due) {
+            return;
+        }
+        self.orphans.checked_at = Some(now);
         let others_are_at_work = !self.lookups.is_empty()
             || !self.lanes_are_empty()
             || self
@@ -230,12 +279,20 @@ impl Sequencer {
                 .any(|request| !matches!(request.stage, Stage::AwaitingParents | Stage::Guarding));
         if others_are_at_work {
             self.orphans.silent_since = None;
-            return;
+        } else {
+            self.orphans.silent_since.get_or_insert(now);
         }
-        let silent_since = *self.orphans.silent_since.get_or_insert(now);
-        let is_over = self.flushing || silent_since + SILENCE_MAX <= now;
+        let is_silent = |since: Instant| since + SILENCE_MAX <= now;
+        let is_over = self.flushing || self.orphans.silent_since.is_some_and(is_silent);
+        let patience = Duration::from_secs(self.retry.elapsed_max_s);
         for id in self.orphans.waiting.clone() {
-            if is_over || self.has_all_rows(id) {
+            let since = self
+                .requests
+                .get(&id)
+                .and_then(|request| request.orphans.since);
+            let waited = since.map_or(Duration::ZERO, |since| now.duration_since(since));
+            let is_patient = others_are_at_work && waited < OTHERS_WAITED_FOR;
+            if is_over || waited >= patience || (!is_patient && self.has_all_rows(id)) {
                 if let Some(request) = self.requests.get_mut(&id) {
                     request.orphans.is_last_try = true;
                 }
@@ -244,7 +301,8 @@ impl Sequencer {
         }
     }
 
-    /// Whether the statements of a request's rows have no more rows to come.
+    /// Whether the statements of a request's rows have no more rows to come, and nothing of their
+    /// connections is under way that could make a parent.
     fn has_all_rows(&mut self, id: CallId) -> bool {
         let Some(request) = self.requests.get(&id) else {
             return true;
@@ -253,16 +311,20 @@ impl Sequencer {
             .entries
             .iter()
             .filter_map(|entry| self.entries.get(*entry));
-        let arrived: Vec<(usize, u64, bool)> = entries
-            .map(|entry| (entry.lane, entry.sequence, entry.urgent))
+        let arrived: Vec<(usize, u64, bool, u64)> = entries
+            .map(|entry| (entry.lane, entry.sequence, entry.urgent, entry.connection))
             .collect();
-        arrived.into_iter().all(|(lane, sequence, urgent)| {
-            urgent
-                || self
-                    .lanes
-                    .get_mut(lane)
-                    .is_some_and(|lane| sequence < lane.urgent_sequence)
-        })
+        arrived
+            .into_iter()
+            .all(|(lane, sequence, urgent, connection)| {
+                let waiting = self.orphans.entries_of.get(&connection).copied();
+                let is_waited_for = urgent
+                    || self
+                        .lanes
+                        .get_mut(lane)
+                        .is_some_and(|lane| sequence < lane.urgent_sequence);
+                is_waited_for && self.entries.open_of(connection) <= waiting.unwrap_or(0)
+            })
     }
 }
 

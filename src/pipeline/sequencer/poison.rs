@@ -18,6 +18,10 @@ const STRIKES_MAX: u32 = 5;
 /// The same for the parts of a request that has been taken apart.
 const STRIKES_MAX_OF_PARTS: u32 = 2;
 
+/// The same for a row that stands alone: it is given up then, and with the usual intervals these
+/// take a minute. A CDF that fails with every second call must not cost rows.
+const STRIKES_MAX_OF_A_ROW: u32 = 10;
+
 /// What is held against a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Suspicion {
@@ -46,14 +50,19 @@ impl Sequencer {
         if !request.is_journaled {
             return None;
         }
+        let is_single = request
+            .pieces
+            .front()
+            .is_some_and(|piece| piece.rows() == 1);
         let suspicion = &mut request.suspicion;
         if suspicion.successes.is_some_and(|before| successes > before) {
             suspicion.strikes += 1;
         }
         suspicion.successes = Some(successes);
-        let strikes_max = match suspicion.is_apart {
-            false => STRIKES_MAX,
-            true => STRIKES_MAX_OF_PARTS,
+        let strikes_max = match (is_single, suspicion.is_apart) {
+            (true, _) => STRIKES_MAX_OF_A_ROW,
+            (false, false) => STRIKES_MAX,
+            (false, true) => STRIKES_MAX_OF_PARTS,
         };
         if suspicion.strikes < strikes_max {
             return None;
