@@ -96,6 +96,18 @@ impl Resource {
         }
     }
 
+    /// Whether rows of other resources name its objects by external id, so that they can come
+    /// before what they name. Assets name each other as well; those wait by a rule of their own.
+    pub fn is_referred_to(self) -> bool {
+        matches!(
+            self,
+            Resource::TimeSeries
+                | Resource::Sequences
+                | Resource::Labels
+                | Resource::ExtractionPipelines
+        )
+    }
+
     pub fn kind(self) -> ResourceKind {
         match self {
             Resource::Datapoints => ResourceKind::Datapoints,

@@ -114,7 +114,14 @@ fn missing(reasons: &Reasons<'_>) -> AttemptFailure {
         // A create names nothing of its own that could be missing: what is meant is some
         // object that a row points at, and nobody says by which column.
         Operation::InsertRawRows | Operation::CreateRawTables => halve(reason),
-        Operation::Create(resource) if resource != Resource::SequenceRows => halve(reason),
+        Operation::Create(resource)
+            if !matches!(
+                resource,
+                Resource::SequenceRows | Resource::ExtractionPipelineRuns
+            ) =>
+        {
+            halve(reason)
+        }
         Operation::InsertDatapoints
         | Operation::Create(_)
         | Operation::Update(_)

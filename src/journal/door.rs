@@ -360,11 +360,11 @@ fn resume(store: &Store, found: &Recovered, intake: &Intake) -> BTreeMap<u32, Pr
         let settled = found.settled(id);
         let end = found.next_sequence_of(id);
         if let Some(found) = found.streams.get(&id)
-            && let Some(project) = found.makes_series_of.clone()
+            && let Some((project, resource)) = found.makes_objects_of.clone()
             && !stream.is_parked()
         {
             let intake = intake.clone();
-            stream.makes_series(move || intake.begin_creation(&project));
+            stream.makes_objects(move || intake.begin_creation(&project, resource));
         }
         stream.resume(settled.first_missing(0), end);
         let noted = super::positions::StreamPosition { settled, ..noted };

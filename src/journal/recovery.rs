@@ -39,7 +39,7 @@ pub struct FoundStream {
     /// Name of that stream.
     pub main_name: String,
     /// The project whose time series its records make, if they do.
-    pub makes_series_of: Option<Project>,
+    pub makes_objects_of: Option<(Project, Resource)>,
     /// Records that are there.
     pub present: Settled,
     /// Behind the last.
@@ -230,13 +230,14 @@ fn note(
         stream.main_name = envelope.stream_name();
         stream.main = envelope.stream_id();
         stream.identity = envelope.identity.to_owned();
-        let makes_series = envelope
-            .table()
-            .is_ok_and(|table| table.resource == Resource::TimeSeries);
-        stream.makes_series_of = makes_series.then(|| Project {
+        let project = Project {
             base_url: envelope.base_url.to_owned(),
             name: envelope.project.to_owned(),
-        });
+        };
+        let resource = envelope.table().ok().map(|table| table.resource);
+        stream.makes_objects_of = resource
+            .filter(|resource| resource.is_referred_to())
+            .map(|resource| (project, resource));
         stream.name = if stream.main == header.stream {
             stream.main_name.clone()
         } else {

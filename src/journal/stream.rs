@@ -41,7 +41,7 @@ pub struct Stream {
     is_probe_wanted: AtomicBool,
     /// Statements wait until records are noted.
     pub(super) has_holds: AtomicBool,
-    /// For time series: begins a creation that counts while records wait here.
+    /// For what others refer to: begins a creation that counts while records wait here.
     creations: OnceLock<CreationSource>,
     waiting_creation: Mutex<Option<Creation>>,
     state: Mutex<State>,
@@ -135,14 +135,14 @@ impl Stream {
         &self.name
     }
 
-    /// Its records make time series: while some wait here, `begin` has begun a creation.
-    pub fn makes_series(&self, begin: impl Fn() -> Option<Creation> + Send + Sync + 'static) {
+    /// Its records make objects that others refer to: while some wait here, `begin` has begun a creation.
+    pub fn makes_objects(&self, begin: impl Fn() -> Option<Creation> + Send + Sync + 'static) {
         // The first is as good as any.
         let _ = self.creations.set(CreationSource(Box::new(begin)));
         self.note_creation(self.is_behind());
     }
 
-    pub fn is_making_series(&self) -> bool {
+    pub fn is_making_objects(&self) -> bool {
         self.creations.get().is_some()
     }
 

@@ -12,7 +12,7 @@ use super::record_in_flight::{Events, RecordInFlight, RecordName};
 use super::space::{Space, disk_full};
 use super::store::Store;
 use super::stream::Stream;
-use crate::catalog::{Resource, Table};
+use crate::catalog::Table;
 use crate::cdf::Identity;
 use crate::config::FullJournal;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -108,9 +108,9 @@ impl Writer {
                         project.base_url
                     )
                 });
-                if resource == Resource::TimeSeries && !stream.is_making_series() {
+                if resource.is_referred_to() && !stream.is_making_objects() {
                     let (intake, project) = (self.intake.clone(), project.clone());
-                    stream.makes_series(move || intake.begin_creation(&project));
+                    stream.makes_objects(move || intake.begin_creation(&project, resource));
                 }
             }
             let appended_ms = now_ms();

@@ -159,8 +159,8 @@ impl Intake {
 
     /// Hands rows over. Their ticket tells what became of them.
     pub fn submit(&self, resource: Resource, mut submission: Submission) {
-        if resource == Resource::TimeSeries {
-            let creation = self.begin_creation(&submission.identity.project);
+        if resource.is_referred_to() {
+            let creation = self.begin_creation(&submission.identity.project, resource);
             submission.part.note_creation(creation);
         }
         // A batcher that dies with this message in its mailbox drops it, and the drop
@@ -169,10 +169,10 @@ impl Intake {
             .do_send(Submit(submission));
     }
 
-    /// Rows that make time series are on their way, until what is returned drops: datapoints that
-    /// miss a series wait for it.
-    pub fn begin_creation(&self, project: &Project) -> Option<Creation> {
-        self.shared.names.begin_creation(project)
+    /// Rows that make objects of `resource` are on their way, until what is returned drops: rows
+    /// that miss one, as datapoints a series, wait for it.
+    pub fn begin_creation(&self, project: &Project, resource: Resource) -> Option<Creation> {
+        self.shared.names.begin_creation(project, resource)
     }
 
     /// A statement of this identity has sent its last row: what it has in `resource` should

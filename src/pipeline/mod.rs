@@ -24,7 +24,7 @@ mod ticket;
 mod weight;
 mod writer;
 
-pub use creations::{Creation, Creations, ProjectCreations};
+pub use creations::{Creation, Creations, ResourceCreations};
 pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
 pub use refused_row::RefusedRow;

@@ -82,12 +82,12 @@ impl SeriesDirectories {
 }
 
 impl SeriesNames for SeriesDirectories {
-    fn may_appear(&self, project: &Project, now: Instant) -> bool {
-        self.creations.of(project).are_open(now)
+    fn may_appear(&self, project: &Project, resource: Resource, now: Instant) -> bool {
+        self.creations.of(project, resource).are_open(now)
     }
 
-    fn begin_creation(&self, project: &Project) -> Option<Creation> {
-        Some(self.creations.of(project).begin())
+    fn begin_creation(&self, project: &Project, resource: Resource) -> Option<Creation> {
+        Some(self.creations.of(project, resource).begin())
     }
 
     fn canonical_hashes(

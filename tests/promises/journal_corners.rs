@@ -170,3 +170,73 @@ async fn a_journaled_copy_goes_on_without_bad_rows_and_keeps_all_of_them() {
     states.sort_unstable();
     assert_eq!(states, ["22007", "23503"], "{kept:?}");
 }
+
+#[tokio::test]
+async fn journaled_rows_wait_for_the_sequence_the_label_and_the_pipeline_that_they_name() {
+    let gateway = GatewayProcess::start(&with_letters());
+    gateway
+        .post(
+            "datasets",
+            json!({"items": [{"externalId": "set", "name": "set"}]}),
+        )
+        .await;
+    let sets = gateway
+        .post("datasets/byids", json!({"items": [{"externalId": "set"}]}))
+        .await;
+    let set = &sets["items"][0]["id"];
+    // What is named comes into CDF later than what names it.
+    let slow =
+        |operation: &str| json!({"operation": operation, "kind": "delay", "delay_ms": 1_500});
+    gateway
+        .faults(json!([
+            slow("sequences.create"),
+            slow("labels.create"),
+            slow("extraction_pipelines.create")
+        ]))
+        .await;
+    let client = gateway.connect().await;
+    for statement in [
+        "INSERT INTO sequences (external_id, columns) \
+         VALUES ('q', '[{\"externalId\": \"c\", \"valueType\": \"DOUBLE\"}]')"
+            .to_owned(),
+        "INSERT INTO labels (external_id, name) VALUES ('l', 'L')".to_owned(),
+        format!(
+            "INSERT INTO extraction_pipelines (external_id, name, data_set_id) \
+             VALUES ('p', 'P', {set})"
+        ),
+        "INSERT INTO sequence_rows (\"values\", external_id, row_number) \
+         VALUES ('{\"c\": 1.5}', 'q', 7)"
+            .to_owned(),
+        "INSERT INTO events (external_id, type) VALUES ('e', 'stop')".to_owned(),
+        "INSERT INTO assets (external_id, name, labels) VALUES ('a', 'A', '{l}')".to_owned(),
+        "INSERT INTO extraction_pipeline_runs (external_id, status) VALUES ('p', 'success')"
+            .to_owned(),
+    ] {
+        client
+            .batch_execute(&statement)
+            .await
+            .expect("acknowledged");
+    }
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !has_all(&gateway).await {
+        assert!(Instant::now() < patience, "something is not in CDF");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(letters(gateway.http_address(), "").await.is_empty());
+}
+
+/// Whether the row of the sequence, the asset with its label and the run are in CDF.
+async fn has_all(gateway: &GatewayProcess) -> bool {
+    let assets = gateway.get("assets").await;
+    let pipelines = gateway.get("extpipes").await;
+    let sequences = gateway.get("sequences").await;
+    if assets["items"][0]["externalId"] != "a"
+        || pipelines["items"][0]["lastSuccess"].as_i64().unwrap_or(0) == 0
+        || sequences["items"][0]["externalId"] != "q"
+    {
+        return false;
+    }
+    let query = json!({"externalId": "q", "limit": 10});
+    let rows = gateway.post("sequences/data/list", query).await;
+    rows["rows"][0]["rowNumber"] == 7
+}

@@ -70,14 +70,15 @@ pub trait SeriesNames: Send + Sync {
         now: Instant,
     ) -> Vec<Option<u64>>;
 
-    /// Whether a series that CDF does not have may appear: rows that make series of this project
-    /// are on their way.
-    fn may_appear(&self, _project: &Project, _now: Instant) -> bool {
+    /// Whether an object of `resource` that CDF does not have may appear: rows that make such
+    /// objects in this project are on their way.
+    fn may_appear(&self, _project: &Project, _resource: Resource, _now: Instant) -> bool {
         false
     }
 
-    /// Rows that make series of this project are on their way, until what is returned drops.
-    fn begin_creation(&self, _project: &Project) -> Option<Creation> {
+    /// Rows that make objects of `resource` in this project are on their way, until what is
+    /// returned drops.
+    fn begin_creation(&self, _project: &Project, _resource: Resource) -> Option<Creation> {
         None
     }
 

@@ -7,7 +7,7 @@
 use super::errands::makeable;
 use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
-use super::{Sequencer, Stage, Target};
+use super::{Sequencer, Stage};
 use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Reference};
 use crate::config::RetrySettings;
@@ -328,11 +328,10 @@ impl Sequencer {
             return;
         };
         let makeable = makeable(request, &missing);
-        let writes_points = matches!(request.target, Target::Doubles | Target::Strings);
+        let project = &request.identity.project;
         let waits = makeable.is_empty()
-            && writes_points
-            && !missing.is_empty()
-            && self.names.may_appear(&request.identity.project, now);
+            && awaited(self.resource, &missing)
+                .is_some_and(|awaited| self.names.may_appear(project, awaited, now));
         if waits {
             self.back_off(now, id, None, &reason, RetryCause::Missing);
             return;
@@ -421,6 +420,18 @@ impl Sequencer {
             }
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
+    }
+}
+
+/// Whose objects rows of `resource` miss, where those may come by themselves.
+fn awaited(resource: Resource, missing: &[Reference]) -> Option<Resource> {
+    let is_label = |reference: &Reference| matches!(reference, Reference::NameInColumn { column, .. } if *column == "labels");
+    match resource {
+        _ if missing.is_empty() => None,
+        Resource::Datapoints => Some(Resource::TimeSeries),
+        Resource::SequenceRows => Some(Resource::Sequences),
+        Resource::ExtractionPipelineRuns => Some(Resource::ExtractionPipelines),
+        _ => missing.iter().any(is_label).then_some(Resource::Labels),
     }
 }
 
