@@ -4,10 +4,11 @@
 //! behind it works, and that at the end rows in flight get their verdicts before the process
 //! goes. Never touches a row.
 
-use crate::admin::{self, AdminHandle, Guarded, Letters, Readiness, ReadinessState};
+use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
 use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
+use crate::http_server::HttpServer;
 use crate::journal::{
     ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
 };
@@ -54,7 +55,7 @@ pub struct Gateway {
     wire: WireHandle,
     intake: Intake,
     path: Arc<WritePath>,
-    admin: AdminHandle,
+    admin: HttpServer,
     readiness: Readiness,
     drain: Duration,
     /// Ends with the gateway.

@@ -31,6 +31,7 @@ pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;
+pub mod http_server;
 pub mod journal;
 pub mod pipeline;
 pub mod rows;

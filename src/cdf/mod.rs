@@ -26,6 +26,7 @@ mod token_inspection;
 mod tokens;
 mod transport;
 mod unanswered;
+mod view_definition;
 mod view_properties;
 
 pub use client::CdfClient;
@@ -39,4 +40,5 @@ pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
 pub use settle::SettledCreates;
 pub use token_inspection::TokenInspection;
 pub use tokens::TokenCache;
+pub use view_definition::ViewFault;
 pub use view_properties::ViewProperties;

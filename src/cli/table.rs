@@ -4,8 +4,8 @@
 //! view is read from CDF, as the user's principal, when its table is made. Works on the state
 //! store of a configuration, whether its gateway runs or not. Never changes anything in CDF.
 
-use crate::catalog::{Definition, DefinitionFault, InstanceType, Source, custom_table, table_name};
-use crate::cdf::{CdfClient, Identity, TokenCache};
+use crate::catalog::{Definition, DefinitionFault, InstanceType, Source, custom_table};
+use crate::cdf::{CdfClient, Identity, TokenCache, ViewFault};
 use crate::config::{Configuration, User};
 use crate::state::{StateError, StateStore, StoredTable};
 use clap::{Args, Subcommand};
@@ -179,72 +179,26 @@ fn items(value: &Value) -> Result<Vec<Value>, Trouble> {
     Ok(items)
 }
 
-/// `{"type": "view", "tablename", "options": {"space", "externalId", "version"?, "instanceType"?}}`
-/// with the properties that the view has now.
+/// The definition of a table of a view, with the properties that the view has now.
 fn of_view(
     item: &Value,
     configuration: &Configuration,
     identity: &Identity,
 ) -> Result<Definition, Trouble> {
-    let fault = |text: &str| Trouble::Definition(DefinitionFault(text.to_owned()));
-    let fields = item
-        .as_object()
-        .ok_or_else(|| fault("a table must be a JSON object"))?;
-    let name = table_name(fields)?;
-    let options = item
-        .get("options")
-        .and_then(Value::as_object)
-        .ok_or_else(|| fault("options is missing"))?;
-    let option = |field: &str| match options.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
-        Some(_) => Err(fault(&format!(
-            "options.{field} must be a string that is not empty"
-        ))),
-    };
-    let space = option("space")?.ok_or_else(|| fault("options.space is missing"))?;
-    let external_id =
-        option("externalId")?.ok_or_else(|| fault("options.externalId is missing"))?;
-    let asked = match option("instanceType")? {
-        None => None,
-        Some("node") => Some(InstanceType::Node),
-        Some("edge") => Some(InstanceType::Edge),
-        Some(_) => return Err(fault("options.instanceType must be \"node\" or \"edge\"")),
-    };
+    let fields = item.as_object().cloned().unwrap_or_default();
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Trouble::Other(format!("no runtime for the network: {error}")))?;
-    let view = runtime
-        .block_on(async {
-            let client = CdfClient::new(timeout, Arc::new(TokenCache::new()))?;
-            client
-                .view_properties(identity, space, external_id, option("version").ok().flatten())
-                .await
+    let client = CdfClient::new(timeout, Arc::new(TokenCache::new()))
+        .map_err(|diagnostic| Trouble::Other(diagnostic.to_string()))?;
+    runtime
+        .block_on(client.view_definition(identity, &fields))
+        .map_err(|fault| match fault {
+            ViewFault::Definition(fault) => Trouble::Definition(fault),
+            other => Trouble::Other(other.to_string()),
         })
-        .map_err(|diagnostic| Trouble::Other(diagnostic.to_string()))?
-        .ok_or_else(|| {
-            Trouble::Other(format!(
-                "CDF has no such view \"{external_id}\" in space \"{space}\", or the principal may not read it"
-            ))
-        })?;
-    let instance_type = match (view.instance_type, asked) {
-        (Some(only), Some(asked)) if only != asked => {
-            return Err(fault("options.instanceType is not what the view is for"));
-        }
-        (only, asked) => only.or(asked).unwrap_or(InstanceType::Node),
-    };
-    Ok(Definition {
-        name,
-        source: Source::View {
-            space: space.to_owned(),
-            external_id: external_id.to_owned(),
-            version: view.version,
-            instance_type,
-        },
-        columns: view.properties,
-    })
 }
 
 fn list(place: &Place) -> Result<String, Trouble> {

@@ -11,9 +11,10 @@ use super::sources::Sources;
 use super::tree::Tree;
 use super::user::{Password, User, resolve_users};
 use super::{
-    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
-    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    StateSettings, StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
+    AccountsSettings, AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings,
+    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
+    RuntimeSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings,
+    TransactionSettings, checks,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub struct Configuration {
     pub dead_letters: DeadLetterSettings,
     /// The path starts at the directory of the file.
     pub state: StateSettings,
+    pub accounts: AccountsSettings,
     pub admin: AdminSettings,
     pub logs: LogSettings,
     /// Unique by name.
@@ -119,6 +121,7 @@ impl Configuration {
             state: StateSettings {
                 path: tree.state.path.map(|path| directory.join(path)),
             },
+            accounts: tree.accounts,
             admin,
             logs: tree.logs,
             users,

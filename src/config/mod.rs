@@ -5,6 +5,7 @@
 //! combination are refused at start, with place and mend. Never reads a secret into anything
 //! printable.
 
+mod accounts;
 mod admin;
 mod batch;
 mod cdf;
@@ -29,6 +30,7 @@ mod statements;
 mod tree;
 mod user;
 
+pub use accounts::AccountsSettings;
 pub use admin::AdminSettings;
 pub use batch::{BatchSettings, BatchTable, RequestBounds};
 pub use configuration::Configuration;

@@ -4,6 +4,7 @@
 //! Never resolves anything: secrets are read and names looked up in
 //! [`configuration`](super::configuration).
 
+use super::accounts::AccountsSettings;
 use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
 use super::user::UserSettings;
@@ -37,6 +38,7 @@ pub(super) struct Tree {
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
     pub state: StateSettings,
+    pub accounts: AccountsSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]
     pub admin: AdminKeys,
