@@ -22,6 +22,7 @@
 //! The emulator shares no encoder and no decoder with the rest.
 #![deny(unsafe_code)]
 
+pub mod accounts_api;
 pub mod admin;
 pub mod catalog;
 pub mod cdf;

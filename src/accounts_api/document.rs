@@ -42,7 +42,11 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// 422 with the first one.
     pub fn only(self, known: &[&str]) -> Result<Self, ApiFault> {
-        match self.fields.keys().find(|field| !known.contains(&field.as_str())) {
+        match self
+            .fields
+            .keys()
+            .find(|field| !known.contains(&field.as_str()))
+        {
             None => Ok(self),
             Some(unknown) => Err(ApiFault::invalid(format!(
                 "Extra inputs are not permitted: {}; known are {}",

@@ -226,10 +226,7 @@ async fn update(
         .iter()
         .map(|(_, definition)| definition.name.clone())
         .collect();
-    service
-        .state
-        .replace_tables(&account.name, changes)
-        .await?;
+    service.state.replace_tables(&account.name, changes).await?;
     let mut changed = Vec::new();
     for name in names {
         let table = service.state.table(&account.name, &name).await?;

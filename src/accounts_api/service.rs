@@ -65,11 +65,7 @@ impl AccountsService {
     ///
     /// # Errors
     /// As [`Self::project`] and [`Caller::identify`].
-    pub(super) async fn caller(
-        &self,
-        headers: &HeaderMap,
-        name: &str,
-    ) -> Result<Caller, ApiFault> {
+    pub(super) async fn caller(&self, headers: &HeaderMap, name: &str) -> Result<Caller, ApiFault> {
         let token = caller::bearer(headers)?;
         Caller::identify(&self.cdf, self.project(name)?, token).await
     }

@@ -181,9 +181,7 @@ async fn list(
         let built_in = TABLES
             .iter()
             .filter(|table| table.schema == crate::catalog::PUBLIC);
-        tables.extend(
-            built_in.map(|table| (table.name.to_owned(), table_shape::built_in(table))),
-        );
+        tables.extend(built_in.map(|table| (table.name.to_owned(), table_shape::built_in(table))));
     }
     let own = service.state.tables(&account.name).await?;
     tables.extend(own.iter().map(|table| {

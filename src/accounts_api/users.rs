@@ -85,7 +85,11 @@ async fn create(
     let mut nonces = Vec::new();
     for item in items.objects("items", WRITES_MAX)? {
         let item = item.only(&["credentials"])?;
-        nonces.push(item.object("credentials")?.only(&["nonce"])?.text("nonce")?);
+        nonces.push(
+            item.object("credentials")?
+                .only(&["nonce"])?
+                .text("nonce")?,
+        );
     }
     let mut users = Vec::with_capacity(nonces.len());
     for nonce in nonces {

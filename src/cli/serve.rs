@@ -52,10 +52,14 @@ async fn serve(configuration: &Configuration) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let accounts = gateway
+        .accounts_address()
+        .map(|address| format!(" accounts={address}"));
     println!(
-        "penstock serve ready postgres={} http={}",
+        "penstock serve ready postgres={} http={}{}",
         gateway.postgres_address(),
-        gateway.http_address()
+        gateway.http_address(),
+        accounts.unwrap_or_default()
     );
     signals.ended(gateway.drain()).await.exit_code()
 }

@@ -118,13 +118,13 @@ fn open(place: &Place) -> Result<(Configuration, User, StateStore), Trouble> {
                 names.join(", ")
             ))
         })?;
-    let path = configuration.state.path.clone().ok_or_else(|| {
+    let location = configuration.state.location.clone().ok_or_else(|| {
         Trouble::Other(
             "the configuration names no state store: set state.path, for example to \"state.sqlite\""
                 .to_owned(),
         )
     })?;
-    let store = StateStore::open(&path)?;
+    let store = StateStore::open(&location, configuration.state.keys())?;
     Ok((configuration, user, store))
 }
 
@@ -202,7 +202,7 @@ fn of_view(
 }
 
 fn list(place: &Place) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     let mut report = String::new();
     for table in store.tables(Some(&user.name))? {
         let place = match &table.definition.source {
@@ -232,7 +232,7 @@ fn list(place: &Place) -> Result<String, Trouble> {
 }
 
 fn show(place: &Place, name: &str) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     let StoredTable {
         definition,
         created_ms,
@@ -246,7 +246,7 @@ fn show(place: &Place, name: &str) -> Result<String, Trouble> {
 }
 
 fn delete(place: &Place, name: &str) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     if !store.delete(&user.name, name)? {
         return Err(no_such_table(&user, name));
     }

@@ -38,7 +38,7 @@ pub struct Configuration {
     pub limits: LimitsTable,
     /// The directory starts at the directory of the file.
     pub dead_letters: DeadLetterSettings,
-    /// The path starts at the directory of the file.
+    /// A path starts at the directory of the file.
     pub state: StateSettings,
     pub accounts: AccountsSettings,
     pub admin: AdminSettings,
@@ -74,6 +74,7 @@ impl Configuration {
         };
         let users = resolve_users(&tree, &surroundings, &mut findings);
         let admin = tree.admin.resolve(&surroundings, &mut findings);
+        let state = tree.state.resolve(&surroundings, &mut findings);
         check_files(&tree, surroundings.directory, &mut findings);
         if !findings.found.is_empty() {
             return Err(sources.locate(findings));
@@ -118,9 +119,7 @@ impl Configuration {
                 directory: tree.dead_letters.directory.map(|name| directory.join(name)),
                 ..tree.dead_letters
             },
-            state: StateSettings {
-                path: tree.state.path.map(|path| directory.join(path)),
-            },
+            state,
             accounts: tree.accounts,
             admin,
             logs: tree.logs,

@@ -47,6 +47,6 @@ pub use server::{
     CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
     TransactionSettings,
 };
-pub use state::StateSettings;
+pub use state::{StateKeys, StateSettings};
 pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

@@ -10,7 +10,7 @@ use super::cdf::CdfSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateKeys,
     StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub(super) struct Tree {
     pub pacing: PacingSettings,
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
-    pub state: StateSettings,
+    pub state: StateKeys,
     pub accounts: AccountsSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]

@@ -124,11 +124,11 @@ pub(super) fn resolve_users(
             (name.as_str(), principal)
         })
         .collect();
-    if tree.users.is_empty() {
+    if tree.users.is_empty() && !tree.state.is_named() {
         findings.note(
             "users",
             "there are no users, so nobody could sign in",
-            "Add a section [[users]] with name, password_env and cdf",
+            "Add a section [[users]] with name, password_env and cdf, or a state store with users",
         );
     }
     let mut users = Vec::with_capacity(tree.users.len());

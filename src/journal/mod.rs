@@ -49,7 +49,7 @@ mod writer;
 
 pub use door::{Journal, JournalError, JournalParts, PARKED};
 pub use lock::DirectoryLock;
-pub use principals::{ConfiguredPrincipals, Principals};
+pub use principals::{Principals, UserPrincipals};
 pub use quarantine::set_aside;
 pub use rejected_file::RejectedFile;
 pub use space::Room;

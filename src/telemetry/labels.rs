@@ -107,6 +107,8 @@ label_values! {
         Refused = "refused",
         /// The gateway stopped.
         Shutdown = "shutdown",
+        /// The user was deleted or changed, or CDF withdrew the user's access.
+        Departed = "departed",
         /// A fault of the gateway.
         Fault = "fault",
     }
@@ -115,6 +117,8 @@ label_values! {
     SignInFailure {
         UnknownUser = "unknown_user",
         WrongPassword = "wrong_password",
+        /// The user's credentials for CDF were taken away.
+        Barred = "barred",
         /// TLS is required and the client did not use it.
         TlsRequired = "tls_required",
         /// The TLS handshake failed.

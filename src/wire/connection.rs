@@ -4,6 +4,7 @@
 //! control messages only (cancel, drain, stop), never rows, and that the end is counted and
 //! logged whatever caused it, a panic included. Never reads ahead of what its session can hold.
 
+use super::departure::Departure;
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::gateway::Gateway;
@@ -40,6 +41,11 @@ pub(super) struct Drain;
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
+
+/// End now, because of the user.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Depart(pub(super) Departure);
 
 /// What the actor's loop starts with.
 struct Accepted {
@@ -109,6 +115,14 @@ impl Handler<Stop> for ConnectionActor {
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) {
         self.signals.stop();
+    }
+}
+
+impl Handler<Depart> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, Depart(departure): Depart, _: &mut Self::Context) {
+        self.signals.depart(departure);
     }
 }
 
@@ -185,7 +199,7 @@ async fn attend(
     };
     let welcomed = tokio::select! {
         biased;
-        () = signals.drained() => Err(Ending::shutdown()),
+        () = signals.drained() => Err(signals.ending()),
         welcomed = timeout_at(
             deadline,
             welcome(gateway, &mut transport, request, &registration),

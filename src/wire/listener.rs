@@ -8,6 +8,7 @@ use super::WireError;
 use super::connection::ConnectionActor;
 use super::destination::Destination;
 use super::gateway::Gateway;
+use super::open_connections::OpenConnections;
 use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::tls::TlsIdentity;
@@ -100,6 +101,7 @@ pub fn start(
     destination: Arc<dyn Destination>,
     budget: MemoryBudget,
     tls: Option<TlsIdentity>,
+    connections: OpenConnections,
 ) -> Result<WireHandle, WireError> {
     let wanted = settings.listen.postgres;
     let listen_error = |error| WireError::Listen {
@@ -134,6 +136,7 @@ pub fn start(
         destination,
         budget,
         spools,
+        connections.registry,
     ));
     let registry = gateway.registry.clone();
     let accepting = CancellationToken::new();

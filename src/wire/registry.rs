@@ -4,7 +4,9 @@
 //! whatever ended it, and that a cancel request with a wrong key does nothing. Never touches a
 //! connection but through its mailbox.
 
-use super::connection::{Cancel, ConnectionActor, Drain, Stop};
+use super::connection::{Cancel, ConnectionActor, Depart, Drain, Stop};
+use super::departure::Departure;
+use super::user::GatewayUser;
 use actix::Addr;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ pub(super) const LONG_KEY_BYTES: usize = 32;
 struct Entry {
     /// Empty until the client has signed in.
     cancel_key: Vec<u8>,
+    /// Likewise.
+    user: Option<Arc<GatewayUser>>,
     address: Addr<ConnectionActor>,
 }
 
@@ -106,6 +110,29 @@ impl Registry {
         }
     }
 
+    /// Ends the connections for which `is_meant` holds, and tells how many there are.
+    pub(super) fn depart(
+        &self,
+        departure: Departure,
+        is_meant: impl Fn(&GatewayUser) -> bool,
+    ) -> usize {
+        let connections = self.connections();
+        let meant = connections.by_process_id.values().filter(|entry| {
+            let user = entry.user.as_deref();
+            user.is_some_and(&is_meant)
+        });
+        meant
+            .map(|entry| entry.address.do_send(Depart(departure)))
+            .count()
+    }
+
+    /// The users who are signed in; one for each connection.
+    pub(super) fn users(&self) -> Vec<Arc<GatewayUser>> {
+        let connections = self.connections();
+        let entries = connections.by_process_id.values();
+        entries.filter_map(|entry| entry.user.clone()).collect()
+    }
+
     /// Waits until no connection is left.
     pub(super) async fn emptied(&self) {
         loop {
@@ -145,10 +172,19 @@ impl Registration {
             self.process_id,
             Entry {
                 cancel_key: Vec::new(),
+                user: None,
                 address,
             },
         );
         connections.is_draining
+    }
+
+    /// Notes whose connection it is.
+    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) {
+        let mut connections = self.registry.connections();
+        if let Some(entry) = connections.by_process_id.get_mut(&self.process_id) {
+            entry.user = Some(user);
+        }
     }
 
     /// Makes the connection's cancel key, of `bytes` random bytes.

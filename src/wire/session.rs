@@ -206,7 +206,7 @@ impl Session {
         let signals = self.signals.clone();
         let ending = tokio::select! {
             biased;
-            () = signals.stopped() => Ending::shutdown(),
+            () = signals.stopped() => signals.ending(),
             ending = self.serve() => ending,
         };
         if ending.why == ConnectionEnd::TimedOut && self.implicit.is_sent() {
@@ -228,7 +228,7 @@ impl Session {
     /// Reads a message and acts on it.
     async fn step(&mut self) -> Result<(), Ending> {
         if self.is_at_rest && self.signals.is_draining() {
-            return Err(Ending::shutdown());
+            return Err(self.signals.ending());
         }
         let header = self.next_header().await?;
         if self.is_skipping && !matches!(header.kind, b'S' | b'X') {
