@@ -33,5 +33,7 @@ mod support;
 mod throttling;
 #[path = "emulator/time_series.rs"]
 mod time_series;
+#[path = "emulator/tokens.rs"]
+mod tokens;
 #[path = "emulator/units.rs"]
 mod units;

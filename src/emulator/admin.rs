@@ -8,6 +8,7 @@ use super::answer::{Answer, Refusal};
 use super::budget::Budgets;
 use super::call::Call;
 use super::fault::FaultRule;
+use super::identity;
 use super::json;
 use super::query::Query;
 use super::reference::{InstanceId, check_instance_id};
@@ -60,18 +61,26 @@ fn answer(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Ref
         (&Method::GET, "/tokens") => Ok(token_settings(emulator)),
         (&Method::PUT, "/tokens") => {
             let settings = json::read_object::<TokenSettings>(body)?;
-            emulator.tokens.set_lifetime_s(settings.lifetime_s);
+            emulator.identity.tokens.set_lifetime_s(settings.lifetime_s);
             Ok(token_settings(emulator))
         }
         (&Method::DELETE, "/tokens") => {
-            emulator.tokens.expire_all();
+            let now_ms = emulator.identity.clock.now_ms();
+            emulator.identity.tokens.expire_all(now_ms);
             Ok(Answer::empty())
         }
         (&Method::POST, "/instances") => create_instances(emulator, body),
-        _ => Err(Refusal::NotFound {
-            message: format!("No admin call {} {}", parts.method, parts.uri.path()),
-            missing: Vec::new(),
-        }),
+        _ => path
+            .strip_prefix("/identity")
+            .and_then(|path| identity::answer_admin(&emulator.identity, &parts.method, path, body))
+            .unwrap_or_else(|| Err(no_such_call(parts))),
+    }
+}
+
+fn no_such_call(parts: &Parts) -> Refusal {
+    Refusal::NotFound {
+        message: format!("No admin call {} {}", parts.method, parts.uri.path()),
+        missing: Vec::new(),
     }
 }
 
@@ -95,7 +104,7 @@ struct TokenSettings {
 }
 
 fn token_settings(emulator: &Emulator) -> Answer {
-    let lifetime_s = emulator.tokens.lifetime_s();
+    let lifetime_s = emulator.identity.tokens.lifetime_s();
     Answer::json(200, &TokenSettings { lifetime_s })
 }
 
@@ -151,7 +160,7 @@ pub fn inspect(call: &Call<'_>) -> Answer {
     Answer::json(
         200,
         &json!({
-            "subject": call.asker.identity,
+            "subject": call.principal.subject,
             "projects": projects,
             "capabilities": [
                 capability("projectsAcl", &["LIST", "READ"]),

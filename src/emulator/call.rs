@@ -4,6 +4,7 @@
 //! and the tally that the handler fills. Never touches a socket.
 
 use super::answer::Refusal;
+use super::identity::Principal;
 use super::project::Project;
 use super::query::Query;
 use super::route::PathNames;
@@ -66,6 +67,8 @@ pub struct Call<'a> {
     pub emulator: &'a Emulator,
     pub project: &'a Project,
     pub asker: &'a Asker,
+    /// Whose token was presented; nobody where none is needed.
+    pub principal: &'a Principal,
     pub names: &'a PathNames,
     pub query: &'a Query,
     pub body: RequestBody,

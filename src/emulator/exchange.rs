@@ -9,6 +9,7 @@ use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
 use super::connection::ResetSwitch;
 use super::fault::{FaultKind, FaultRule};
+use super::identity::{self, Principal, TokenFault};
 use super::objects::ObjectOperation;
 use super::query::Query;
 use super::request_log::Entry;
@@ -17,7 +18,6 @@ use super::service::{content_length, dispatch, header, respond};
 use super::state::Emulator;
 use super::statistics::{Ending, Serving};
 use super::throttle::{Asker, InFlight};
-use super::token::{self, TokenFault};
 use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
@@ -31,6 +31,7 @@ pub struct Exchange {
     parts: Parts,
     switch: ResetSwitch,
     asker: Asker,
+    principal: Arc<Principal>,
     names: PathNames,
     pub request_id: String,
     started_us: u64,
@@ -60,17 +61,14 @@ impl Exchange {
             operation,
         };
         let mut in_flight = None;
-        let open = [
-            Operation::TokenIssue,
-            Operation::Objects(ObjectOperation::FilesUpload),
-            Operation::Unknown,
-        ];
-        if !open.contains(&operation) {
-            match emulator
-                .tokens
-                .identity(header(&parts.headers, AUTHORIZATION))
-            {
-                Ok(identity) => asker.identity = identity,
+        let mut principal = Arc::default();
+        if !is_open(operation) {
+            let authorization = header(&parts.headers, AUTHORIZATION);
+            match emulator.identity.principal(authorization) {
+                Ok(known) => {
+                    asker.identity.clone_from(&known.identity);
+                    principal = known;
+                }
                 Err(fault) => refusal = refusal.or_else(|| Some(unauthorized(fault))),
             }
             if operation != Operation::TokenInspect
@@ -98,6 +96,7 @@ impl Exchange {
             parts,
             switch,
             asker,
+            principal,
             names,
             started_us,
             body: RequestBody::Whole(Bytes::new()),
@@ -210,9 +209,10 @@ impl Exchange {
 
     fn fault_answer(&self, fault: &FaultRule) -> Answer {
         if fault.kind == FaultKind::ExpireToken {
-            if let Some(token) = header(&self.parts.headers, AUTHORIZATION).and_then(token::bearer)
-            {
-                self.emulator.tokens.expire(token);
+            let authorization = header(&self.parts.headers, AUTHORIZATION);
+            if let Some(token) = authorization.and_then(identity::bearer) {
+                let now_ms = self.emulator.identity.clock.now_ms();
+                self.emulator.identity.tokens.expire(token, now_ms);
             }
             return unauthorized(TokenFault::Expired).into();
         }
@@ -243,6 +243,7 @@ impl Exchange {
             emulator: &self.emulator,
             project: &project,
             asker: &self.asker,
+            principal: &self.principal,
             names: &self.names,
             query: &query,
             body,
@@ -256,8 +257,10 @@ impl Exchange {
         };
         let answer = match self.asker.operation {
             Operation::TokenIssue => {
-                let basic = authorization.filter(|header| token::bearer(header).is_none());
-                Ok(self.emulator.tokens.issue(basic, &call.bytes()))
+                let basic = authorization.filter(|header| identity::bearer(header).is_none());
+                let (provider, names) = (&self.emulator.identity, &self.names);
+                let form = call.bytes();
+                identity::answer_token_request(provider, &names.tenant, names.version, basic, &form)
             }
             _ => dispatch(&mut call),
         };
@@ -302,6 +305,18 @@ impl Exchange {
     }
 }
 
+/// Whether the operation needs no token.
+fn is_open(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::TokenIssue
+            | Operation::IdentityKeys
+            | Operation::IdentityConfiguration
+            | Operation::Objects(ObjectOperation::FilesUpload)
+            | Operation::Unknown
+    )
+}
+
 /// Whether the request takes effect although it meets this fault.
 fn commits(fault: &FaultRule) -> bool {
     match fault.kind {
@@ -319,7 +334,10 @@ fn unauthorized(fault: TokenFault) -> Refusal {
         match fault {
             TokenFault::Absent => "Unauthorized: no bearer token was given",
             TokenFault::Unknown => "Unauthorized: the token is not known",
+            TokenFault::Early => "Unauthorized: the token is not valid yet",
             TokenFault::Expired => "Unauthorized: the token has expired",
+            TokenFault::Revoked => "Unauthorized: the session of the token has ended",
+            TokenFault::ForAnother => "Unauthorized: the token was not made for CDF",
         }
         .to_owned(),
     )
