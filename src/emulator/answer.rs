@@ -114,6 +114,12 @@ impl Refusal {
         Self::Invalid(message.into())
     }
 
+    /// The 403 for what is not there, or is not to be seen: CDF tells no difference.
+    pub fn hidden() -> Self {
+        let text = "Resource not found. This may also be due to insufficient access rights.";
+        Self::Forbidden(text.to_owned())
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {

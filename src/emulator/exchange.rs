@@ -4,6 +4,7 @@
 //! place in the budgets, read the body, meet a fault, decompress, call the handler, count
 //! and log the end. The places taken are given back when it is dropped, however it ends.
 
+use super::access::{self, AccessOperation, Rights};
 use super::answer::{Answer, Refusal};
 use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
@@ -32,6 +33,7 @@ pub struct Exchange {
     switch: ResetSwitch,
     asker: Asker,
     principal: Arc<Principal>,
+    rights: Option<Rights>,
     names: PathNames,
     pub request_id: String,
     started_us: u64,
@@ -62,6 +64,7 @@ impl Exchange {
         };
         let mut in_flight = None;
         let mut principal = Arc::default();
+        let mut rights = None;
         if !is_open(operation) {
             let authorization = header(&parts.headers, AUTHORIZATION);
             match emulator.identity.principal(authorization) {
@@ -75,12 +78,16 @@ impl Exchange {
                 && let Some(only) = &emulator.only_project
                 && *only != names.project
             {
-                refusal = refusal.or_else(|| {
-                    Some(Refusal::Unauthorized(format!(
-                        "Unauthorized: no access to project '{}'",
-                        names.project
-                    )))
-                });
+                refusal = refusal.or_else(|| Some(no_access(&names.project)));
+            }
+            if emulator.access.enforced && refusal.is_none() && !names.project.is_empty() {
+                let known = emulator.access.rights(&principal, &names.project);
+                refusal = if known.is_empty() {
+                    Some(no_access(&names.project))
+                } else {
+                    access::opens(&known, operation).err()
+                };
+                rights = Some(known);
             }
             let (places, verdict) = emulator.throttle.arrive(&asker);
             in_flight = Some(places);
@@ -97,6 +104,7 @@ impl Exchange {
             switch,
             asker,
             principal,
+            rights,
             names,
             started_us,
             body: RequestBody::Whole(Bytes::new()),
@@ -244,6 +252,7 @@ impl Exchange {
             project: &project,
             asker: &self.asker,
             principal: &self.principal,
+            rights: self.rights.as_ref(),
             names: &self.names,
             query: &query,
             body,
@@ -313,6 +322,7 @@ fn is_open(operation: Operation) -> bool {
             | Operation::IdentityKeys
             | Operation::IdentityConfiguration
             | Operation::Objects(ObjectOperation::FilesUpload)
+            | Operation::Access(AccessOperation::SessionsToken)
             | Operation::Unknown
     )
 }
@@ -327,6 +337,11 @@ fn commits(fault: &FaultRule) -> bool {
         | FaultKind::LateAnswer
         | FaultKind::PartialWrite => true,
     }
+}
+
+/// What a principal hears that is in no group of the project.
+fn no_access(project: &str) -> Refusal {
+    Refusal::Unauthorized(format!("Unauthorized: no access to project '{project}'"))
 }
 
 fn unauthorized(fault: TokenFault) -> Refusal {

@@ -19,6 +19,7 @@
 //! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
 //! [`checksum`], and not stored.
 
+mod access;
 mod admin;
 mod answer;
 mod body;
@@ -47,6 +48,7 @@ mod request_log;
 mod route;
 mod server;
 mod service;
+mod sessions;
 mod sink;
 mod state;
 mod statistics;

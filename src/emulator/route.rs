@@ -4,6 +4,7 @@
 //! the request log use. The path is split **before** percent decoding, so that a name
 //! with a slash (`t%2F1`) stays one segment. Never looks at a body.
 
+use super::access::{self, AccessOperation};
 use super::answer::Refusal;
 use super::data_modeling::{self, DataModelingOperation};
 use super::identity::{TENANT, TokenVersion};
@@ -44,6 +45,8 @@ pub enum Operation {
     RawCursorsList,
     DataModeling(DataModelingOperation),
     Units(UnitOperation),
+    /// A call on groups or sessions.
+    Access(AccessOperation),
     /// A path that no endpoint answers.
     Unknown,
 }
@@ -80,6 +83,7 @@ impl Operation {
             Self::RawCursorsList => "raw.cursors.list",
             Self::DataModeling(operation) => operation.name(),
             Self::Units(operation) => operation.name(),
+            Self::Access(operation) => operation.name(),
             Self::Unknown => "unknown",
         }
     }
@@ -196,6 +200,7 @@ fn in_project(
         }
         ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
         ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
+        ["groups" | "sessions", ..] => access::resolve(method, path, rest).map(O::Access),
         _ => objects::resolve(method, path, rest, names).map(O::Objects),
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the parts and the projects' data; each part has its own lock, none is held while
 //! a body is read or parsed.
 
+use super::access::Access;
 use super::answer::Refusal;
 use super::fault::Faults;
 use super::identity::Identity;
@@ -25,6 +26,7 @@ pub struct Emulator {
     /// The only project that answers, if there is one.
     pub only_project: Option<String>,
     pub identity: Identity,
+    pub access: Access,
     pub throttle: Arc<Throttle>,
     pub faults: Faults,
     pub statistics: Arc<Statistics>,
@@ -43,6 +45,7 @@ impl Emulator {
     pub fn new(options: EmulatorOptions, base_url: String) -> Result<Self, Refusal> {
         Ok(Self {
             identity: Identity::new(&options, base_url)?,
+            access: Access::new(&options),
             sink: options.sink,
             only_project: options.project,
             throttle: Arc::new(Throttle::new(options.budgets)),

@@ -41,24 +41,7 @@ pub fn provider() -> Cdf {
 
 /// Asks a token endpoint, by default that of the tenant of the tests.
 async fn ask(cdf: &Cdf, form: &[(&str, &str)]) -> reqwest::Result<Reply> {
-    ask_at(cdf, "/plant-tenant/oauth2/v2.0/token", form).await
-}
-
-async fn ask_at(cdf: &Cdf, path: &str, form: &[(&str, &str)]) -> reqwest::Result<Reply> {
-    let encode = |text: &str| -> String {
-        let bytes = text.bytes().map(|byte| format!("%{byte:02x}"));
-        bytes.collect()
-    };
-    let pairs: Vec<String> = form
-        .iter()
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect();
-    let request = cdf
-        .http
-        .post(format!("{}{path}", cdf.handle.base_url()))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(pairs.join("&"));
-    cdf.send(request).await
+    cdf.post_form("/plant-tenant/oauth2/v2.0/token", form).await
 }
 
 const LOADER: [(&str, &str); 3] = [
@@ -76,17 +59,6 @@ fn exchange<'a>(assertion: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
         ("assertion", assertion),
         ("scope", scope),
     ]
-}
-
-async fn mint(cdf: &Cdf, order: Value) -> Result<String, Box<dyn std::error::Error>> {
-    let minted = cdf.admin("POST", "identity/tokens", order).await?;
-    assert_eq!(minted.status, 201, "{}", minted.json());
-    text(&minted, "token")
-}
-
-fn text(reply: &Reply, member: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let value = reply.json()[member].as_str().map(str::to_owned);
-    Ok(value.ok_or_else(|| format!("no {member} in {}", reply.json()))?)
 }
 
 fn part(token: &str, number: usize) -> Value {
@@ -116,15 +88,10 @@ async fn is_signed(cdf: &Cdf, token: &str) -> Result<bool, Box<dyn std::error::E
     Ok(key.verify(signed.as_bytes(), &signature).is_ok())
 }
 
-async fn opens(cdf: &Cdf, token: &str) -> reqwest::Result<u16> {
-    let request = cdf.http.get(cdf.url("/timeseries")).bearer_auth(token);
-    Ok(cdf.send(request).await?.status)
-}
-
 #[tokio::test]
 async fn a_token_says_who_holds_it_and_is_signed_by_a_published_key() -> TestResult {
     let cdf = provider();
-    let token = text(&ask(&cdf, &LOADER).await?, "access_token")?;
+    let token = ask(&cdf, &LOADER).await?.text("access_token")?;
     assert!(is_signed(&cdf, &token).await?);
     let (header, claims) = (part(&token, 0), part(&token, 1));
     assert_eq!(header["alg"], "ES256");
@@ -141,15 +108,15 @@ async fn a_token_says_who_holds_it_and_is_signed_by_a_published_key() -> TestRes
         ends.zip(issued).map(|(ends, issued)| ends - issued),
         Some(3_600)
     );
-    assert_eq!(opens(&cdf, &token).await?, 200);
+    assert_eq!(cdf.opens(&token).await?, 200);
     Ok(())
 }
 
 #[tokio::test]
 async fn the_first_version_of_the_endpoint_gives_tokens_of_the_first_form() -> TestResult {
     let cdf = provider();
-    let reply = ask_at(&cdf, "/plant-tenant/oauth2/token", &LOADER).await?;
-    let claims = part(&text(&reply, "access_token")?, 1);
+    let reply = cdf.post_form("/plant-tenant/oauth2/token", &LOADER).await?;
+    let claims = part(&reply.text("access_token")?, 1);
     assert_eq!(claims["appid"], "loader");
     assert_eq!(
         claims["iss"],
@@ -168,13 +135,16 @@ async fn discovery_names_endpoints_that_are_there() -> TestResult {
     ] {
         let url = format!("{}{path}", cdf.handle.base_url());
         let document = cdf.send(cdf.http.get(url)).await?;
-        let token_url = text(&document, "token_endpoint")?;
+        let token_url = document.text("token_endpoint")?;
         let token_path = token_url.replace(&cdf.handle.base_url(), "");
-        let token = text(&ask_at(&cdf, &token_path, &LOADER).await?, "access_token")?;
+        let token = cdf
+            .post_form(&token_path, &LOADER)
+            .await?
+            .text("access_token")?;
         let claims = part(&token, 1);
         assert_eq!(claims["ver"], form);
         assert_eq!(claims["iss"], document.json()["issuer"]);
-        let keys = cdf.send(cdf.http.get(text(&document, "jwks_uri")?)).await?;
+        let keys = cdf.send(cdf.http.get(document.text("jwks_uri")?)).await?;
         assert_eq!(keys.json()["keys"][0]["kid"], part(&token, 0)["kid"]);
     }
     Ok(())
@@ -183,20 +153,20 @@ async fn discovery_names_endpoints_that_are_there() -> TestResult {
 #[tokio::test]
 async fn an_old_key_is_published_until_it_is_retired() -> TestResult {
     let cdf = provider();
-    let old = text(&ask(&cdf, &LOADER).await?, "access_token")?;
+    let old = ask(&cdf, &LOADER).await?.text("access_token")?;
     let rotated = cdf
         .admin("POST", "identity/rotate-keys", Value::Null)
         .await?;
-    let new = text(&ask(&cdf, &LOADER).await?, "access_token")?;
+    let new = ask(&cdf, &LOADER).await?.text("access_token")?;
     assert_eq!(part(&new, 0)["kid"], rotated.json()["kid"]);
     assert_ne!(part(&new, 0)["kid"], part(&old, 0)["kid"]);
     assert!(is_signed(&cdf, &old).await? && is_signed(&cdf, &new).await?);
-    assert_eq!(opens(&cdf, &old).await?, 200);
+    assert_eq!(cdf.opens(&old).await?, 200);
     cdf.admin("POST", "identity/retire-keys", Value::Null)
         .await?;
     assert!(!is_signed(&cdf, &old).await? && is_signed(&cdf, &new).await?);
-    assert_eq!(opens(&cdf, &old).await?, 401);
-    assert_eq!(opens(&cdf, &new).await?, 200);
+    assert_eq!(cdf.opens(&old).await?, 401);
+    assert_eq!(cdf.opens(&new).await?, 200);
     Ok(())
 }
 
@@ -204,12 +174,14 @@ async fn an_old_key_is_published_until_it_is_retired() -> TestResult {
 async fn forged_tokens_are_not_signed_and_open_nothing() -> TestResult {
     let cdf = provider();
     for signature in ["wrong_key", "unknown_key", "damaged", "absent"] {
-        let token = mint(&cdf, json!({"client_id": "loader", "signature": signature})).await?;
+        let token = cdf
+            .mint(json!({"client_id": "loader", "signature": signature}))
+            .await?;
         assert!(!is_signed(&cdf, &token).await?, "{signature}");
-        assert_eq!(opens(&cdf, &token).await?, 401, "{signature}");
+        assert_eq!(cdf.opens(&token).await?, 401, "{signature}");
     }
-    let good = mint(&cdf, json!({"client_id": "loader"})).await?;
-    assert_eq!(opens(&cdf, &good).await?, 200);
+    let good = cdf.mint(json!({"client_id": "loader"})).await?;
+    assert_eq!(cdf.opens(&good).await?, 200);
     Ok(())
 }
 
@@ -221,7 +193,7 @@ async fn a_minted_token_carries_what_was_ordered() -> TestResult {
         "audience": "https://ossrdbms-aad.database.windows.net",
         "lifetime_s": 600, "claims": {"name": "Alice", "oid": null},
     });
-    let token = mint(&cdf, order).await?;
+    let token = cdf.mint(order).await?;
     assert!(is_signed(&cdf, &token).await?);
     let claims = part(&token, 1);
     assert_eq!(claims["upn"], "alice@plant.example");
@@ -230,27 +202,29 @@ async fn a_minted_token_carries_what_was_ordered() -> TestResult {
     assert_eq!(claims["name"], "Alice");
     assert_eq!(claims["oid"], Value::Null);
     // What was made for somebody else is nothing to CDF.
-    assert_eq!(opens(&cdf, &token).await?, 401);
+    assert_eq!(cdf.opens(&token).await?, 401);
     Ok(())
 }
 
 #[tokio::test]
 async fn tokens_end_and_begin_by_the_clock_of_the_provider() -> TestResult {
     let cdf = provider();
-    let expired = mint(&cdf, json!({"client_id": "loader", "lifetime_s": -10})).await?;
-    assert_eq!(opens(&cdf, &expired).await?, 401);
-    let token = text(&ask(&cdf, &LOADER).await?, "access_token")?;
+    let expired = cdf
+        .mint(json!({"client_id": "loader", "lifetime_s": -10}))
+        .await?;
+    assert_eq!(cdf.opens(&expired).await?, 401);
+    let token = ask(&cdf, &LOADER).await?.text("access_token")?;
     cdf.handle.advance_clock_ms(3_599_000 - 60_000);
-    assert_eq!(opens(&cdf, &token).await?, 200);
+    assert_eq!(cdf.opens(&token).await?, 200);
     let later = json!({"advance_ms": 61_000});
     cdf.admin("PUT", "identity/clock", later).await?;
-    assert_eq!(opens(&cdf, &token).await?, 401);
-    let fresh = text(&ask(&cdf, &LOADER).await?, "access_token")?;
-    assert_eq!(opens(&cdf, &fresh).await?, 200);
+    assert_eq!(cdf.opens(&token).await?, 401);
+    let fresh = ask(&cdf, &LOADER).await?.text("access_token")?;
+    assert_eq!(cdf.opens(&fresh).await?, 200);
     // Back at the start the fresh token is not good yet.
     cdf.admin("PUT", "identity/clock", json!({"offset_ms": 0}))
         .await?;
-    assert_eq!(opens(&cdf, &fresh).await?, 401);
+    assert_eq!(cdf.opens(&fresh).await?, 401);
     Ok(())
 }
 
@@ -260,16 +234,16 @@ async fn an_application_gets_a_users_token_for_cdf_in_exchange_for_its_own() -> 
     let scope = "https://westeurope-1.cognitedata.com/.default";
     for audience in ["portal", "api://portal", "https://portal.example"] {
         let order = json!({"user": "alice@plant.example", "audience": audience});
-        let assertion = mint(&cdf, order).await?;
-        assert_eq!(opens(&cdf, &assertion).await?, 401, "{audience}");
+        let assertion = cdf.mint(order).await?;
+        assert_eq!(cdf.opens(&assertion).await?, 401, "{audience}");
         let reply = ask(&cdf, &exchange(&assertion, scope)).await?;
-        let token = text(&reply, "access_token")?;
+        let token = reply.text("access_token")?;
         let claims = part(&token, 1);
         assert_eq!(claims["preferred_username"], "alice@plant.example");
         assert_eq!(claims["azp"], PORTAL);
         assert_eq!(claims["aud"], "https://westeurope-1.cognitedata.com");
         assert_eq!(claims["groups"], json!([OPERATORS]));
-        assert_eq!(opens(&cdf, &token).await?, 200);
+        assert_eq!(cdf.opens(&token).await?, 200);
     }
     Ok(())
 }
@@ -303,11 +277,11 @@ async fn an_assertion_for_another_or_of_nobody_is_an_invalid_grant() -> TestResu
             "AADSTS7000114",
         ),
     ] {
-        let assertion = mint(&cdf, order.clone()).await?;
+        let assertion = cdf.mint(order.clone()).await?;
         let reply = ask(&cdf, &exchange(&assertion, scope)).await?;
         assert_eq!(reply.status, 400, "{order}");
         assert_eq!(reply.json()["error"], "invalid_grant", "{order}");
-        let description = text(&reply, "error_description")?;
+        let description = reply.text("error_description")?;
         assert!(
             description.starts_with(&format!("{code}:")),
             "{order}: {description}"
@@ -331,7 +305,9 @@ async fn applications_come_and_go_while_it_runs() -> TestResult {
         ]
     };
     assert_eq!(ask(&cdf, &form("two")).await?.status, 200);
-    let elsewhere = ask_at(&cdf, "/another/oauth2/v2.0/token", &form("two")).await?;
+    let elsewhere = cdf
+        .post_form("/another/oauth2/v2.0/token", &form("two"))
+        .await?;
     assert_eq!(elsewhere.json()["error"], "unauthorized_client");
     let wrong = ask(&cdf, &form("three")).await?;
     assert_eq!(

@@ -25,7 +25,7 @@ pub use directory::{Application, User};
 pub use discovery::{configuration, keys};
 pub use grants::answer as answer_token_request;
 pub use principal::{Holder, Principal, TokenVersion};
-pub use tokens::{TokenFault, bearer};
+pub use tokens::{Hash, TokenFault, bearer, hash};
 
 use super::answer::Refusal;
 use super::options::EmulatorOptions;

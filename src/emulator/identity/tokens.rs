@@ -23,10 +23,11 @@ const REMEMBERED_MS: i64 = 3_600_000;
 pub struct Tokens {
     lifetime_s: AtomicU64,
     sequence: AtomicU64,
-    issued: Mutex<HashMap<TokenHash, Issued>>,
+    issued: Mutex<HashMap<Hash, Issued>>,
 }
 
-type TokenHash = [u8; 32];
+/// The hash of a token, a secret or a nonce, in the place of its text.
+pub type Hash = [u8; 32];
 
 /// What is known of a token.
 #[derive(Debug, Clone)]
@@ -81,7 +82,7 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Issued>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Hash, Issued>> {
         // Whole entries are inserted and removed: a panic leaves none half written.
         self.issued.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,9 +136,10 @@ impl Tokens {
     }
 }
 
-fn hash(token: &str) -> TokenHash {
-    let mut hash = TokenHash::default();
-    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+/// Hashes a secret.
+pub fn hash(text: &str) -> Hash {
+    let mut hash = Hash::default();
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     hash
 }
 
