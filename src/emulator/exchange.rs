@@ -4,11 +4,13 @@
 //! place in the budgets, read the body, meet a fault, decompress, call the handler, count
 //! and log the end. The places taken are given back when it is dropped, however it ends.
 
+use super::access::{self, AccessOperation, Rights};
 use super::answer::{Answer, Refusal};
 use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
 use super::connection::ResetSwitch;
 use super::fault::{FaultKind, FaultRule};
+use super::identity::{self, Principal, TokenFault};
 use super::objects::ObjectOperation;
 use super::query::Query;
 use super::request_log::Entry;
@@ -17,7 +19,6 @@ use super::service::{content_length, dispatch, header, respond};
 use super::state::Emulator;
 use super::statistics::{Ending, Serving};
 use super::throttle::{Asker, InFlight};
-use super::token::{self, TokenFault};
 use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
@@ -31,6 +32,8 @@ pub struct Exchange {
     parts: Parts,
     switch: ResetSwitch,
     asker: Asker,
+    principal: Arc<Principal>,
+    rights: Option<Rights>,
     names: PathNames,
     pub request_id: String,
     started_us: u64,
@@ -60,29 +63,31 @@ impl Exchange {
             operation,
         };
         let mut in_flight = None;
-        let open = [
-            Operation::TokenIssue,
-            Operation::Objects(ObjectOperation::FilesUpload),
-            Operation::Unknown,
-        ];
-        if !open.contains(&operation) {
-            match emulator
-                .tokens
-                .identity(header(&parts.headers, AUTHORIZATION))
-            {
-                Ok(identity) => asker.identity = identity,
+        let mut principal = Arc::default();
+        let mut rights = None;
+        if !is_open(operation) {
+            let authorization = header(&parts.headers, AUTHORIZATION);
+            match emulator.identity.principal(authorization) {
+                Ok(known) => {
+                    asker.identity.clone_from(&known.identity);
+                    principal = known;
+                }
                 Err(fault) => refusal = refusal.or_else(|| Some(unauthorized(fault))),
             }
             if operation != Operation::TokenInspect
                 && let Some(only) = &emulator.only_project
                 && *only != names.project
             {
-                refusal = refusal.or_else(|| {
-                    Some(Refusal::Unauthorized(format!(
-                        "Unauthorized: no access to project '{}'",
-                        names.project
-                    )))
-                });
+                refusal = refusal.or_else(|| Some(no_access(&names.project)));
+            }
+            if emulator.access.enforced && refusal.is_none() && !names.project.is_empty() {
+                let known = emulator.access.rights(&principal, &names.project);
+                refusal = if known.is_empty() {
+                    Some(no_access(&names.project))
+                } else {
+                    access::opens(&known, operation).err()
+                };
+                rights = Some(known);
             }
             let (places, verdict) = emulator.throttle.arrive(&asker);
             in_flight = Some(places);
@@ -98,6 +103,8 @@ impl Exchange {
             parts,
             switch,
             asker,
+            principal,
+            rights,
             names,
             started_us,
             body: RequestBody::Whole(Bytes::new()),
@@ -210,9 +217,10 @@ impl Exchange {
 
     fn fault_answer(&self, fault: &FaultRule) -> Answer {
         if fault.kind == FaultKind::ExpireToken {
-            if let Some(token) = header(&self.parts.headers, AUTHORIZATION).and_then(token::bearer)
-            {
-                self.emulator.tokens.expire(token);
+            let authorization = header(&self.parts.headers, AUTHORIZATION);
+            if let Some(token) = authorization.and_then(identity::bearer) {
+                let now_ms = self.emulator.identity.clock.now_ms();
+                self.emulator.identity.tokens.expire(token, now_ms);
             }
             return unauthorized(TokenFault::Expired).into();
         }
@@ -243,6 +251,8 @@ impl Exchange {
             emulator: &self.emulator,
             project: &project,
             asker: &self.asker,
+            principal: &self.principal,
+            rights: self.rights.as_ref(),
             names: &self.names,
             query: &query,
             body,
@@ -256,8 +266,10 @@ impl Exchange {
         };
         let answer = match self.asker.operation {
             Operation::TokenIssue => {
-                let basic = authorization.filter(|header| token::bearer(header).is_none());
-                Ok(self.emulator.tokens.issue(basic, &call.bytes()))
+                let basic = authorization.filter(|header| identity::bearer(header).is_none());
+                let (provider, names) = (&self.emulator.identity, &self.names);
+                let form = call.bytes();
+                identity::answer_token_request(provider, &names.tenant, names.version, basic, &form)
             }
             _ => dispatch(&mut call),
         };
@@ -302,6 +314,19 @@ impl Exchange {
     }
 }
 
+/// Whether the operation needs no token.
+fn is_open(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::TokenIssue
+            | Operation::IdentityKeys
+            | Operation::IdentityConfiguration
+            | Operation::Objects(ObjectOperation::FilesUpload)
+            | Operation::Access(AccessOperation::SessionsToken)
+            | Operation::Unknown
+    )
+}
+
 /// Whether the request takes effect although it meets this fault.
 fn commits(fault: &FaultRule) -> bool {
     match fault.kind {
@@ -314,12 +339,20 @@ fn commits(fault: &FaultRule) -> bool {
     }
 }
 
+/// What a principal hears that is in no group of the project.
+fn no_access(project: &str) -> Refusal {
+    Refusal::Unauthorized(format!("Unauthorized: no access to project '{project}'"))
+}
+
 fn unauthorized(fault: TokenFault) -> Refusal {
     Refusal::Unauthorized(
         match fault {
             TokenFault::Absent => "Unauthorized: no bearer token was given",
             TokenFault::Unknown => "Unauthorized: the token is not known",
+            TokenFault::Early => "Unauthorized: the token is not valid yet",
             TokenFault::Expired => "Unauthorized: the token has expired",
+            TokenFault::Revoked => "Unauthorized: the session of the token has ended",
+            TokenFault::ForAnother => "Unauthorized: the token was not made for CDF",
         }
         .to_owned(),
     )
