@@ -177,6 +177,11 @@ impl Gateway {
         self.admin.address()
     }
 
+    /// What ends every connection at once, from any thread.
+    pub fn stopper(&self) -> WireStop {
+        self.wire.stopper()
+    }
+
     /// Ends in the order of the data path: no new connections, statements in flight finish,
     /// rows in flight get their verdicts, then the metrics go.
     pub async fn drain(self) {

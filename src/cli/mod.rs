@@ -11,6 +11,7 @@ mod journal;
 mod quickstart;
 mod serve;
 mod signals;
+mod standby;
 mod table;
 mod tables;
 

@@ -81,9 +81,14 @@ impl WireStop {
     /// which tells what became of its rows. Blocks until they have ended, for some seconds at
     /// most: the thread of the others hangs.
     pub fn stop_at_once(&self) {
+        self.stop_within(STOP_WAIT);
+    }
+
+    /// The same, with a bound of the caller's.
+    pub fn stop_within(&self, wait: Duration) {
         self.accepting.cancel();
         self.registry.stop();
-        let until = Instant::now() + STOP_WAIT;
+        let until = Instant::now() + wait;
         while self.registry.open() > 0 && Instant::now() < until {
             std::thread::sleep(STOP_GLANCE);
         }
