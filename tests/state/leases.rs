@@ -83,7 +83,8 @@ fn a_holder_whose_lease_was_taken_is_told() {
         let begun = Tenure::begin(location.clone(), lease, |_| {});
         let tenure = runtime.block_on(begun).expect("held");
         let (told, is_told) = channel();
-        tenure.when_lost(move || drop(told.send(())));
+        // The test listens until it is told.
+        tenure.when_lost(move || told.send(()).expect("the test listens"));
         // Somebody who does not keep to the rules.
         take_by_force(&mut open(location));
         is_told.recv().expect("the holder is told");
