@@ -11,12 +11,13 @@ use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
 use crate::journal::{
     ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
 };
+use crate::oidc::TokenCheck;
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::state::{StateError, StateWatch};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings, WireStop,
+    self, GatewayUser, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle, WireSettings, WireStop,
 };
 use actix::ArbiterHandle;
 use std::io;
@@ -37,6 +38,8 @@ pub enum GatewayError {
     },
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
+    #[error("tokens cannot be checked: {0}")]
+    TokenCheck(String),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -138,6 +141,9 @@ impl Gateway {
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
+            sign_in: configuration.sign_in.clone(),
+            sign_in_failures: configuration.sign_in_failures.clone(),
+            tokens: token_check(configuration)?,
         };
         let wire = wire::start(settings, users(configuration), path.clone(), budget, tls)?;
         let threads = wire.threads().chain(intake.threads());
@@ -266,13 +272,19 @@ fn letters(
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {
-    let listen = &configuration.listen;
-    match (&listen.tls_certificate, &listen.tls_private_key) {
-        (Some(certificate), Some(private_key)) => {
-            Ok(Some(TlsIdentity::from_files(certificate, private_key)?))
-        }
-        _ => Ok(None),
+    let files = TlsFiles::of(&configuration.listen);
+    Ok(files.map(TlsIdentity::from_files).transpose()?)
+}
+
+/// What checks access tokens, where issuers are configured.
+fn token_check(configuration: &Configuration) -> Result<Option<Arc<TokenCheck>>, GatewayError> {
+    if configuration.issuers.is_empty() {
+        return Ok(None);
     }
+    let issuers = configuration.issuers.iter().cloned();
+    TokenCheck::new(issuers, configuration.principals.clone())
+        .map(|check| Some(Arc::new(check)))
+        .map_err(GatewayError::TokenCheck)
 }
 
 fn users(configuration: &Configuration) -> Users {

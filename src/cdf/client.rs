@@ -149,8 +149,9 @@ impl CdfClient {
         identity: &Identity,
     ) -> Result<super::tokens::Bearer, AttemptFailure> {
         let token_url = match &identity.credentials {
-            super::Credentials::ClientCredentials { token_url, .. } => token_url,
-            super::Credentials::FixedToken(_) => "",
+            super::Credentials::ClientCredentials { token_url, .. }
+            | super::Credentials::OnBehalfOf { token_url, .. } => token_url,
+            super::Credentials::FixedToken(_) | super::Credentials::CallerToken { .. } => "",
         };
         // A fixed token needs no connection, and an empty address no certificates.
         let http = self.http(if token_url.is_empty() {

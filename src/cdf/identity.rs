@@ -51,6 +51,17 @@ pub enum Credentials {
     },
     /// A token made elsewhere; nobody refreshes it.
     FixedToken(Secret),
+    /// The token that the client signed in with; ends with the connection. Never journaled.
+    CallerToken { token: Secret, expires_at_ms: i64 },
+    /// Exchanged for a token of CDF in the caller's name; ends with the connection. Never journaled.
+    OnBehalfOf {
+        token_url: String,
+        client_id: String,
+        client_secret: Secret,
+        scope: String,
+        assertion: Secret,
+        expires_at_ms: i64,
+    },
 }
 
 impl Credentials {
@@ -60,6 +71,8 @@ impl Credentials {
         match self {
             // Both are kept in the configuration.
             Credentials::ClientCredentials { .. } | Credentials::FixedToken(_) => true,
+            // Both are the client's.
+            Credentials::CallerToken { .. } | Credentials::OnBehalfOf { .. } => false,
         }
     }
 }

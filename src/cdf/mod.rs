@@ -39,4 +39,5 @@ pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
 pub use settle::SettledCreates;
 pub use token_inspection::TokenInspection;
 pub use tokens::TokenCache;
+pub(crate) use transport::{Transport, is_local};
 pub use view_properties::ViewProperties;

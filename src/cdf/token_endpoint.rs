@@ -38,27 +38,51 @@ pub async fn fetch(
     credentials: &Credentials,
     timeout: Duration,
 ) -> Result<Granted, AttemptFailure> {
-    let Credentials::ClientCredentials {
-        token_url,
-        client_id,
-        client_secret,
-        scope,
-        audience,
-    } = credentials
-    else {
-        return Err(stop(
-            "a fixed token is not fetched from anywhere",
-            "Give this user client credentials.",
-        ));
+    let (token_url, client_secret, fields) = match credentials {
+        Credentials::ClientCredentials {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            audience,
+        } => (
+            token_url,
+            client_secret,
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", client_id.as_str()),
+                ("client_secret", client_secret.expose()),
+                ("scope", scope.as_str()),
+                ("audience", audience.as_str()),
+            ],
+        ),
+        Credentials::OnBehalfOf {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            assertion,
+            ..
+        } => (
+            token_url,
+            client_secret,
+            vec![
+                ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+                ("requested_token_use", "on_behalf_of"),
+                ("client_id", client_id.as_str()),
+                ("client_secret", client_secret.expose()),
+                ("scope", scope.as_str()),
+                ("assertion", assertion.expose()),
+            ],
+        ),
+        Credentials::FixedToken(_) | Credentials::CallerToken { .. } => {
+            return Err(stop(
+                "a fixed token is not fetched from anywhere",
+                "Give this user client credentials.",
+            ));
+        }
     };
     let mut form = String::new();
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", client_id),
-        ("client_secret", client_secret.expose()),
-        ("scope", scope),
-        ("audience", audience),
-    ];
     for (name, value) in fields {
         if !value.is_empty() {
             percent::push_form_field(&mut form, name, value);

@@ -87,13 +87,13 @@ impl TokenCache {
         credentials: &Credentials,
     ) -> Result<Bearer, AttemptFailure> {
         let request = match credentials {
-            Credentials::FixedToken(token) => {
+            Credentials::FixedToken(token) | Credentials::CallerToken { token, .. } => {
                 return Ok(Bearer {
                     header: bearer_header(token.expose())?,
                     generation: 0,
                 });
             }
-            Credentials::ClientCredentials { .. } => credentials,
+            Credentials::ClientCredentials { .. } | Credentials::OnBehalfOf { .. } => credentials,
         };
         let slot = self.slot(credentials);
         let mut slot = slot.lock().await;
@@ -136,7 +136,10 @@ impl TokenCache {
     /// Drops the token that CDF answered with 401, unless another caller has already fetched
     /// a newer one. Returns whether a fresh token can be had at all.
     pub async fn discard(&self, credentials: &Credentials, rejected: &Bearer) -> bool {
-        if matches!(credentials, Credentials::FixedToken(_)) {
+        if matches!(
+            credentials,
+            Credentials::FixedToken(_) | Credentials::CallerToken { .. }
+        ) {
             return false;
         }
         let slot = self.slot(credentials);

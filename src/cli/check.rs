@@ -131,6 +131,10 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
         let credentials = match &identity.credentials {
             Credentials::ClientCredentials { client_id, .. } => format!("client {client_id}"),
             Credentials::FixedToken(_) => "a fixed token".to_owned(),
+            // Of no user of the configuration.
+            Credentials::CallerToken { .. } | Credentials::OnBehalfOf { .. } => {
+                "whoever signs in".to_owned()
+            }
         };
         writeln!(
             text,

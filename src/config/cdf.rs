@@ -77,7 +77,7 @@ impl CdfSettings {
                 token,
                 create_missing_time_series,
             },
-            credentials @ Credentials::ClientCredentials { .. } => {
+            credentials => {
                 Principal::Client(Arc::new(Identity {
                     project,
                     name: self.client_id.clone(),
@@ -185,7 +185,7 @@ fn web_address(text: &str) -> Option<Url> {
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-fn check_base_url(section: &str, text: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn check_base_url(section: &str, text: &str, findings: &mut Findings) -> Option<String> {
     const EXAMPLE: &str =
         "Write scheme and host only, such as https://westeurope-1.cognitedata.com";
     let key = format!("{section}.base_url");
@@ -214,7 +214,7 @@ fn check_base_url(section: &str, text: &str, findings: &mut Findings) -> Option<
     Some(text.to_owned())
 }
 
-fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
     let key = format!("{section}.project");
     if name.is_empty() {
         findings.note(

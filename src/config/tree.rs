@@ -6,10 +6,13 @@
 
 use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
+use super::issuers::IssuerSettings;
+use super::principals::PrincipalSettings;
+use super::sign_in::SignInSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, SignInFailureSettings, StateSettings,
     StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,7 @@ pub(super) struct Tree {
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
     pub state: StateSettings,
+    pub sign_in_failures: SignInFailureSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]
     pub admin: AdminKeys,
@@ -44,4 +48,10 @@ pub(super) struct Tree {
     pub cdf: BTreeMap<String, CdfSettings>,
     #[serde(skip_serializing)]
     pub users: Vec<UserSettings>,
+    #[serde(skip_serializing)]
+    pub sign_in: Vec<SignInSettings>,
+    #[serde(skip_serializing)]
+    pub issuers: Vec<IssuerSettings>,
+    #[serde(skip_serializing)]
+    pub principals: Vec<PrincipalSettings>,
 }

@@ -25,6 +25,7 @@ pub use labels::{
 pub use meters::{
     ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
     PipelineMeters, StatementMeters, TableCounters, TokenCounters,
+    KeyCounters, CertificateCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

@@ -1,10 +1,11 @@
 //! What breaks a connection's waits off: cancel, drain, stop, and its deadlines.
 //!
-//! Owns the three flags of one connection that are set from outside. Promises that waiting for a
+//! Owns the flags of one connection that are set from outside. Promises that waiting for a
 //! flag and reading it cannot miss a change, and that whatever broke a statement off can be told.
 //! Lives on the connection's own thread: the actor sets, the loop reads.
 
 use super::deadlines::Deadlines;
+use super::ending::Ending;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::cell::Cell;
 use tokio::sync::Notify;
@@ -19,6 +20,10 @@ pub(super) struct Signals {
     drain: Cell<bool>,
     /// End now.
     stop: Cell<bool>,
+    /// End before sign-in: the place is needed.
+    crowded_out: Cell<bool>,
+    /// It is the token's expiry that drains or stops.
+    token_expired: Cell<bool>,
     changed: Notify,
     pub(super) deadlines: Deadlines,
 }
@@ -37,6 +42,25 @@ impl Signals {
     pub(super) fn stop(&self) {
         self.stop.set(true);
         self.changed.notify_waiters();
+    }
+
+    pub(super) fn crowd_out(&self) {
+        self.crowded_out.set(true);
+        self.changed.notify_waiters();
+    }
+
+    /// Drains because the token has expired.
+    pub(super) fn expire(&self) {
+        self.token_expired.set(true);
+        self.drain();
+    }
+
+    /// What the client is told of the end.
+    pub(super) fn ending(&self) -> Ending {
+        match self.token_expired.get() {
+            true => Ending::token_expired(),
+            false => Ending::shutdown(),
+        }
     }
 
     /// A statement starts: a cancel that came before was for an earlier one.
@@ -75,6 +99,11 @@ impl Signals {
     /// Waits until an idle connection is to end.
     pub(super) async fn drained(&self) {
         self.wait_for(|| self.is_draining()).await;
+    }
+
+    /// Waits until the connection is to end if nobody has signed in.
+    pub(super) async fn crowded_out(&self) {
+        self.wait_for(|| self.crowded_out.get()).await;
     }
 
     /// Waits until the connection is to end at once.
