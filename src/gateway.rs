@@ -17,7 +17,8 @@ use crate::state::{StateError, StateWatch};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle, WireSettings, WireStop,
+    self, GatewayUser, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle, WireSettings,
+    WireStop,
 };
 use actix::ArbiterHandle;
 use std::io;

@@ -77,14 +77,12 @@ impl CdfSettings {
                 token,
                 create_missing_time_series,
             },
-            credentials => {
-                Principal::Client(Arc::new(Identity {
-                    project,
-                    name: self.client_id.clone(),
-                    credentials,
-                    create_missing_time_series,
-                }))
-            }
+            credentials => Principal::Client(Arc::new(Identity {
+                project,
+                name: self.client_id.clone(),
+                credentials,
+                create_missing_time_series,
+            })),
         })
     }
 

@@ -5,18 +5,19 @@
 //! problems are told at once. Never contacts CDF.
 
 use super::environment::Environment;
-use super::problem::{ConfigurationError, Findings};
-use super::secret_source::Surroundings;
-use super::sources::Sources;
-use super::tree::Tree;
 use super::issuers::resolve_issuers;
 use super::principals::resolve_principals;
+use super::problem::{ConfigurationError, Findings};
+use super::secret_source::Surroundings;
 use super::sign_in::resolve_rules;
+use super::sources::Sources;
+use super::tree::Tree;
 use super::user::{Password, User, resolve_cdf, resolve_users};
 use super::{
     AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
     ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    SignInFailureSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
+    SignInFailureSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings,
+    TransactionSettings, checks,
 };
 use crate::oidc::{Issuer, PrincipalRule};
 use crate::wire::SignInRule;

@@ -45,8 +45,8 @@ pub use pacing::PacingSettings;
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
 pub use server::{
-    ClientCertificates, CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings,
+    ClientCertificates, CopySettings, ListenSettings, MemorySettings, RuntimeSettings,
+    TimeoutSettings, TransactionSettings,
 };
 pub use sign_in::SignInFailureSettings;
 pub use state::StateSettings;

@@ -221,12 +221,7 @@ impl SignInSettings {
     }
 
     /// The one issuer that clients are told of.
-    fn oauth_issuer(
-        &self,
-        section: &str,
-        tree: &Tree,
-        findings: &mut Findings,
-    ) -> Option<String> {
+    fn oauth_issuer(&self, section: &str, tree: &Tree, findings: &mut Findings) -> Option<String> {
         match (&self.issuer, tree.issuers.as_slice()) {
             (Some(name), _) => Some(name.clone()),
             (None, [only]) => Some(only.name.clone()),

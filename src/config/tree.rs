@@ -12,8 +12,9 @@ use super::sign_in::SignInSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, SignInFailureSettings, StateSettings,
-    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    SignInFailureSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings,
+    TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

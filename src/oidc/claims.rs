@@ -24,10 +24,7 @@ impl Claims {
 
     /// A claim that is text, and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)?
-            .as_str()
-            .filter(|text| !text.is_empty())
+        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// When the token expires, in seconds since 1970.
@@ -123,7 +120,13 @@ mod tests {
         for name in ["ada@example.com", "ada-id"] {
             assert!(ada.bind(&issuer, name), "{name}");
         }
-        for name in ["azure-cli", "Ada@example.com", "bob@example.com", "", "user_impersonation"] {
+        for name in [
+            "azure-cli",
+            "Ada@example.com",
+            "bob@example.com",
+            "",
+            "user_impersonation",
+        ] {
             assert!(!ada.bind(&issuer, name), "{name}");
         }
         assert_eq!(ada.application(), None);
@@ -147,18 +150,29 @@ mod tests {
     #[test]
     fn a_group_signs_in_its_members_under_the_name_that_the_configuration_gives_it() {
         let mut issuer = Issuer::for_tests();
-        issuer.group_names.insert("loaders".to_owned(), "g-1".to_owned());
+        issuer
+            .group_names
+            .insert("loaders".to_owned(), "g-1".to_owned());
         let member = claims(json!({"oid": "a", "groups": ["g-0", "g-1"]}));
         let stranger = claims(json!({"oid": "loaders2", "groups": ["loaders", 1, null]}));
         assert!(member.bind(&issuer, "loaders"));
-        assert!(!member.bind(&issuer, "g-1"), "only names of the configuration");
+        assert!(
+            !member.bind(&issuer, "g-1"),
+            "only names of the configuration"
+        );
         assert!(!stranger.bind(&issuer, "loaders"));
     }
 
     #[test]
     fn a_claim_that_is_no_text_is_no_name() {
         let issuer = Issuer::for_tests();
-        for value in [json!(["ada"]), json!({"ada": 1}), json!(1), json!(null), json!("")] {
+        for value in [
+            json!(["ada"]),
+            json!({"ada": 1}),
+            json!(1),
+            json!(null),
+            json!(""),
+        ] {
             let odd = claims(json!({"upn": value}));
             for name in ["ada", "1", ""] {
                 assert!(!odd.bind(&issuer, name), "{value} {name}");

@@ -137,7 +137,11 @@ impl Shared {
         let kept = self.kept();
         match &kept.keys {
             Some(_) => None,
-            None => Some(kept.trouble.clone().unwrap_or_else(|| "not tried yet".to_owned())),
+            None => Some(
+                kept.trouble
+                    .clone()
+                    .unwrap_or_else(|| "not tried yet".to_owned()),
+            ),
         }
     }
 

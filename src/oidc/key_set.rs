@@ -117,7 +117,13 @@ mod tests {
 
     #[test]
     fn a_document_without_a_usable_key_is_an_error() {
-        for document in ["", "{}", "[]", r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","kid":"a","k":"a"}]}"#] {
+        for document in [
+            "",
+            "{}",
+            "[]",
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kty":"oct","kid":"a","k":"a"}]}"#,
+        ] {
             assert!(KeySet::parse(document.as_bytes()).is_err(), "{document}");
         }
     }

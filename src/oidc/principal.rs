@@ -63,11 +63,7 @@ impl PrincipalRule {
             CdfTarget::OwnToken { .. } => claims.is_for(&issuer.cdf_audiences),
             CdfTarget::Stored(_) | CdfTarget::OnBehalfOf { .. } => true,
         };
-        is_of_issuer
-            && is_of_application
-            && is_in_group
-            && self.users.include(user)
-            && may_pass_on
+        is_of_issuer && is_of_application && is_in_group && self.users.include(user) && may_pass_on
     }
 
     /// As whom the owner of `token` writes; `principal` is who that is.

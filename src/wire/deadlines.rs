@@ -130,7 +130,11 @@ pub(super) fn silence(is_in_block: bool) -> Ending {
 
 /// Ends the session when its token's time is over, as a drain of the gateway would: a statement
 /// that runs may end within `drain`, then it is broken off.
-pub(super) async fn expire(signals: &Signals, ends_at: Option<Instant>, drain: Duration) -> Infallible {
+pub(super) async fn expire(
+    signals: &Signals,
+    ends_at: Option<Instant>,
+    drain: Duration,
+) -> Infallible {
     if let Some(ends_at) = ends_at {
         sleep_until(ends_at).await;
         signals.expire();

@@ -5,7 +5,7 @@
 //! identity that its handshake began with. Never closes a connection for it.
 
 use super::WireError;
-use super::tls::{TlsFiles, TlsIdentity, TlsMaterial};
+use super::tls::{Fingerprint, TlsFiles, TlsIdentity};
 use crate::telemetry::{CertificateCounters, TokenOutcome};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -33,15 +33,16 @@ impl LiveTls {
 
     /// Looks at the files every `interval`, for ever. At once back without files.
     pub(super) async fn watch(self, interval: Duration) {
-        let Some(files) = self.current().and_then(|tls| tls.files().cloned()) else {
+        let Some(source) = self.current().and_then(|tls| tls.source().cloned()) else {
             return;
         };
         let counters = CertificateCounters::new();
-        let mut seen = None;
+        let mut seen = Ok(source.fingerprint);
         loop {
+            tokio::time::sleep(interval).await;
             // Files may be on a disk that hangs, and this thread accepts connections.
-            let files = files.clone();
-            let looked = tokio::task::spawn_blocking(move || look(&files, seen.take())).await;
+            let files = source.files.clone();
+            let looked = tokio::task::spawn_blocking(move || look(&files, seen)).await;
             let Ok((now, news)) = looked else {
                 tracing::error!("the TLS files are not watched any more");
                 return;
@@ -50,42 +51,37 @@ impl LiveTls {
             match news {
                 None => {}
                 Some(Ok(identity)) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) =
-                        Some(identity);
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(identity);
                     counters.reloads.add(TokenOutcome::Succeeded, 1);
                     tracing::info!("the TLS files changed: new connections use them");
                 }
                 Some(Err(error)) => {
                     counters.reloads.add(TokenOutcome::Failed, 1);
-                    tracing::error!(%error, "the TLS files changed and cannot be used: the old ones stay");
+                    tracing::error!(
+                        %error,
+                        "the TLS files changed and cannot be used: the old ones stay in use"
+                    );
                 }
             }
-            tokio::time::sleep(interval).await;
         }
     }
 }
 
-/// What was read last: the material, or the words of the error.
-type Seen = Option<Result<TlsMaterial, String>>;
+/// What was read last, or the words of the error.
+type Seen = Result<Fingerprint, String>;
 
 /// Reads the files. News, if they are not as they were seen last.
-fn look(files: &Arc<TlsFiles>, seen: Seen) -> (Seen, Option<Result<TlsIdentity, WireError>>) {
-    let read = files.read();
-    let is_new = match (&read, &seen) {
-        // What the gateway started with.
-        (Ok(_), None) => false,
-        (Ok(material), Some(Ok(known))) => material != known,
-        (Err(error), Some(Err(known))) => error.to_string() != *known,
-        _ => true,
-    };
-    match read {
+fn look(files: &TlsFiles, seen: Seen) -> (Seen, Option<Result<TlsIdentity, WireError>>) {
+    match files.read() {
         Ok(material) => {
-            let news = is_new.then(|| files.identity(&material));
-            (Some(Ok(material)), news)
+            let now = Ok(material.fingerprint());
+            let news = (now != seen).then(|| files.identity(&material));
+            (now, news)
         }
-        Err(error) => (
-            Some(Err(error.to_string())),
-            is_new.then_some(Err(error)),
-        ),
+        Err(error) => {
+            let now = Err(error.to_string());
+            let news = (now != seen).then_some(Err(error));
+            (now, news)
+        }
     }
 }

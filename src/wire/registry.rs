@@ -268,7 +268,10 @@ impl Registration {
 
     /// The client has signed in: it does not count among those that have not any more.
     pub(super) fn signed_in(&self) {
-        self.registry.connections().signing_in.remove(&self.accepted);
+        self.registry
+            .connections()
+            .signing_in
+            .remove(&self.accepted);
     }
 
     /// Makes the connection's cancel key, of `bytes` random bytes.

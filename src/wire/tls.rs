@@ -28,8 +28,7 @@ pub struct TlsFiles {
     pub client_certificates: ClientCertificates,
 }
 
-/// What the files hold. Compared to see whether they changed.
-#[derive(PartialEq, Eq)]
+/// What the files hold.
 pub(super) struct TlsMaterial {
     certificate: Vec<u8>,
     private_key: Vec<u8>,
@@ -43,7 +42,32 @@ pub struct TlsIdentity {
     /// Binds sign-ins to the chain's first certificate.
     scram: ScramServerAuth,
     /// Where it came from; `None`: from memory.
-    files: Option<Arc<TlsFiles>>,
+    source: Option<Arc<TlsSource>>,
+}
+
+/// Where an identity came from.
+#[derive(Debug)]
+pub(super) struct TlsSource {
+    pub(super) files: TlsFiles,
+    /// Of what the files held then.
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// Tells whether files hold something else, without keeping what they hold.
+pub(super) type Fingerprint = [u8; 32];
+
+impl TlsMaterial {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        let client_ca = self.client_ca.as_deref().unwrap_or_default();
+        for part in [&self.certificate[..], &self.private_key, client_ca] {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.copy_from_slice(context.finish().as_ref());
+        fingerprint
+    }
 }
 
 impl TlsFiles {
@@ -70,14 +94,17 @@ impl TlsFiles {
         })
     }
 
-    pub(super) fn identity(self: &Arc<Self>, material: &TlsMaterial) -> Result<TlsIdentity, WireError> {
+    pub(super) fn identity(&self, material: &TlsMaterial) -> Result<TlsIdentity, WireError> {
         let client_ca = material
             .client_ca
             .as_deref()
             .map(|pem| (pem, self.client_certificates));
         let mut identity =
             TlsIdentity::build(&material.certificate, &material.private_key, client_ca)?;
-        identity.files = Some(self.clone());
+        identity.source = Some(Arc::new(TlsSource {
+            files: self.clone(),
+            fingerprint: material.fingerprint(),
+        }));
         Ok(identity)
     }
 }
@@ -88,7 +115,6 @@ impl TlsIdentity {
     /// # Errors
     /// A file cannot be read, holds no PEM of its kind, or key and certificate do not fit.
     pub fn from_files(files: TlsFiles) -> Result<Self, WireError> {
-        let files = Arc::new(files);
         files.identity(&files.read()?)
     }
 
@@ -147,7 +173,7 @@ impl TlsIdentity {
         Ok(TlsIdentity {
             config: Arc::new(config),
             scram,
-            files: None,
+            source: None,
         })
     }
 
@@ -159,8 +185,8 @@ impl TlsIdentity {
         &self.scram
     }
 
-    pub(super) fn files(&self) -> Option<&Arc<TlsFiles>> {
-        self.files.as_ref()
+    pub(super) fn source(&self) -> Option<&Arc<TlsSource>> {
+        self.source.as_ref()
     }
 }
 

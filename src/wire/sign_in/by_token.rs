@@ -44,9 +44,7 @@ pub(super) async fn as_password(
     };
     check(tokens, token, issuer, applicant)
         .await
-        .map_err(|refusal| {
-            Refused::counted(refusal.failure(), refusal.diagnostic(applicant.user))
-        })
+        .map_err(|refusal| Refused::counted(refusal.failure(), refusal.diagnostic(applicant.user)))
 }
 
 /// Runs OAUTHBEARER: the client shows a token, or asks where to get one.
@@ -73,7 +71,9 @@ pub(super) async fn as_bearer(
         None => None,
     };
     drop(initial);
-    let discovery_url = tokens.issuer(issuer).map_or_else(String::new, |issuer| issuer.discovery_url());
+    let discovery_url = tokens
+        .issuer(issuer)
+        .map_or_else(String::new, |issuer| issuer.discovery_url());
     let failure = bearer::failure(&discovery_url, scope);
     put(
         &mut transport.output,
@@ -87,19 +87,14 @@ pub(super) async fn as_bearer(
         )));
     }
     Err(match refusal {
-        Some(refusal) => {
-            Refused::counted(refusal.failure(), refusal.diagnostic(applicant.user))
-        }
+        Some(refusal) => Refused::counted(refusal.failure(), refusal.diagnostic(applicant.user)),
         // Not a failure: the client comes back with a token.
         None => Refused::Ended(Ending::with_words(
             ConnectionEnd::Terminated,
             Box::new(
                 Diagnostic::fatal(
                     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                    format!(
-                        "no token was sent for user \"{}\"",
-                        applicant.user
-                    ),
+                    format!("no token was sent for user \"{}\"", applicant.user),
                 )
                 .with_hint("Fetch one from the issuer that the server named."),
             ),

@@ -223,9 +223,7 @@ impl Authenticator {
         let mock = self.mock.of(applicant.user);
         let verifier = user.as_ref().map_or(&mock, |user| &user.scram);
         scram_exchange::run(transport, scram, verifier, user.is_some(), applicant).await?;
-        let user = user.ok_or_else(|| {
-            Refused::Ended(Ending::silent(ConnectionEnd::Fault))
-        })?;
+        let user = user.ok_or_else(|| Refused::Ended(Ending::silent(ConnectionEnd::Fault)))?;
         Ok(SignedIn {
             user,
             ends_at: None,

@@ -4,7 +4,7 @@
 //! that a known name and an unknown one meet the same rules, and that who would only have needed TLS
 //! is told so. Never checks a password or a token.
 
-use crate::oidc::Names;
+use crate::oidc::{NamePattern, Names};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -67,6 +67,15 @@ pub struct SignInRule {
 }
 
 impl SignInRule {
+    /// For users whose names fit `pattern`, wherever they come from.
+    pub fn of(pattern: &str, method: SignInMethod) -> Self {
+        SignInRule {
+            users: Names::new([NamePattern::new(pattern)]),
+            method,
+            ..Self::password_for_everybody()
+        }
+    }
+
     /// The rule of gateways without rules.
     pub(super) const fn password_for_everybody() -> Self {
         SignInRule {
@@ -134,14 +143,11 @@ pub(super) fn choose<'a>(rules: &'a [SignInRule], stranger: &Stranger<'_>) -> De
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oidc::NamePattern;
 
     fn rule(users: &str, tls: Option<bool>, method: SignInMethod) -> SignInRule {
         SignInRule {
-            users: Names::new([NamePattern::new(users)]),
             tls,
-            method,
-            ..SignInRule::password_for_everybody()
+            ..SignInRule::of(users, method)
         }
     }
 
@@ -158,7 +164,11 @@ mod tests {
     fn the_first_rule_that_fits_counts() {
         let rules = [
             rule("mallory", None, SignInMethod::Reject),
-            rule("*@example.com", Some(true), SignInMethod::Token { issuer: None }),
+            rule(
+                "*@example.com",
+                Some(true),
+                SignInMethod::Token { issuer: None },
+            ),
             rule("*", None, SignInMethod::Scram),
         ];
         let decide = |user, tls| choose(&rules, &stranger(user, "10.0.0.1", tls));
