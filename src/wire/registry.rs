@@ -80,6 +80,8 @@ struct SigningIn {
     process_id: i32,
     address: IpAddr,
     is_crowded_out: bool,
+    /// Only waits to be told that there are too many.
+    is_refused: bool,
 }
 
 /// The list, shared by all threads that serve connections.
@@ -116,10 +118,7 @@ impl Registry {
             return None;
         }
         connections.open += 1;
-        // Those that were told to go are about to.
-        let leaving = connections.signing_in.values();
-        let leaving = leaving.filter(|one| one.is_crowded_out).count();
-        let refused = connections.open - leaving.min(connections.open) > places.connections_max;
+        let refused = connections.staying() > places.connections_max;
         // Process ids are positive and never 0, and a long-lived one is not given twice.
         let mut process_id = connections.last_process_id;
         loop {
@@ -137,6 +136,7 @@ impl Registry {
                 process_id,
                 address: address.to_canonical(),
                 is_crowded_out: false,
+                is_refused: refused,
             },
         );
         Some(Registration {
@@ -210,6 +210,13 @@ pub(super) struct Listed {
 }
 
 impl Connections {
+    /// All but those that were told to go, and are about to.
+    fn staying(&self) -> usize {
+        let leaving = self.signing_in.values();
+        let leaving = leaving.filter(|one| one.is_crowded_out).count();
+        self.open.saturating_sub(leaving)
+    }
+
     /// Makes room for one more connection from `address` that has not signed in.
     fn crowd_out(&mut self, address: IpAddr, places: &Places) {
         let still_there = |one: &SigningIn| !one.is_crowded_out;
@@ -223,6 +230,10 @@ impl Connections {
             signing_in().find(|one| from_there(one)).copied()
         } else if all >= places.sign_ins_max {
             signing_in().find(|one| still_there(one)).copied()
+        } else if self.staying() >= places.connections_max {
+            // The newcomer would be refused for one that only holds its place.
+            let mut served = signing_in().filter(|one| still_there(one) && !one.is_refused);
+            served.next().copied()
         } else {
             None
         };
@@ -370,6 +381,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let register = || registry.register(address("10.0.0.1"), &PLACES);
         let served = register().expect("there is a place");
+        served.signed_in();
         let refused = register().expect("there is a place to refuse");
         assert!(!served.refused && refused.refused);
         assert!(register().is_none());
