@@ -77,6 +77,7 @@ impl CdfSettings {
                 token,
                 create_missing_time_series,
             },
+            // A section holds one of these two.
             credentials => Principal::Client(Arc::new(Identity {
                 project,
                 name: self.client_id.clone(),
