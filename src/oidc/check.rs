@@ -78,6 +78,17 @@ impl TokenCheck {
             .find(|issuer| issuer.name == name)
     }
 
+    /// Fetches the keys of every issuer once, whatever is known already: how many there are, or why
+    /// there are none.
+    pub async fn fetch_keys(&self) -> Vec<(String, Result<usize, String>)> {
+        let mut fetched = Vec::with_capacity(self.issuers.len());
+        for keys in &self.issuers {
+            let name = keys.issuer().name.clone();
+            fetched.push((name, keys.try_fetch().await));
+        }
+        fetched
+    }
+
     /// Checks `token`, shown by somebody who wants to be `user`; of the issuer `only`, if a rule
     /// says so.
     ///

@@ -104,6 +104,11 @@ impl KeyCache {
         }
     }
 
+    /// Fetches the keys for a look only: how many there are.
+    pub(super) async fn try_fetch(&self) -> Result<usize, String> {
+        self.shared.fetch().await.map(|keys| keys.len())
+    }
+
     /// A task of its own, so that a client that leaves does not break the fetch off: who comes and
     /// goes could otherwise keep new keys away from everybody.
     fn spawn_fetch(&self) -> tokio::task::JoinHandle<()> {

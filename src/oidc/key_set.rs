@@ -64,6 +64,11 @@ impl KeySet {
         Ok(KeySet { by_kid })
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_kid.len()
+    }
+
     /// The key with this kid, if it may be used with `algorithm`.
     pub(super) fn find(&self, kid: &str, algorithm: Algorithm) -> Option<DecodingKey> {
         let found = self.by_kid.get(kid)?;

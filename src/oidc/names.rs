@@ -5,6 +5,7 @@
 //! one spelling.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A name in which `*` stands for any characters, none included.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -59,6 +60,16 @@ impl Names {
     /// Whether one of the patterns fits, or there are none.
     pub fn include(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let patterns: Vec<&str> = self.0.iter().map(|pattern| pattern.0.as_str()).collect();
+        match patterns.as_slice() {
+            [] => formatter.write_str("*"),
+            patterns => formatter.write_str(&patterns.join(", ")),
+        }
     }
 }
 
