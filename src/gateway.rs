@@ -9,7 +9,8 @@ use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
 use crate::journal::{
-    ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
+    ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, RulePrincipals,
+    WritePath, disk,
 };
 use crate::oidc::TokenCheck;
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
@@ -240,7 +241,7 @@ fn open_journal(
     };
     let parts = JournalParts {
         intake: intake.clone(),
-        principals: Arc::new(principals),
+        principals: Arc::new(RulePrincipals::new(principals, &configuration.principals)),
         rejected,
         disk: Arc::new(disk::FileSystem),
     };
