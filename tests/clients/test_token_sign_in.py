@@ -350,7 +350,7 @@ def test_rows_reach_cdf_as_the_principal_that_the_rules_say(entra, user, order, 
     token = local.admin("POST", "identity/tokens", wanted)["token"]
     local.admin("DELETE", "requests")
     write_raw(gateway, user, token)
-    assert {entry["identity"] for entry in local.requests("raw.insert")} == {written_as}
+    assert {entry["identity"] for entry in local.requests("raw.rows.insert")} == {written_as}
 
 
 def test_a_token_for_postgresql_is_not_passed_on(entra):
