@@ -9,16 +9,18 @@ use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
 use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
-use crate::http_server::{self, HttpServer};
+use crate::http_server::{self, CurrentTls, HttpServer};
 use crate::journal::{
-    Journal, JournalError, JournalParts, RejectedFile, UserPrincipals, WritePath, disk,
+    Journal, JournalError, JournalParts, RejectedFile, RulePrincipals, UserPrincipals, WritePath,
+    disk,
 };
+use crate::oidc::TokenCheck;
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireHandle,
+    self, GatewayUser, OpenConnections, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle,
     WireSettings, WireStop,
 };
 use actix::ArbiterHandle;
@@ -40,6 +42,8 @@ pub enum GatewayError {
     },
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
+    #[error("tokens cannot be checked: {0}")]
+    TokenCheck(String),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -131,10 +135,7 @@ impl Gateway {
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 7. Who administers users.
-        let accounts = start_accounts(configuration, state, tokens)?;
-
-        // 8. The way in, last.
+        // 7. The way in.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -145,8 +146,14 @@ impl Gateway {
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
+            sign_in: configuration.sign_in.clone(),
+            sign_in_failures: configuration.sign_in_failures.clone(),
+            tokens: token_check(configuration)?,
         };
         let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
+
+        // 8. Who administers users, by the same certificate.
+        let accounts = start_accounts(configuration, state, tokens, wire.https())?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
@@ -254,6 +261,7 @@ fn start_accounts(
     configuration: &Configuration,
     state: Option<StateHandle>,
     tokens: Arc<TokenCache>,
+    tls: Option<CurrentTls>,
 ) -> Result<Option<HttpServer>, GatewayError> {
     let (Some(address), Some(state)) = (configuration.accounts.listen, state) else {
         return Ok(None);
@@ -261,7 +269,7 @@ fn start_accounts(
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let cdf = CdfClient::new(timeout, tokens)?;
     let service = AccountsService::new(state, cdf, configuration.accounts.clone());
-    http_server::start("accounts", address, None, move || {
+    http_server::start("accounts", address, tls, move || {
         accounts_api::router(service)
     })
     .map(Some)
@@ -286,7 +294,7 @@ fn open_journal(
     };
     let parts = JournalParts {
         intake: intake.clone(),
-        principals: Arc::new(principals),
+        principals: Arc::new(RulePrincipals::new(principals, &configuration.principals)),
         rejected,
         disk: Arc::new(disk::FileSystem),
     };
@@ -318,13 +326,19 @@ fn letters(
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {
-    let listen = &configuration.listen;
-    match (&listen.tls_certificate, &listen.tls_private_key) {
-        (Some(certificate), Some(private_key)) => {
-            Ok(Some(TlsIdentity::from_files(certificate, private_key)?))
-        }
-        _ => Ok(None),
+    let files = TlsFiles::of(&configuration.listen);
+    Ok(files.map(TlsIdentity::from_files).transpose()?)
+}
+
+/// What checks access tokens, where issuers are configured.
+fn token_check(configuration: &Configuration) -> Result<Option<Arc<TokenCheck>>, GatewayError> {
+    if configuration.issuers.is_empty() {
+        return Ok(None);
     }
+    let issuers = configuration.issuers.iter().cloned();
+    TokenCheck::new(issuers, configuration.principals.clone())
+        .map(|check| Some(Arc::new(check)))
+        .map_err(GatewayError::TokenCheck)
 }
 
 fn users(configuration: &Configuration) -> Users {

@@ -4,8 +4,8 @@
 use penstock::config::{
     AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment,
     JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
-    RetrySettings, RuntimeSettings, StateKeys, StatementSettings, TimeoutSettings,
-    TransactionSettings,
+    RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys, StatementSettings,
+    TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -40,6 +40,7 @@ fn defaults() -> Value {
         "dead_letters": DeadLetterSettings::default(),
         "state": StateKeys::default(),
         "accounts": AccountsSettings::default(),
+        "sign_in_failures": SignInFailureSettings::default(),
         "journal": JournalSettings::default(),
         "logs": LogSettings::default(),
     })
@@ -124,6 +125,9 @@ fn the_reference_file_shows_every_key_with_its_default() {
         "[tables.assets]",
         "[admin]",
         "[state]",
+        "[[sign_in]]",
+        "[[issuers]]",
+        "[[principals]]",
     ] {
         for key in known_keys(header) {
             let shown = [format!("\n{key} = "), format!("\n# {key} = ")];
@@ -203,6 +207,9 @@ fn the_documentation_lists_every_key_with_its_default() {
         ("[tables.assets]", "tables.<name>"),
         ("[admin]", "admin"),
         ("[state]", "state"),
+        ("[[sign_in]]", "sign_in"),
+        ("[[issuers]]", "issuers"),
+        ("[[principals]]", "principals"),
     ] {
         wanted.extend(
             known_keys(header)

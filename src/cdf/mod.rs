@@ -42,6 +42,6 @@ pub use session_exchange::{RedeemFault, RedeemedSession};
 pub use settle::SettledCreates;
 pub use token_inspection::TokenInspection;
 pub use tokens::{SessionKeys, TokenCache};
-pub(crate) use transport::install_crypto;
+pub(crate) use transport::{Transport, install_crypto, is_local};
 pub use view_definition::ViewFault;
 pub use view_properties::ViewProperties;

@@ -14,6 +14,8 @@ pub enum Departure {
     Deleted,
     /// The user has other credentials now: what comes next must go by those.
     Changed,
+    /// The access token that the client signed in with has expired.
+    TokenExpired,
     /// CDF, or the identity provider, does not let the user in any more.
     Revoked,
 }
@@ -21,6 +23,7 @@ pub enum Departure {
 impl Departure {
     pub(super) fn ending(self) -> Ending {
         let (sqlstate, message, hint) = match self {
+            Departure::TokenExpired => return Ending::token_expired(),
             Departure::Deleted => (
                 SqlState::ADMIN_SHUTDOWN,
                 "terminating connection because its user was deleted",

@@ -4,7 +4,9 @@ use crate::pipeline::Pipeline;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{ListenSettings, UserModes};
 use penstock::pipeline::MemoryBudget;
-use penstock::wire::{GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireSettings, start};
+use penstock::wire::{
+    GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireSettings, start,
+};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
