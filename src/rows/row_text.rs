@@ -28,10 +28,7 @@ impl RowBatch {
     /// The table that the rows were written to.
     pub fn table(&self) -> &'static Table {
         match self {
-            RowBatch::Datapoints(batch) => match batch.values {
-                DatapointValues::Double(_) => catalog::DOUBLE_DATAPOINTS,
-                DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
-            },
+            RowBatch::Datapoints(batch) => batch.table,
             RowBatch::RawRows(_) => catalog::RAW_ROWS,
             RowBatch::Objects(batch) => batch.table,
         }
@@ -45,11 +42,13 @@ impl RowBatch {
         };
         match self {
             RowBatch::Datapoints(batch) => {
+                let status = batch.status(row);
                 let value = match &batch.values {
-                    DatapointValues::Double(values) => double(values[row]),
-                    DatapointValues::Text(values) => values.text(row).to_owned(),
+                    _ if status.has_no_value => None,
+                    DatapointValues::Double(values) => Some(double(values[row])),
+                    DatapointValues::Text(values) => Some(values.text(row).to_owned()),
                 };
-                text.push("value", Some(value));
+                text.push("value", value);
                 text.push("timestamp", Some(timestamp(batch.timestamps_ms[row])));
                 let series = &batch.series[batch.series_index[row] as usize];
                 match series.reference() {
@@ -57,6 +56,13 @@ impl RowBatch {
                         text.push("external_id", Some(name.to_string()));
                     }
                     SeriesReference::Id(id) => text.push("id", Some(id.to_string())),
+                    SeriesReference::InstanceId(instance) => {
+                        text.push("instance_space", Some(instance.space.to_string()));
+                        text.push("external_id", Some(instance.external_id.to_string()));
+                    }
+                }
+                if status.code != 0 {
+                    text.push("status_code", Some(status.code.to_string()));
                 }
             }
             RowBatch::RawRows(batch) => {
@@ -97,6 +103,15 @@ fn object_value(values: &ObjectValues, row: usize) -> String {
 
 /// The shortest text that reads as the same number.
 fn double(value: f64) -> String {
+    if !value.is_finite() {
+        // As PostgreSQL writes them.
+        return match value {
+            _ if value.is_nan() => "NaN",
+            _ if value > 0.0 => "Infinity",
+            _ => "-Infinity",
+        }
+        .to_owned();
+    }
     zmij::Buffer::new().format(value).to_owned()
 }
 
