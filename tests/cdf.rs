@@ -15,6 +15,7 @@ mod cdf {
     mod scripted_server;
     mod series;
     mod series_directory;
+    mod status_codes;
     mod tokens;
     mod untrusted;
 }
