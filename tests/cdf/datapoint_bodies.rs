@@ -156,33 +156,35 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
 /// A point with its status: the bytes of its value, if it has one, and its code.
 type WidePoint = (Option<Vec<u8>>, i64);
 
+/// Time, value, status and the mark that there is no value.
+type ReadPoint = (i64, Option<Vec<u8>>, Option<Status>, bool);
+
 /// Reads a body whose points may have statuses and no values.
 fn read_wide(request: &EncodedRequest) -> HashMap<ItemReference, BTreeMap<i64, WidePoint>> {
     let body = InsertionRequest::decode(request.body.clone()).expect("prost reads the body");
     let mut series = HashMap::new();
     for item in body.items {
         let reference = item.reference.expect("an item names its series");
-        let points: Vec<(i64, Option<Vec<u8>>, Option<Status>, bool)> =
-            match item.points.expect("an item has points") {
-                ItemPoints::Numeric(list) => list
-                    .datapoints
-                    .into_iter()
-                    .map(|point| {
-                        let value = point
-                            .value
-                            .map(|value| value.to_bits().to_le_bytes().to_vec());
-                        (point.timestamp, value, point.status, point.null_value)
-                    })
-                    .collect(),
-                ItemPoints::Strings(list) => list
-                    .datapoints
-                    .into_iter()
-                    .map(|point| {
-                        let value = point.value.map(String::into_bytes);
-                        (point.timestamp, value, point.status, point.null_value)
-                    })
-                    .collect(),
-            };
+        let points: Vec<ReadPoint> = match item.points.expect("an item has points") {
+            ItemPoints::Numeric(list) => list
+                .datapoints
+                .into_iter()
+                .map(|point| {
+                    let value = point
+                        .value
+                        .map(|value| value.to_bits().to_le_bytes().to_vec());
+                    (point.timestamp, value, point.status, point.null_value)
+                })
+                .collect(),
+            ItemPoints::Strings(list) => list
+                .datapoints
+                .into_iter()
+                .map(|point| {
+                    let value = point.value.map(String::into_bytes);
+                    (point.timestamp, value, point.status, point.null_value)
+                })
+                .collect(),
+        };
         let mut own = BTreeMap::new();
         for (timestamp, value, status, null_value) in points {
             assert_eq!(value.is_none(), null_value, "a point has a value, or none");
