@@ -7,6 +7,8 @@ mod cdf {
     mod attempts;
     mod batches;
     mod datapoint_bodies;
+    mod datapoint_messages;
+    mod datapoint_statuses;
     mod failure_table;
     mod instances;
     mod json_bodies;

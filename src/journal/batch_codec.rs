@@ -14,11 +14,12 @@
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
+use super::point_fields::{put_series, put_statuses, series_reference, statuses};
 use crate::catalog::Table;
 use crate::rows::{
     Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
-    ObjectColumn, ObjectValues, PointStatus, RawBatch, RawDestination, RowBatch, RowNumbers,
-    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
+    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
+    TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -139,21 +140,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
     put_row_numbers(bytes, &batch.row_numbers);
     bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
     for key in &batch.series {
-        match key.reference() {
-            SeriesReference::Id(id) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&id.to_le_bytes());
-            }
-            SeriesReference::ExternalId(external_id) => {
-                bytes.push(1);
-                put_text(bytes, external_id);
-            }
-            SeriesReference::InstanceId(instance) => {
-                bytes.push(2);
-                put_text(bytes, &instance.space);
-                put_text(bytes, &instance.external_id);
-            }
-        }
+        put_series(bytes, key.reference());
     }
     let index = batch.series_index.iter();
     match batch.series.len() {
@@ -173,16 +160,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
         DatapointValues::Text(values) => put_texts(bytes, values),
     }
     if !batch.statuses.is_empty() {
-        let codes = batch
-            .statuses
-            .iter()
-            .map(|status| status.code.to_le_bytes());
-        put_column(bytes, codes);
-        let marks = batch
-            .statuses
-            .iter()
-            .map(|status| [u8::from(status.has_no_value)]);
-        put_column(bytes, marks);
+        put_statuses(bytes, &batch.statuses);
     }
 }
 
@@ -196,15 +174,7 @@ fn datapoints(
     let series_count = fields.length()?;
     let mut series = Vec::new();
     for _ in 0..series_count {
-        let reference = match fields.u8()? {
-            0 => SeriesReference::Id(fields.i64()?),
-            1 => SeriesReference::ExternalId(fields.text()?.into()),
-            2 => {
-                let space = fields.text()?;
-                SeriesReference::instance(space, fields.text()?)
-            }
-            _ => return Err(Unreadable("a series is named in an unknown way")),
-        };
+        let reference = series_reference(fields)?;
         series.push(Arc::new(SeriesKey::new(reference)));
     }
     // Every row has a time: what holds no times for them holds no rows either.
@@ -260,18 +230,6 @@ fn datapoints(
         statuses,
         row_numbers,
     }))
-}
-
-fn statuses(fields: &mut Fields<'_>, rows: usize) -> Result<Vec<PointStatus>, Unreadable> {
-    let codes = fields.column(rows)?.iter();
-    let marks = fields.take(rows)?.iter();
-    Ok(codes
-        .zip(marks)
-        .map(|(code, mark)| PointStatus {
-            code: u32::from_le_bytes(*code),
-            has_no_value: *mark != 0,
-        })
-        .collect())
 }
 
 /// The time that the points of each series span.

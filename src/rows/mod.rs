@@ -31,6 +31,8 @@ mod series_key;
 mod status_categories;
 mod text_column;
 pub mod value;
+#[cfg(test)]
+mod wide_point_tests;
 
 pub use action::{Action, ActionKind, Assigned, Assignment, ConflictUpdate};
 pub use any_builder::AnyBuilder;

@@ -208,13 +208,16 @@ impl SeriesInterner {
     /// The entry's place in the batch; `open` makes one on its first row.
     #[inline]
     pub fn slot(&mut self, entry: u32, open: impl FnOnce(&Arc<SeriesKey>) -> u32) -> u32 {
-        let place = entry as usize;
-        if self.entries[place].generation != self.generation {
-            let key = self.key(entry);
-            self.entries[place].generation = self.generation;
-            self.entries[place].slot = open(&key);
+        let found = &self.entries[entry as usize];
+        if found.generation == self.generation {
+            return found.slot;
         }
-        self.entries[place].slot
+        let key = self.key(entry);
+        let slot = open(&key);
+        let opened = &mut self.entries[entry as usize];
+        opened.generation = self.generation;
+        opened.slot = slot;
+        slot
     }
 
     /// The key of an entry, made if nobody has asked for it yet.

@@ -3,116 +3,19 @@
 //! Owns the tests of the protobuf encoder. Promises a judge that derives its reader from the
 //! published message definitions.
 
-use super::batches::{doubles, external_id, range, strings, with_statuses};
+use super::batches::{doubles, external_id, range, strings};
+use super::datapoint_messages::{InsertionRequest, ItemPoints, ItemReference, item_reference};
 use penstock::catalog::Resource;
 use penstock::cdf::{EncodeError, EncodedRequest, Operation, Repeat, encode};
 use penstock::config::BatchSettings;
-use penstock::rows::{PointStatus, RowBatch, RowRange, SeriesReference};
+use penstock::rows::{RowBatch, RowRange, SeriesReference};
 use proptest::prelude::*;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap};
 
-#[derive(Clone, PartialEq, Message)]
-struct InsertionRequest {
-    #[prost(message, repeated, tag = "1")]
-    items: Vec<InsertionItem>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct InsertionItem {
-    #[prost(oneof = "ItemReference", tags = "1, 2, 5")]
-    reference: Option<ItemReference>,
-    #[prost(oneof = "ItemPoints", tags = "3, 4")]
-    points: Option<ItemPoints>,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
-enum ItemReference {
-    #[prost(int64, tag = "1")]
-    Id(i64),
-    #[prost(string, tag = "2")]
-    ExternalId(String),
-    #[prost(message, tag = "5")]
-    InstanceId(InstanceId),
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Message)]
-struct InstanceId {
-    #[prost(string, tag = "1")]
-    space: String,
-    #[prost(string, tag = "2")]
-    external_id: String,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum ItemPoints {
-    #[prost(message, tag = "3")]
-    Numeric(NumericDatapoints),
-    #[prost(message, tag = "4")]
-    Strings(StringDatapoints),
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NumericDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<NumericDatapoint>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NumericDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    // Optional, so that a value that is left out is told from zero.
-    #[prost(double, optional, tag = "2")]
-    value: Option<f64>,
-    #[prost(message, optional, tag = "3")]
-    status: Option<Status>,
-    #[prost(bool, tag = "4")]
-    null_value: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Message)]
-struct Status {
-    #[prost(int64, tag = "1")]
-    code: i64,
-    #[prost(string, tag = "2")]
-    symbol: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StringDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<StringDatapoint>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StringDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    #[prost(string, optional, tag = "2")]
-    value: Option<String>,
-    #[prost(message, optional, tag = "3")]
-    status: Option<Status>,
-    #[prost(bool, tag = "4")]
-    null_value: bool,
-}
-
 /// Per series, its points by time: what CDF would hold after the request.
 type Numbers = HashMap<ItemReference, BTreeMap<i64, u64>>;
 type Words = HashMap<ItemReference, BTreeMap<i64, String>>;
-
-fn item_reference(reference: &SeriesReference) -> ItemReference {
-    match reference {
-        SeriesReference::Id(id) => ItemReference::Id(*id),
-        SeriesReference::ExternalId(external_id) => {
-            ItemReference::ExternalId(external_id.to_string())
-        }
-        SeriesReference::InstanceId(instance) => ItemReference::InstanceId(InstanceId {
-            space: instance.space.to_string(),
-            external_id: instance.external_id.to_string(),
-        }),
-    }
-}
 
 /// Reads a body; a series that comes twice, or a time that comes twice, is a failure, since
 /// CDF refuses the one and does not say what it makes of the other.
@@ -153,61 +56,7 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
     (numbers, words)
 }
 
-/// A point with its status: the bytes of its value, if it has one, and its code.
-type WidePoint = (Option<Vec<u8>>, i64);
-
-/// Time, value, status and the mark that there is no value.
-type ReadPoint = (i64, Option<Vec<u8>>, Option<Status>, bool);
-
-/// Reads a body whose points may have statuses and no values.
-fn read_wide(request: &EncodedRequest) -> HashMap<ItemReference, BTreeMap<i64, WidePoint>> {
-    let body = InsertionRequest::decode(request.body.clone()).expect("prost reads the body");
-    let mut series = HashMap::new();
-    for item in body.items {
-        let reference = item.reference.expect("an item names its series");
-        let points: Vec<ReadPoint> = match item.points.expect("an item has points") {
-            ItemPoints::Numeric(list) => list
-                .datapoints
-                .into_iter()
-                .map(|point| {
-                    let value = point
-                        .value
-                        .map(|value| value.to_bits().to_le_bytes().to_vec());
-                    (point.timestamp, value, point.status, point.null_value)
-                })
-                .collect(),
-            ItemPoints::Strings(list) => list
-                .datapoints
-                .into_iter()
-                .map(|point| {
-                    let value = point.value.map(String::into_bytes);
-                    (point.timestamp, value, point.status, point.null_value)
-                })
-                .collect(),
-        };
-        let mut own = BTreeMap::new();
-        for (timestamp, value, status, null_value) in points {
-            assert_eq!(value.is_none(), null_value, "a point has a value, or none");
-            let code = match status {
-                None => 0,
-                Some(status) => {
-                    assert_ne!(status.code, 0, "Good is left out");
-                    assert_eq!(status.symbol, "", "the code says all");
-                    status.code
-                }
-            };
-            assert_eq!(
-                own.insert(timestamp, (value, code)),
-                None,
-                "one time came twice"
-            );
-        }
-        assert_eq!(series.insert(reference, own), None, "a series came twice");
-    }
-    series
-}
-
-fn encode_all(batches: &[RowBatch]) -> EncodedRequest {
+pub fn encode_all(batches: &[RowBatch]) -> EncodedRequest {
     let ranges: Vec<RowRange<'_>> = batches.iter().map(range).collect();
     encode(
         Operation::writing(Resource::Datapoints),
@@ -235,34 +84,6 @@ fn a_series_of_several_batches_is_one_item() {
     let of_a = &numbers[&ItemReference::ExternalId("a".to_owned())];
     assert_eq!(of_a[&1_000], 1.0_f64.to_bits());
     assert_eq!(of_a[&2_000], 4.0_f64.to_bits());
-}
-
-#[test]
-fn a_bad_point_keeps_minus_zero_nan_and_the_lack_of_a_value() {
-    let reference = SeriesReference::instance("plant", "pump");
-    let rows = [-0.0, f64::NAN, f64::NEG_INFINITY, 0.0, 1.5];
-    let points: Vec<_> = (0_i64..)
-        .zip(rows)
-        .map(|(at, value)| (reference.clone(), at, value))
-        .collect();
-    let statuses = (0..5)
-        .map(|row| PointStatus {
-            code: if row == 4 { 0 } else { 0x8000_0000 },
-            has_no_value: row == 3,
-        })
-        .collect();
-    let request = encode_all(&[with_statuses(doubles(&points), statuses)]);
-    let read = read_wide(&request);
-    let own = &read[&item_reference(&reference)];
-    let bad = 2_147_483_648;
-    for (at, value) in [(0, -0.0_f64), (1, f64::NAN), (2, f64::NEG_INFINITY)] {
-        assert_eq!(
-            own[&at],
-            (Some(value.to_bits().to_le_bytes().to_vec()), bad)
-        );
-    }
-    assert_eq!(own[&3], (None, bad));
-    assert_eq!(own[&4], (Some(1.5_f64.to_bits().to_le_bytes().to_vec()), 0));
 }
 
 #[test]
@@ -387,7 +208,7 @@ fn a_body_below_the_configured_size_is_sent_as_it_is() {
 }
 
 /// References that meet often, so that batches share series.
-fn references() -> impl Strategy<Value = SeriesReference> {
+pub fn references() -> impl Strategy<Value = SeriesReference> {
     prop_oneof![
         (1_i64..6).prop_map(SeriesReference::Id),
         (1_i64..=9_007_199_254_740_991).prop_map(SeriesReference::Id),
@@ -400,7 +221,7 @@ fn references() -> impl Strategy<Value = SeriesReference> {
 }
 
 /// Times that meet often, times of today, and the ends of the scale.
-fn times() -> impl Strategy<Value = i64> {
+pub fn times() -> impl Strategy<Value = i64> {
     prop_oneof![
         0_i64..4,
         -3_i64..3,
@@ -419,7 +240,7 @@ fn times() -> impl Strategy<Value = i64> {
     ]
 }
 
-fn values() -> impl Strategy<Value = f64> {
+pub fn values() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
         prop::sample::select(vec![0.0, -0.0, 1e100, -1e100, f64::MIN_POSITIVE]),
@@ -444,36 +265,6 @@ fn rising_batches() -> impl Strategy<Value = Vec<Vec<(SeriesReference, i64, f64)
                 })
                 .collect()
         },
-    )
-}
-
-/// Good, and a few others, with and without a value.
-fn statuses() -> impl Strategy<Value = PointStatus> {
-    let code = prop_oneof![
-        Just(0),
-        Just(0x4000_0000),
-        Just(0x8000_0000),
-        Just(127),
-        Just(128),
-        Just(u32::MAX),
-        any::<u32>()
-    ];
-    (code, prop::bool::weighted(0.3))
-        .prop_map(|(code, has_no_value)| PointStatus { code, has_no_value })
-}
-
-type RowWithStatus<V> = (SeriesReference, i64, V, PointStatus);
-
-/// Batches, some of them without statuses.
-fn batches_with_statuses<V: std::fmt::Debug>(
-    values: impl Strategy<Value = V>,
-) -> impl Strategy<Value = Vec<(bool, Vec<RowWithStatus<V>>)>> {
-    prop::collection::vec(
-        (
-            any::<bool>(),
-            prop::collection::vec((references(), times(), values, statuses()), 1..30),
-        ),
-        1..4,
     )
 }
 
@@ -524,61 +315,6 @@ proptest! {
         let (numbers, words) = read(&request);
         prop_assert_eq!(words, expected);
         prop_assert!(numbers.is_empty());
-    }
-
-    #[test]
-    fn prost_reads_of_statuses_what_the_last_row_of_each_point_says(
-        batches in batches_with_statuses(values()),
-    ) {
-        let mut expected: HashMap<ItemReference, BTreeMap<i64, WidePoint>> = HashMap::new();
-        let mut encoded = Vec::new();
-        for (have_statuses, rows) in &batches {
-            let points: Vec<_> = rows.iter().map(|row| (row.0.clone(), row.1, row.2)).collect();
-            for (reference, timestamp_ms, value, status) in rows {
-                let value = value.to_bits().to_le_bytes().to_vec();
-                let point = match (have_statuses, status.has_no_value) {
-                    (false, _) => (Some(value), 0),
-                    (true, false) => (Some(value), i64::from(status.code)),
-                    (true, true) => (None, i64::from(status.code)),
-                };
-                let own = expected.entry(item_reference(reference)).or_default();
-                own.insert(*timestamp_ms, point);
-            }
-            let statuses = match have_statuses {
-                true => rows.iter().map(|row| row.3).collect(),
-                false => Vec::new(),
-            };
-            encoded.push(with_statuses(doubles(&points), statuses));
-        }
-        prop_assert_eq!(read_wide(&encode_all(&encoded)), expected);
-    }
-
-    #[test]
-    fn prost_reads_of_strings_with_statuses_what_the_last_row_of_each_point_says(
-        batches in batches_with_statuses("\\PC{0,30}"),
-    ) {
-        let mut expected: HashMap<ItemReference, BTreeMap<i64, WidePoint>> = HashMap::new();
-        let mut encoded = Vec::new();
-        for (have_statuses, rows) in &batches {
-            let points: Vec<_> =
-                rows.iter().map(|row| (row.0.clone(), row.1, row.2.clone())).collect();
-            for (reference, timestamp_ms, value, status) in rows {
-                let value = value.clone().into_bytes();
-                let point = match (have_statuses, status.has_no_value) {
-                    (false, _) => (Some(value), 0),
-                    (true, false) => (Some(value), i64::from(status.code)),
-                    (true, true) => (None, i64::from(status.code)),
-                };
-                let own = expected.entry(item_reference(reference)).or_default();
-                own.insert(*timestamp_ms, point);
-            }
-            let statuses = match have_statuses {
-                true => rows.iter().map(|row| row.3).collect(),
-                false => Vec::new(),
-            };
-            encoded.push(with_statuses(strings(&points), statuses));
-        }
-        prop_assert_eq!(read_wide(&encode_all(&encoded)), expected);
     }
 
     #[test]
