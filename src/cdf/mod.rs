@@ -9,6 +9,7 @@ mod classify;
 mod client;
 mod encode;
 mod failure;
+mod found;
 mod http_date;
 mod identity;
 mod live_limits;
@@ -29,8 +30,9 @@ mod unanswered;
 mod view_properties;
 
 pub use client::CdfClient;
-pub use encode::encode;
+pub use encode::{encode, encode_found, instance_names};
 pub use failure::{AttemptFailure, Reference, Throttle};
+pub use found::{Found, FoundKeys, InstanceName};
 pub use identity::{Credentials, Identity, Project, Secret};
 pub use operation::Operation;
 pub use read_back::{DatapointDigest, POINTS_MAX, RawDigest};

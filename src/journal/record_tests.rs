@@ -95,6 +95,7 @@ fn raw_rows() -> impl Strategy<Value = RowBatch> {
         )
             .prop_map(|((database, table), keys, columns, row_numbers)| {
                 RowBatch::RawRows(RawBatch {
+                    action: Default::default(),
                     destination: Arc::new(RawDestination {
                         database: database.into(),
                         table: table.into(),
@@ -320,6 +321,7 @@ fn every_flipped_bit_of_a_record_is_noticed() {
     let mut columns = TextColumn::default();
     columns.push(b"{\"a\":0}");
     let batch = RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),
@@ -392,6 +394,7 @@ fn a_segment_of_another_version_is_refused_and_one_under_another_name_too() {
 #[test]
 fn bytes_that_look_like_a_record_of_another_segment_are_none() {
     let mut draft = draft(&RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),

@@ -50,6 +50,7 @@ mod reply;
 mod result;
 mod returned;
 mod returned_cells;
+mod returned_raw;
 mod savepoints;
 mod scram;
 mod session;
