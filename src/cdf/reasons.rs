@@ -204,6 +204,8 @@ impl Reasons<'_> {
     pub fn not_allowed(&self) -> Box<Diagnostic> {
         let capability = match self.operation {
             Operation::ReadBack => "timeSeriesAcl (READ) or rawAcl (READ)",
+            Operation::LookUp(Resource::RawRows) => "rawAcl (READ)",
+            Operation::LookUp(Resource::Instances) => "dataModelInstancesAcl (READ)",
             operation => operation.resource().capability(),
         };
         self.reason(

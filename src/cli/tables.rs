@@ -63,6 +63,7 @@ fn written_by(table: &Table) -> &'static str {
         return "nobody: read only";
     }
     match table.endpoints {
+        None if table.resource == Resource::RawRows => "COPY, INSERT, UPDATE, DELETE",
         None => "COPY, INSERT",
         Some(endpoints) => match (endpoints.update.is_some(), endpoints.delete.is_some()) {
             (true, true) => "COPY, INSERT, UPDATE, DELETE",

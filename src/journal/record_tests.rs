@@ -5,9 +5,9 @@ use super::record::{Draft, HEADER_BYTES, Header};
 use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHeader};
 use crate::catalog::{self, Table};
 use crate::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
-    hash_key, row_key_hash,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawAction,
+    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
+    TimeSpan, hash_key, row_key_hash,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -92,10 +92,11 @@ fn raw_rows() -> impl Strategy<Value = RowBatch> {
             prop::collection::vec("\\PC{1,9}", rows),
             prop::collection::vec("\\PC{0,30}", rows),
             numbers(rows),
+            prop::sample::select(RawAction::ALL.to_vec()),
         )
-            .prop_map(|((database, table), keys, columns, row_numbers)| {
+            .prop_map(|((database, table), keys, columns, row_numbers, action)| {
                 RowBatch::RawRows(RawBatch {
-                    action: Default::default(),
+                    action,
                     destination: Arc::new(RawDestination {
                         database: database.into(),
                         table: table.into(),

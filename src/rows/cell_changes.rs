@@ -4,6 +4,7 @@
 //! that cells which no change names stay as they are, byte for byte and in their order. Never
 //! reads CDF.
 
+use crate::diagnostic::{Diagnostic, SqlState};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -29,6 +30,25 @@ impl<'a> CellChanges<'a> {
     /// It is none.
     pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// Checks their text, as dead letters keep it.
+    ///
+    /// # Errors
+    /// 22023: it is none.
+    pub(super) fn check(json: &[u8]) -> Result<(), Box<Diagnostic>> {
+        let text = std::str::from_utf8(json).unwrap_or_default();
+        CellChanges::read(text).map(drop).map_err(|fault| {
+            Box::new(
+                Diagnostic::error(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    format!("the columns are no changes of cells: {fault}"),
+                )
+                .with_hint(
+                    "Changes of cells are {\"set\": {\"name\": value, …}, \"remove\": [\"name\", …]}.",
+                ),
+            )
+        })
     }
 
     /// The new value of a cell, if it has one.

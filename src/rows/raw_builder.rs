@@ -17,7 +17,7 @@ use super::{
     RowNumbers, TextColumn, WireFormat, hash_key, pool,
 };
 use crate::catalog::{Access, Column, ColumnType, Table};
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -224,7 +224,7 @@ impl RawBuilder {
                 let (json, kind) = self.reader.json(column, format, value)?;
                 check_raw_columns(json, kind)?;
                 if self.action == RawAction::Merge {
-                    check_changes(json)?;
+                    CellChanges::check(json)?;
                 }
                 self.columns.truncate(rows);
                 self.columns.push(json);
@@ -348,23 +348,6 @@ impl RawBuilder {
         };
         let index = self.parts.iter().position(|part| *part == Some(missing));
         null_value(self.table, &self.table.columns[index.unwrap_or(0)])
-    }
-}
-
-/// Text that is to be changes of cells, as dead letters keep it.
-fn check_changes(json: &[u8]) -> Result<(), Box<Diagnostic>> {
-    let text = std::str::from_utf8(json).unwrap_or_default();
-    match CellChanges::read(text) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err(Box::new(
-            Diagnostic::error(
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("the columns are no changes of cells: {fault}"),
-            )
-            .with_hint(
-                "Changes of cells are {\"set\": {\"name\": value, …}, \"remove\": [\"name\", …]}.",
-            ),
-        )),
     }
 }
 

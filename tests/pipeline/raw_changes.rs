@@ -417,6 +417,52 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn cancelled_changes_harm_no_others(
+        statements in statements(), fates in fates(), cancelled in prop::collection::vec(any::<bool>(), 24)
+    ) {
+        let mut world = World::new();
+        let mut expected = Rows::new();
+        let mut tickets = Vec::new();
+        let mut fates = fates.into_iter();
+        for (number, (mut statement, cancelled)) in statements.into_iter().zip(cancelled).enumerate() {
+            if cancelled {
+                // Keys of their own: nobody knows what becomes of them.
+                statement.keys.iter_mut().for_each(|key| *key += 100);
+            }
+            if statement.action == RawAction::Empty {
+                statement.action = RawAction::Delete;
+            }
+            let ticket = world.submit(&statement, number);
+            if !cancelled {
+                apply(&mut expected, &statement, number);
+            }
+            tickets.push((ticket, statement.keys.len() as u64, cancelled));
+            for (call, fate, ms) in fates.by_ref().take(2) {
+                world.finish(call.into(), fate);
+                for (ticket, _, cancelled) in tickets.iter().rev().take(3) {
+                    if *cancelled {
+                        ticket.abort();
+                    }
+                }
+                world.sequencer.drop_cancelled(world.now);
+                world.advance(Duration::from_millis(ms.into()));
+            }
+        }
+        world.calm();
+        world.cdf.rows.retain(|key, _| key.len() < 4);
+        prop_assert_eq!(&world.cdf.rows, &expected);
+        for (ticket, rows, cancelled) in tickets {
+            let outcome = ticket.settled().now_or_never().expect("it has settled");
+            let done = outcome.accepted + outcome.skipped;
+            let told = done + outcome.failed + outcome.unknown;
+            prop_assert!(told == rows && (cancelled || done == rows), "{:?}", outcome);
+        }
+    }
+}
+
 #[test]
 fn reads_go_several_at_a_time_and_one_write_carries_all_changes() {
     let mut world = World::new();
