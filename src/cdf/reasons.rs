@@ -5,6 +5,7 @@
 
 use super::answer::{Answer, ErrorBody};
 use super::{Operation, Reference};
+use crate::catalog::Resource;
 use crate::diagnostic::{CdfAnswer, Diagnostic, SqlState};
 
 /// References named in a message; the rest is counted.

@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, RowRule, TABLES, Table,
-    ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, Resource, RowRule,
+    TABLES, Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
