@@ -8,7 +8,9 @@ use super::classify::classify;
 use super::found::{InstanceName, names_in, untouched_in};
 use super::transport::{self, Transport};
 use super::unanswered::unanswered;
-use super::{AttemptFailure, EncodedRequest, Identity, Operation, Repeat, TokenCache, percent};
+use super::{
+    AttemptFailure, Credentials, EncodedRequest, Identity, Operation, Repeat, TokenCache, percent,
+};
 use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
 use reqwest::Method;
@@ -222,8 +224,10 @@ impl CdfClient {
         identity: &Identity,
     ) -> Result<super::tokens::Bearer, AttemptFailure> {
         let token_url = match &identity.credentials {
-            super::Credentials::ClientCredentials { token_url, .. } => token_url,
-            super::Credentials::FixedToken(_) => "",
+            Credentials::ClientCredentials { token_url, .. }
+            | Credentials::OnBehalfOf { token_url, .. } => token_url,
+            Credentials::Session(session) => &session.exchange_url,
+            Credentials::FixedToken(_) | Credentials::CallerToken { .. } => "",
         };
         // A fixed token needs no connection, and an empty address no certificates.
         let http = self.http(if token_url.is_empty() {

@@ -131,6 +131,11 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
         let credentials = match &identity.credentials {
             Credentials::ClientCredentials { client_id, .. } => format!("client {client_id}"),
             Credentials::FixedToken(_) => "a fixed token".to_owned(),
+            Credentials::Session(session) => format!("session {}", session.id),
+            Credentials::CallerToken { .. } => "the caller's token".to_owned(),
+            Credentials::OnBehalfOf { client_id, .. } => {
+                format!("client {client_id}, on behalf of the caller")
+            }
         };
         writeln!(
             text,

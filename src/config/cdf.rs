@@ -77,14 +77,13 @@ impl CdfSettings {
                 token,
                 create_missing_time_series,
             },
-            credentials @ Credentials::ClientCredentials { .. } => {
-                Principal::Client(Arc::new(Identity {
-                    project,
-                    name: self.client_id.clone(),
-                    credentials,
-                    create_missing_time_series,
-                }))
-            }
+            // A section holds one of these two.
+            credentials => Principal::Client(Arc::new(Identity {
+                project,
+                name: self.client_id.clone(),
+                credentials,
+                create_missing_time_series,
+            })),
         })
     }
 
