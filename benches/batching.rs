@@ -80,6 +80,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
     let per_series = (rows / series.len()).max(1) as i64;
     let used = series.len().min(rows);
     RowBatch::Datapoints(DatapointBatch {
+        table: penstock::catalog::DOUBLE_DATAPOINTS,
         series: series[..used].to_vec(),
         spans: vec![
             TimeSpan {
@@ -91,6 +92,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
         series_index: (0..rows).map(|row| (row % used) as u32).collect(),
         timestamps_ms: (0..rows).map(|row| from_ms + (row / used) as i64).collect(),
         values: DatapointValues::Double(vec![1.5; rows]),
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }

@@ -50,11 +50,13 @@ fn datapoints(rows: usize, series: usize, order: Order, values: &dyn Values) -> 
                 last_ms: timestamps_ms.iter().copied().max().unwrap_or(FIRST_MS),
             };
             RowBatch::Datapoints(DatapointBatch {
+                table: penstock::catalog::DOUBLE_DATAPOINTS,
                 series: keys.clone(),
                 spans: vec![span; series],
                 series_index: numbers.iter().map(|row| (row % series) as u32).collect(),
                 timestamps_ms,
                 values: values.column(&numbers),
+                statuses: Vec::new(),
                 row_numbers: RowNumbers::From(first as u64 + 1),
             })
         })

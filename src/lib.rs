@@ -22,6 +22,7 @@
 //! The emulator shares no encoder and no decoder with the rest.
 #![deny(unsafe_code)]
 
+pub mod accounts_api;
 pub mod admin;
 pub mod catalog;
 pub mod cdf;
@@ -31,6 +32,7 @@ pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;
+pub mod http_server;
 pub mod journal;
 pub mod oidc;
 pub mod pipeline;

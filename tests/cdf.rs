@@ -7,6 +7,8 @@ mod cdf {
     mod attempts;
     mod batches;
     mod datapoint_bodies;
+    mod datapoint_messages;
+    mod datapoint_statuses;
     mod failure_table;
     mod instances;
     mod json_bodies;
@@ -15,6 +17,7 @@ mod cdf {
     mod scripted_server;
     mod series;
     mod series_directory;
+    mod status_codes;
     mod tokens;
     mod untrusted;
 }

@@ -397,7 +397,7 @@ fn secrets_come_from_files_and_variables_too() {
         Credentials::ClientCredentials { client_secret, .. } => {
             assert_eq!(client_secret.expose(), "from variable");
         }
-        _ => panic!("client credentials are no token"),
+        other => panic!("these are no client credentials: {other:?}"),
     }
 }
 

@@ -2,10 +2,10 @@
 //! differ from the code.
 
 use penstock::config::{
-    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, JournalSettings,
-    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
-    RuntimeSettings, SignInFailureSettings, StateSettings, StatementSettings, TimeoutSettings,
-    TransactionSettings,
+    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment,
+    JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
+    RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys, StatementSettings,
+    TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -38,7 +38,8 @@ fn defaults() -> Value {
         "pacing": PacingSettings::default(),
         "limits": LimitsTable::default(),
         "dead_letters": DeadLetterSettings::default(),
-        "state": StateSettings::default(),
+        "state": StateKeys::default(),
+        "accounts": AccountsSettings::default(),
         "sign_in_failures": SignInFailureSettings::default(),
         "journal": JournalSettings::default(),
         "logs": LogSettings::default(),
@@ -123,6 +124,7 @@ fn the_reference_file_shows_every_key_with_its_default() {
         "[cdf.plant]",
         "[tables.assets]",
         "[admin]",
+        "[state]",
         "[[sign_in]]",
         "[[issuers]]",
         "[[principals]]",
@@ -204,6 +206,7 @@ fn the_documentation_lists_every_key_with_its_default() {
         ("[cdf.plant]", "cdf.<name>"),
         ("[tables.assets]", "tables.<name>"),
         ("[admin]", "admin"),
+        ("[state]", "state"),
         ("[[sign_in]]", "sign_in"),
         ("[[issuers]]", "issuers"),
         ("[[principals]]", "principals"),

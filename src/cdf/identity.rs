@@ -149,6 +149,9 @@ impl Hash for SessionCredentials {
     }
 }
 
+/// As whom a gateway user's rows are sent now; `None`: there is no such user any more.
+pub type IdentityOfUser = Arc<dyn Fn(&str) -> Option<Arc<Identity>> + Send + Sync>;
+
 /// One principal in one project. Budgets in CDF are counted by principal: identities with
 /// equal `name` and project share a limiter.
 #[derive(Debug, PartialEq, Eq, Hash)]

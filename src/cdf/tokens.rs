@@ -9,6 +9,7 @@ use super::token_endpoint::{self, Granted};
 use super::{AttemptFailure, Credentials, Secret, SessionCredentials, session_exchange};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{TokenCounters, TokenOutcome};
+use async_trait::async_trait;
 use reqwest::header::HeaderValue;
 use std::collections::HashMap;
 use std::fmt;
@@ -58,10 +59,11 @@ pub struct TokenCache {
 }
 
 /// Keeps the keys of sessions beyond the life of the process.
+#[async_trait]
 pub trait SessionKeys: fmt::Debug + Send + Sync + 'static {
     /// The next exchange of `session` needs `key`. Returns when it is kept, and logs by itself
     /// when it cannot be.
-    fn renewed(&self, session: &SessionCredentials, key: &Secret);
+    async fn renewed(&self, session: &SessionCredentials, key: &Secret);
 }
 
 impl Default for TokenCache {
@@ -186,7 +188,7 @@ impl TokenCache {
         if let Some(key) = exchanged.key {
             // Kept before it is used: after a crash the session would be lost with it.
             if let Some(keys) = self.session_keys.get() {
-                keys.renewed(session, &key);
+                keys.renewed(session, &key).await;
             }
             session.renew(key);
         }

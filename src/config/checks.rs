@@ -44,6 +44,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     dead_letters(tree, findings);
     tree.journal.check(findings);
     super::statements::check_tables(&tree.tables, findings);
+    tree.accounts.check(tree.state.is_named(), findings);
     logs(tree, findings);
     request_checks::check(tree, findings);
 }

@@ -14,10 +14,10 @@ use super::sources::Sources;
 use super::tree::Tree;
 use super::user::{Password, User, resolve_cdf, resolve_users};
 use super::{
-    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
-    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    SignInFailureSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings,
-    TransactionSettings, checks,
+    AccountsSettings, AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings,
+    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
+    RuntimeSettings, SignInFailureSettings, StateSettings, StatementSettings, TableSettings,
+    TimeoutSettings, TransactionSettings, checks,
 };
 use crate::oidc::{Issuer, PrincipalRule};
 use crate::wire::SignInRule;
@@ -43,8 +43,9 @@ pub struct Configuration {
     pub limits: LimitsTable,
     /// The directory starts at the directory of the file.
     pub dead_letters: DeadLetterSettings,
-    /// The path starts at the directory of the file.
+    /// A path starts at the directory of the file.
     pub state: StateSettings,
+    pub accounts: AccountsSettings,
     pub admin: AdminSettings,
     pub logs: LogSettings,
     /// Unique by name.
@@ -90,6 +91,7 @@ impl Configuration {
         let principals = resolve_principals(&tree, &sections, &mut findings);
         drop(sections);
         let admin = tree.admin.resolve(&surroundings, &mut findings);
+        let state = tree.state.resolve(&surroundings, &mut findings);
         check_files(&tree, surroundings.directory, &mut findings);
         if !findings.found.is_empty() {
             return Err(sources.locate(findings));
@@ -135,9 +137,8 @@ impl Configuration {
                 directory: tree.dead_letters.directory.map(|name| directory.join(name)),
                 ..tree.dead_letters
             },
-            state: StateSettings {
-                path: tree.state.path.map(|path| directory.join(path)),
-            },
+            state,
+            accounts: tree.accounts,
             admin,
             logs: tree.logs,
             users,

@@ -5,6 +5,7 @@
 //! combination are refused at start, with place and mend. Never reads a secret into anything
 //! printable.
 
+mod accounts;
 mod admin;
 mod batch;
 mod cdf;
@@ -32,6 +33,7 @@ mod statements;
 mod tree;
 mod user;
 
+pub use accounts::AccountsSettings;
 pub use admin::AdminSettings;
 pub use batch::{BatchSettings, BatchTable, RequestBounds};
 pub use configuration::Configuration;
@@ -49,6 +51,6 @@ pub use server::{
     TimeoutSettings, TransactionSettings,
 };
 pub use sign_in::SignInFailureSettings;
-pub use state::StateSettings;
+pub use state::{StateKeys, StateSettings};
 pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

@@ -4,7 +4,7 @@
 //! use the same words. Never holds a session's choice.
 
 use super::problem::Findings;
-use crate::catalog::TABLES;
+use crate::catalog::{full_names, table_of_full_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -60,12 +60,11 @@ pub struct TableSettings {
 /// Notes tables that do not exist.
 pub(super) fn check_tables(tables: &BTreeMap<String, TableSettings>, findings: &mut Findings) {
     for name in tables.keys() {
-        if !TABLES.iter().any(|table| table.name == name) {
-            let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        if table_of_full_name(name).is_none() {
             findings.note(
                 format!("tables.{name}"),
                 "there is no such table",
-                format!("Name one of {}", names.join(", ")),
+                format!("Name one of {}", full_names()),
             );
         }
     }

@@ -4,6 +4,7 @@
 //! Never resolves anything: secrets are read and names looked up in
 //! [`configuration`](super::configuration).
 
+use super::accounts::AccountsSettings;
 use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
 use super::issuers::IssuerSettings;
@@ -13,7 +14,7 @@ use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
     LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    SignInFailureSettings, StateSettings, StatementSettings, TableSettings, TimeoutSettings,
+    SignInFailureSettings, StateKeys, StatementSettings, TableSettings, TimeoutSettings,
     TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,8 @@ pub(super) struct Tree {
     pub pacing: PacingSettings,
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
-    pub state: StateSettings,
+    pub state: StateKeys,
+    pub accounts: AccountsSettings,
     pub sign_in_failures: SignInFailureSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]

@@ -134,11 +134,11 @@ pub(super) fn resolve_users(
     surroundings: &Surroundings<'_>,
     findings: &mut Findings,
 ) -> Vec<User> {
-    if tree.users.is_empty() && tree.principals.is_empty() {
+    if tree.users.is_empty() && tree.principals.is_empty() && !tree.state.is_named() {
         findings.note(
             "users",
             "there are no users, so nobody could sign in",
-            "Add a section [[users]] with name, password_env and cdf",
+            "Add a section [[users]] with name, password_env and cdf, or a state store with users",
         );
     }
     let mut users = Vec::with_capacity(tree.users.len());

@@ -4,7 +4,7 @@
 //! under. Promises the same checks that a COPY makes. Never sends anything.
 
 use super::letter::Letter;
-use crate::catalog::{Dialect, Namespace, Table};
+use crate::catalog::{Dialect, Namespace, PUBLIC, Table, table_of_full_name};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
 use crate::rows::{AnyBuilder, BatchBounds, RowBatch, RowBuilder, WireFormat};
@@ -31,6 +31,10 @@ pub fn rebuild(letter: &Letter) -> Result<(&'static Table, RowBatch), Box<Diagno
 /// # Errors
 /// 42P01.
 pub(super) fn table_of(letter: &Letter) -> Result<&'static Table, Box<Diagnostic>> {
+    // Names with a schema are those of built-in tables alone.
+    if let Some(table) = table_of_full_name(&letter.table).filter(|table| table.schema != PUBLIC) {
+        return Ok(table);
+    }
     // Letters have the names of today, whichever the user wrote.
     Namespace::of_user(&letter.user, Dialect::Second).table(None, &letter.table)
 }

@@ -9,14 +9,17 @@
 //! kind u8 · rows u32 · row numbers · columns of that kind
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
+//! series:       0 id u64  |  1 external id  |  2 space · external id
+//! statuses:     code u32 × rows · 1 without a value, u8 × rows
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
+use super::point_fields::{put_series, put_statuses, series_reference, statuses};
 use crate::catalog::Table;
 use crate::rows::{
     Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
     ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
+    TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -26,13 +29,19 @@ const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
 /// Objects that are not just made: what they do follows the columns.
 const OBJECT_CHANGES: u8 = 5;
+/// Datapoints with statuses, which follow the values. A version that does not know them does not
+/// take them for points without.
+const DOUBLES_WITH_STATUSES: u8 = 8;
+const STRINGS_WITH_STATUSES: u8 = 9;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
-        RowBatch::Datapoints(batch) => match batch.values {
-            DatapointValues::Double(_) => DOUBLES,
-            DatapointValues::Text(_) => STRINGS,
+        RowBatch::Datapoints(batch) => match (&batch.values, batch.statuses.is_empty()) {
+            (DatapointValues::Double(_), true) => DOUBLES,
+            (DatapointValues::Text(_), true) => STRINGS,
+            (DatapointValues::Double(_), false) => DOUBLES_WITH_STATUSES,
+            (DatapointValues::Text(_), false) => STRINGS_WITH_STATUSES,
         },
         RowBatch::RawRows(_) => RAW_ROWS,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
@@ -68,7 +77,9 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let rows = fields.length()?;
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
-        DOUBLES | STRINGS => datapoints(&mut fields, kind, rows, row_numbers)?,
+        DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => {
+            datapoints(&mut fields, kind, table, rows, row_numbers)?
+        }
         RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
@@ -129,16 +140,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
     put_row_numbers(bytes, &batch.row_numbers);
     bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
     for key in &batch.series {
-        match key.reference() {
-            SeriesReference::Id(id) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&id.to_le_bytes());
-            }
-            SeriesReference::ExternalId(external_id) => {
-                bytes.push(1);
-                put_text(bytes, external_id);
-            }
-        }
+        put_series(bytes, key.reference());
     }
     let index = batch.series_index.iter();
     match batch.series.len() {
@@ -157,22 +159,22 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
         }
         DatapointValues::Text(values) => put_texts(bytes, values),
     }
+    if !batch.statuses.is_empty() {
+        put_statuses(bytes, &batch.statuses);
+    }
 }
 
 fn datapoints(
     fields: &mut Fields<'_>,
     kind: u8,
+    table: &'static Table,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
     let series_count = fields.length()?;
     let mut series = Vec::new();
     for _ in 0..series_count {
-        let reference = match fields.u8()? {
-            0 => SeriesReference::Id(fields.i64()?),
-            1 => SeriesReference::ExternalId(fields.text()?.into()),
-            _ => return Err(Unreadable("a series is named in an unknown way")),
-        };
+        let reference = series_reference(fields)?;
         series.push(Arc::new(SeriesKey::new(reference)));
     }
     // Every row has a time: what holds no times for them holds no rows either.
@@ -202,7 +204,7 @@ fn datapoints(
         .iter()
         .map(|value| i64::from_le_bytes(*value))
         .collect();
-    let values = if kind == DOUBLES {
+    let values = if matches!(kind, DOUBLES | DOUBLES_WITH_STATUSES) {
         DatapointValues::Double(
             fields
                 .column(rows)?
@@ -213,13 +215,19 @@ fn datapoints(
     } else {
         DatapointValues::Text(texts(fields, rows)?)
     };
+    let statuses = match kind {
+        DOUBLES | STRINGS => Vec::new(),
+        _ => statuses(fields, rows)?,
+    };
     let spans = spans(series.len(), &series_index, &timestamps_ms)?;
     Ok(RowBatch::Datapoints(DatapointBatch {
+        table,
         series,
         spans,
         series_index,
         timestamps_ms,
         values,
+        statuses,
         row_numbers,
     }))
 }

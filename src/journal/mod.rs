@@ -25,6 +25,7 @@ mod feeder;
 mod fields;
 mod lock;
 mod parked;
+mod point_fields;
 pub mod positions;
 mod principals;
 mod progress;
@@ -50,7 +51,7 @@ mod writer;
 
 pub use door::{Journal, JournalError, JournalParts, PARKED};
 pub use lock::DirectoryLock;
-pub use principals::{ConfiguredPrincipals, Principals};
+pub use principals::{Principals, UserPrincipals};
 pub use quarantine::set_aside;
 pub use rejected_file::RejectedFile;
 pub use rule_principals::RulePrincipals;

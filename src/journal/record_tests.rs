@@ -5,9 +5,9 @@ use super::record::{Draft, HEADER_BYTES, Header};
 use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHeader};
 use crate::catalog::{self, Table};
 use crate::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
-    hash_key, row_key_hash,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, PointStatus,
+    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
+    TimeSpan, hash_key, row_key_hash,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -33,7 +33,14 @@ fn reference() -> impl Strategy<Value = SeriesReference> {
     prop_oneof![
         any::<i64>().prop_map(SeriesReference::Id),
         "\\PC{0,9}".prop_map(|name| SeriesReference::ExternalId(name.into())),
+        ("\\PC{1,9}", "\\PC{1,9}")
+            .prop_map(|(space, name)| SeriesReference::instance(&space, &name)),
     ]
+}
+
+fn status() -> impl Strategy<Value = PointStatus> {
+    (any::<u32>(), any::<bool>())
+        .prop_map(|(code, has_no_value)| PointStatus { code, has_no_value })
 }
 
 /// Points of 1 to 300 series, so that every width of the index is met but the widest.
@@ -49,39 +56,50 @@ fn points() -> impl Strategy<Value = RowBatch> {
                 prop::collection::vec("\\PC{0,5}", rows)
                     .prop_map(|values| DatapointValues::Text(texts(&values))),
             ],
+            prop_oneof![
+                Just(Vec::new()),
+                prop::collection::vec(status(), rows..=rows),
+            ],
             numbers(rows),
         )
-            .prop_map(|(references, more, timestamps_ms, values, row_numbers)| {
-                let series: Vec<_> = references
-                    .into_iter()
-                    .map(|reference| Arc::new(SeriesKey::new(reference)))
-                    .collect();
-                let series_index: Vec<u32> = (0..series.len())
-                    .chain(more)
-                    .map(|index| index as u32)
-                    .collect();
-                let spans = (0..series.len() as u32)
-                    .map(|series| {
-                        let times = series_index
-                            .iter()
-                            .zip(&timestamps_ms)
-                            .filter(|(index, _)| **index == series)
-                            .map(|(_, at)| *at);
-                        TimeSpan {
-                            first_ms: times.clone().min().unwrap_or_default(),
-                            last_ms: times.max().unwrap_or_default(),
-                        }
+            .prop_map(
+                |(references, more, timestamps_ms, values, statuses, row_numbers)| {
+                    let series: Vec<_> = references
+                        .into_iter()
+                        .map(|reference| Arc::new(SeriesKey::new(reference)))
+                        .collect();
+                    let series_index: Vec<u32> = (0..series.len())
+                        .chain(more)
+                        .map(|index| index as u32)
+                        .collect();
+                    let spans = (0..series.len() as u32)
+                        .map(|series| {
+                            let times = series_index
+                                .iter()
+                                .zip(&timestamps_ms)
+                                .filter(|(index, _)| **index == series)
+                                .map(|(_, at)| *at);
+                            TimeSpan {
+                                first_ms: times.clone().min().unwrap_or_default(),
+                                last_ms: times.max().unwrap_or_default(),
+                            }
+                        })
+                        .collect();
+                    RowBatch::Datapoints(DatapointBatch {
+                        table: match values {
+                            DatapointValues::Double(_) => catalog::CDF_DOUBLE_DATAPOINTS,
+                            DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
+                        },
+                        series,
+                        spans,
+                        series_index,
+                        timestamps_ms,
+                        values,
+                        statuses,
+                        row_numbers,
                     })
-                    .collect();
-                RowBatch::Datapoints(DatapointBatch {
-                    series,
-                    spans,
-                    series_index,
-                    timestamps_ms,
-                    values,
-                    row_numbers,
-                })
-            })
+                },
+            )
     })
 }
 
@@ -191,7 +209,7 @@ fn table(name: &str) -> &'static Table {
 
 fn table_of(batch: &RowBatch) -> &'static Table {
     table(match batch {
-        RowBatch::Datapoints(_) => "double_datapoints",
+        RowBatch::Datapoints(batch) => return batch.table,
         RowBatch::RawRows(_) => "raw_rows",
         RowBatch::Objects(_) => "time_series",
     })

@@ -52,7 +52,7 @@ mod tests {
     use crate::catalog::TABLES;
     use crate::cdf::{Credentials, Project, Secret};
     use crate::config::UserModes;
-    use crate::journal::ConfiguredPrincipals;
+    use crate::journal::UserPrincipals;
     use crate::oidc::NamePattern;
 
     fn identity(name: &str, project: &str) -> Arc<Identity> {
@@ -77,7 +77,7 @@ mod tests {
             target: CdfTarget::Stored(identity("client", "plant")),
             modes: UserModes::default(),
         };
-        let principals = RulePrincipals::new(ConfiguredPrincipals::default(), &[rule]);
+        let principals = RulePrincipals::new(UserPrincipals::new(Arc::new(|_| None)), &[rule]);
         let found = |user: &str, written_as: &Identity| {
             let envelope = Envelope::of(written_as, user, TABLES[0]);
             principals.find(&envelope).is_some()

@@ -6,7 +6,7 @@
 use super::segment::Piece;
 use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
-use crate::rows::SeriesKey;
+use crate::rows::{InstanceName, SeriesKey};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -35,6 +35,11 @@ pub enum Call {
     /// Make these series.
     MakeSeries {
         external_ids: Arc<[Box<str>]>,
+        is_string: bool,
+    },
+    /// Make these nodes, which are time series.
+    MakeNodes {
+        nodes: Arc<[InstanceName]>,
         is_string: bool,
     },
     /// Tell which of these objects an unanswered attempt of ours made.

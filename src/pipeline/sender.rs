@@ -27,10 +27,10 @@ pub trait RequestSender: Send + 'static {
     async fn call(&self, attempt: &Attempt) -> AttemptReport;
 }
 
-/// References (two to a series at most) that the directory of one identity holds.
+/// References (three to a series at most) that the directory of one identity holds.
 const DIRECTORY_ENTRIES_MAX: usize = 200_000;
 
-/// How long the two names of a series are believed to belong together.
+/// How long the names of a series are believed to belong together.
 const DIRECTORY_LIFETIME: Duration = Duration::from_secs(600);
 
 /// How long CDF's word about its limits holds.
@@ -220,9 +220,8 @@ impl CdfSender {
         let directory = self.directories.of(identity);
         let mut missing: HashSet<SeriesReference> = references.into_iter().collect();
         for facts in found {
-            missing.remove(&SeriesReference::Id(facts.id));
-            if let Some(external_id) = &facts.external_id {
-                missing.remove(&SeriesReference::ExternalId(external_id.clone()));
+            for name in facts.names() {
+                missing.remove(&name);
             }
             directory.record(facts, now);
         }
@@ -248,6 +247,13 @@ impl RequestSender for CdfSender {
                 let made = self
                     .client
                     .create_series(identity, &names, *is_string)
+                    .await;
+                AttemptReport::of(made.map(|()| CallAnswer::Done))
+            }
+            Call::MakeNodes { nodes, is_string } => {
+                let made = self
+                    .client
+                    .create_series_nodes(identity, nodes, *is_string)
                     .await;
                 AttemptReport::of(made.map(|()| CallAnswer::Done))
             }

@@ -6,6 +6,9 @@
 use super::{DatapointBatch, DatapointValues, ObjectBatch, ObjectValues, RawBatch, RowNumbers};
 use std::ops::Range;
 
+/// A status in a request: a message with its code, and the mark of a missing value.
+pub const POINT_STATUS_BYTES: usize = 10;
+
 /// Thousands of rows of one statement for one CDF resource.
 #[derive(Clone, Debug)]
 pub enum RowBatch {
@@ -32,7 +35,8 @@ impl RowBatch {
                     DatapointValues::Double(values) => values.len() * 8,
                     DatapointValues::Text(values) => values.total_bytes() + values.len() * 4,
                 };
-                values + batch.timestamps_ms.len() * 12 + batch.series.len() * 64
+                let statuses = batch.statuses.len() * POINT_STATUS_BYTES;
+                values + statuses + batch.timestamps_ms.len() * 12 + batch.series.len() * 64
             }
             RowBatch::RawRows(batch) => {
                 batch.keys.total_bytes() + batch.columns.total_bytes() + batch.keys.len() * 32

@@ -1,10 +1,11 @@
 //! Datapoints as columns: which series, when, what value.
 //!
 //! Owns the batch. Promises that `series`, `spans` are parallel, that `series_index`,
-//! `timestamps_ms` and the values have one entry per row, and that each span covers its
-//! series' timestamps. Never sorts: rows stay in the order in which the client sent them.
+//! `timestamps_ms` and the values have one entry per row, the statuses one or none at all, and
+//! that each span covers its series' timestamps. Never sorts: rows stay in the order in which the client sent them.
 
-use super::{RowNumbers, SeriesKey, TextColumn, pool};
+use super::{PointStatus, RowNumbers, SeriesKey, TextColumn, pool};
+use crate::catalog::Table;
 use std::sync::Arc;
 
 /// First and last timestamp of a series in a batch, milliseconds since 1970, inclusive.
@@ -31,6 +32,8 @@ pub enum DatapointValues {
 /// Datapoints of one statement, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatapointBatch {
+    /// Where the client wrote them.
+    pub table: &'static Table,
     /// The distinct series of this batch.
     pub series: Vec<Arc<SeriesKey>>,
     /// Per series, the time its points span.
@@ -40,7 +43,17 @@ pub struct DatapointBatch {
     /// Per row, milliseconds since 1970-01-01 UTC.
     pub timestamps_ms: Vec<i64>,
     pub values: DatapointValues,
+    /// Per row its status; empty where all are Good and have a value, as nearly always.
+    pub statuses: Vec<PointStatus>,
     pub row_numbers: RowNumbers,
+}
+
+impl DatapointBatch {
+    /// The status of row `row`.
+    #[inline]
+    pub fn status(&self, row: usize) -> PointStatus {
+        self.statuses.get(row).copied().unwrap_or(PointStatus::GOOD)
+    }
 }
 
 /// Buffers go back to their pools.
@@ -48,6 +61,7 @@ impl Drop for DatapointBatch {
     fn drop(&mut self) {
         pool::INDEXES.give(std::mem::take(&mut self.series_index));
         pool::TIMESTAMPS.give(std::mem::take(&mut self.timestamps_ms));
+        pool::STATUSES.give(std::mem::take(&mut self.statuses));
         match &mut self.values {
             DatapointValues::Double(values) => pool::DOUBLES.give(std::mem::take(values)),
             DatapointValues::Text(values) => pool::TEXTS.give(std::mem::take(values)),

@@ -61,6 +61,7 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
         series_index.push(place);
     }
     DatapointBatch {
+        table: batch.table,
         series,
         spans,
         series_index,
@@ -68,6 +69,10 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
         values: match &batch.values {
             DatapointValues::Double(values) => DatapointValues::Double(copied(values, ranges)),
             DatapointValues::Text(values) => DatapointValues::Text(texts(values, ranges)),
+        },
+        statuses: match batch.statuses.is_empty() {
+            true => Vec::new(),
+            false => copied(&batch.statuses, ranges),
         },
         row_numbers: numbers(&batch.row_numbers, ranges),
     }
@@ -125,13 +130,14 @@ fn numbers(numbers: &RowNumbers, ranges: &[Range<usize>]) -> RowNumbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{SeriesKey, SeriesReference};
+    use crate::rows::{PointStatus, SeriesKey, SeriesReference};
     use std::sync::Arc;
 
     #[test]
     fn selected_points_keep_their_series_their_time_and_their_number() {
         let key = |name: &str| Arc::new(SeriesKey::new(SeriesReference::ExternalId(name.into())));
         let batch = RowBatch::Datapoints(DatapointBatch {
+            table: crate::catalog::CDF_DOUBLE_DATAPOINTS,
             series: vec![key("a"), key("b")],
             spans: vec![
                 TimeSpan {
@@ -146,6 +152,12 @@ mod tests {
             series_index: vec![0, 1, 0, 1],
             timestamps_ms: vec![1, 2, 3, 9],
             values: DatapointValues::Double(vec![0.1, 0.2, 0.3, 0.9]),
+            statuses: [0, 7, 8, 0x8000_0000]
+                .map(|code| PointStatus {
+                    code,
+                    has_no_value: code == 7,
+                })
+                .to_vec(),
             row_numbers: RowNumbers::From(5),
         });
         let RowBatch::Datapoints(some) = batch.select(&[1..2, 3..4]) else {
@@ -162,6 +174,9 @@ mod tests {
             }]
         );
         assert_eq!(some.values, DatapointValues::Double(vec![0.2, 0.9]));
+        let codes: Vec<u32> = some.statuses.iter().map(|status| status.code).collect();
+        assert_eq!(codes, [7, 0x8000_0000]);
+        assert!(some.status(0).has_no_value);
         assert_eq!(some.row_numbers, RowNumbers::Listed(vec![6, 8]));
     }
 }

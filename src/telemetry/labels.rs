@@ -107,6 +107,8 @@ label_values! {
         Refused = "refused",
         /// The gateway stopped.
         Shutdown = "shutdown",
+        /// The user was deleted or changed, or CDF withdrew the user's access.
+        Departed = "departed",
         /// The token that the client signed in with expired.
         TokenExpired = "token_expired",
         /// A fault of the gateway.
@@ -117,6 +119,8 @@ label_values! {
     SignInFailure {
         UnknownUser = "unknown_user",
         WrongPassword = "wrong_password",
+        /// The user's credentials for CDF were taken away.
+        Barred = "barred",
         /// TLS is required and the client did not use it.
         TlsRequired = "tls_required",
         /// The TLS handshake failed.

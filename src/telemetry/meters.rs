@@ -58,7 +58,7 @@ pub struct TableCounters {
 
 impl TableCounters {
     pub fn of(table: &Table) -> Self {
-        Self::labelled(table.name)
+        Self::labelled(table.full_name())
     }
 
     /// For all custom tables together.

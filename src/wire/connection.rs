@@ -4,6 +4,7 @@
 //! control messages only (cancel, drain, stop), never rows, and that the end is counted and
 //! logged whatever caused it, a panic included. Never reads ahead of what its session can hold.
 
+use super::departure::Departure;
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::gateway::Gateway;
@@ -41,6 +42,10 @@ pub(super) struct Drain;
 #[rtype(result = "()")]
 pub(super) struct Stop;
 
+/// End now, because of the user.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Depart(pub(super) Departure);
 /// End if nobody has signed in yet: others need the place.
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
@@ -118,6 +123,14 @@ impl Handler<Stop> for ConnectionActor {
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) {
         self.signals.stop();
+    }
+}
+
+impl Handler<Depart> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, Depart(departure): Depart, _: &mut Self::Context) {
+        self.signals.depart(departure);
     }
 }
 
@@ -205,7 +218,7 @@ async fn attend(
     };
     let welcomed = tokio::select! {
         biased;
-        () = signals.drained() => Err(Ending::shutdown()),
+        () = signals.drained() => Err(signals.ending()),
         () = signals.crowded_out() => Err(crowded_out(gateway)),
         welcomed = timeout_at(
             deadline,

@@ -43,13 +43,14 @@ impl Gateway {
         destination: Arc<dyn Destination>,
         budget: MemoryBudget,
         spools: Option<SpoolStore>,
+        registry: Arc<Registry>,
     ) -> Self {
         let staged = StagedBudget::new(settings.transactions.staged_bytes_max_total);
         Gateway {
             settings,
             tls,
             authenticator,
-            registry: Arc::default(),
+            registry,
             destination,
             budget,
             staged,

@@ -9,7 +9,9 @@ use super::connection::ConnectionActor;
 use super::destination::Destination;
 use super::gateway::Gateway;
 use super::live_tls::LiveTls;
-use super::registry::{Places, Registry};
+use super::open_connections::OpenConnections;
+use super::registry::Places;
+use super::registry::Registry;
 use super::sign_in::{Authenticator, SignInRule};
 use super::tls::TlsIdentity;
 use super::user::Users;
@@ -18,6 +20,7 @@ use crate::config::{
     TableSettings, TimeoutSettings, TransactionSettings,
 };
 use crate::dead_letters::DeadLetterStore;
+use crate::http_server::CurrentTls;
 use crate::oidc::TokenCheck;
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
@@ -69,6 +72,7 @@ pub struct WireHandle {
     accepting: CancellationToken,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
+    tls: LiveTls,
 }
 
 /// Ends every connection from outside of the event loops. Clones reach the same listener.
@@ -83,9 +87,14 @@ impl WireStop {
     /// which tells what became of its rows. Blocks until they have ended, for some seconds at
     /// most: the thread of the others hangs.
     pub fn stop_at_once(&self) {
+        self.stop_within(STOP_WAIT);
+    }
+
+    /// The same, with a bound of the caller's.
+    pub fn stop_within(&self, wait: Duration) {
         self.accepting.cancel();
         self.registry.stop();
-        let until = Instant::now() + STOP_WAIT;
+        let until = Instant::now() + wait;
         while self.registry.open() > 0 && Instant::now() < until {
             std::thread::sleep(STOP_GLANCE);
         }
@@ -103,6 +112,7 @@ pub fn start(
     destination: Arc<dyn Destination>,
     budget: MemoryBudget,
     tls: Option<TlsIdentity>,
+    connections: OpenConnections,
 ) -> Result<WireHandle, WireError> {
     let wanted = settings.listen.postgres;
     let listen_error = |error| WireError::Listen {
@@ -131,7 +141,7 @@ pub fn start(
     let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
     let authenticator = Authenticator::new(users, &settings);
     let tls = LiveTls::new(tls);
-    let watched = (tls.clone(), settings.listen.tls_reload_s);
+    let (watched, shown) = ((tls.clone(), settings.listen.tls_reload_s), tls.clone());
     let gateway = Arc::new(Gateway::new(
         settings,
         tls,
@@ -139,6 +149,7 @@ pub fn start(
         destination,
         budget,
         spools,
+        connections.registry,
     ));
     let registry = gateway.registry.clone();
     let accepting = CancellationToken::new();
@@ -165,6 +176,7 @@ pub fn start(
         accepting,
         registry,
         arbiters,
+        tls: shown,
     })
 }
 
@@ -240,6 +252,16 @@ impl WireHandle {
             accepting: self.accepting.clone(),
             registry: self.registry.clone(),
         }
+    }
+
+    /// The certificate for HTTP of this gateway, as it is at each handshake; `None`: no TLS.
+    pub fn https(&self) -> Option<CurrentTls> {
+        let tls = self.tls.clone();
+        let first = tls.current()?.https();
+        Some(Arc::new(move || {
+            tls.current()
+                .map_or_else(|| first.clone(), |tls| tls.https())
+        }))
     }
 
     /// Its threads, to be watched.

@@ -4,7 +4,9 @@
 //! whatever ended it, and that a cancel request with a wrong key does nothing. Never touches a
 //! connection but through its mailbox.
 
-use super::connection::{Cancel, ConnectionActor, CrowdOut, Drain, Stop};
+use super::connection::{Cancel, ConnectionActor, CrowdOut, Depart, Drain, Stop};
+use super::departure::Departure;
+use super::user::GatewayUser;
 use crate::config::ListenSettings;
 use actix::Addr;
 use std::collections::{BTreeMap, HashMap};
@@ -22,6 +24,8 @@ pub(super) const LONG_KEY_BYTES: usize = 32;
 struct Entry {
     /// Empty until the client has signed in.
     cancel_key: Vec<u8>,
+    /// Likewise.
+    user: Option<Arc<GatewayUser>>,
     address: Addr<ConnectionActor>,
 }
 
@@ -175,6 +179,29 @@ impl Registry {
         }
     }
 
+    /// Ends the connections for which `is_meant` holds, and tells how many there are.
+    pub(super) fn depart(
+        &self,
+        departure: Departure,
+        is_meant: impl Fn(&GatewayUser) -> bool,
+    ) -> usize {
+        let connections = self.connections();
+        let meant = connections.by_process_id.values().filter(|entry| {
+            let user = entry.user.as_deref();
+            user.is_some_and(&is_meant)
+        });
+        meant
+            .map(|entry| entry.address.do_send(Depart(departure)))
+            .count()
+    }
+
+    /// The users who are signed in; one for each connection.
+    pub(super) fn users(&self) -> Vec<Arc<GatewayUser>> {
+        let connections = self.connections();
+        let entries = connections.by_process_id.values();
+        entries.filter_map(|entry| entry.user.clone()).collect()
+    }
+
     /// Waits until no connection is left.
     pub(super) async fn emptied(&self) {
         loop {
@@ -265,6 +292,7 @@ impl Registration {
             self.process_id,
             Entry {
                 cancel_key: Vec::new(),
+                user: None,
                 address,
             },
         );
@@ -277,12 +305,13 @@ impl Registration {
         }
     }
 
-    /// The client has signed in: it does not count among those that have not any more.
-    pub(super) fn signed_in(&self) {
-        self.registry
-            .connections()
-            .signing_in
-            .remove(&self.accepted);
+    /// Notes whose connection it is: it does not count any more among those of nobody yet.
+    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) {
+        let mut connections = self.registry.connections();
+        connections.signing_in.remove(&self.accepted);
+        if let Some(entry) = connections.by_process_id.get_mut(&self.process_id) {
+            entry.user = Some(user);
+        }
     }
 
     /// Makes the connection's cancel key, of `bytes` random bytes.

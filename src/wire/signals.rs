@@ -1,10 +1,11 @@
-//! What breaks a connection's waits off: cancel, drain, stop, and its deadlines.
+//! What breaks a connection's waits off: cancel, drain, stop, departure, and its deadlines.
 //!
 //! Owns the flags of one connection that are set from outside. Promises that waiting for a
 //! flag and reading it cannot miss a change, and that whatever broke a statement off can be told.
 //! Lives on the connection's own thread: the actor sets, the loop reads.
 
 use super::deadlines::Deadlines;
+use super::departure::Departure;
 use super::ending::Ending;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::cell::Cell;
@@ -20,10 +21,10 @@ pub(super) struct Signals {
     drain: Cell<bool>,
     /// End now.
     stop: Cell<bool>,
+    /// Why, if it is not the gateway that ends.
+    departure: Cell<Option<Departure>>,
     /// End before sign-in: the place is needed.
     crowded_out: Cell<bool>,
-    /// It is the token's expiry that drains or stops.
-    token_expired: Cell<bool>,
     changed: Notify,
     pub(super) deadlines: Deadlines,
 }
@@ -44,6 +45,12 @@ impl Signals {
         self.changed.notify_waiters();
     }
 
+    /// Ends now, with the words of `departure`.
+    pub(super) fn depart(&self, departure: Departure) {
+        self.departure.set(Some(departure));
+        self.stop();
+    }
+
     pub(super) fn crowd_out(&self) {
         self.crowded_out.set(true);
         self.changed.notify_waiters();
@@ -51,15 +58,15 @@ impl Signals {
 
     /// Drains because the token has expired.
     pub(super) fn expire(&self) {
-        self.token_expired.set(true);
+        self.departure.set(Some(Departure::TokenExpired));
         self.drain();
     }
 
-    /// What the client is told of the end.
+    /// What a connection that was told to end says.
     pub(super) fn ending(&self) -> Ending {
-        match self.token_expired.get() {
-            true => Ending::token_expired(),
-            false => Ending::shutdown(),
+        match self.departure.get() {
+            Some(departure) => departure.ending(),
+            None => Ending::shutdown(),
         }
     }
 

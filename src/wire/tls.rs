@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// The protocol name that clients send when they start with TLS at once.
 const ALPN: &[u8] = b"postgresql";
 
+/// The protocol of the accounts API.
+const HTTP_ALPN: &[u8] = b"http/1.1";
+
 /// The PEM files of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -39,6 +42,8 @@ pub(super) struct TlsMaterial {
 #[derive(Clone, Debug)]
 pub struct TlsIdentity {
     config: Arc<ServerConfig>,
+    /// The same chain for HTTP, where nobody is asked for a certificate.
+    https: Arc<ServerConfig>,
     /// Binds sign-ins to the chain's first certificate.
     scram: ScramServerAuth,
     /// Where it came from; `None`: from memory.
@@ -138,6 +143,12 @@ impl TlsIdentity {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| refuse("protocol versions", &error))?;
+        let mut https = builder
+            .clone()
+            .with_no_client_auth()
+            .with_single_cert(chain.clone(), key.clone_key())
+            .map_err(|error| refuse("certificate and private key", &error))?;
+        https.alpn_protocols = vec![HTTP_ALPN.to_vec()];
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some((pem, wanted)) => {
@@ -172,6 +183,7 @@ impl TlsIdentity {
         }
         Ok(TlsIdentity {
             config: Arc::new(config),
+            https: Arc::new(https),
             scram,
             source: None,
         })
@@ -179,6 +191,10 @@ impl TlsIdentity {
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
+    }
+
+    pub(super) fn https(&self) -> Arc<ServerConfig> {
+        self.https.clone()
     }
 
     pub(super) fn scram(&self) -> &ScramServerAuth {

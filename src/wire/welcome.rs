@@ -76,7 +76,13 @@ pub(super) async fn welcome(
         .authenticator
         .sign_in(transport, names, peer, tls, bytes_max, &gateway.connections)
         .await?;
-    registration.signed_in();
+    if let Some(reason) = user.barred {
+        let failure = SignInFailure::Barred;
+        gateway.connections.sign_ins_failed.add(failure, 1);
+        let diagnostic = Diagnostic::fatal(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, reason);
+        return Err(fatal(Box::new(diagnostic)));
+    }
+    registration.signed_in(user.clone());
     request.check_database().map_err(fatal)?;
     let defaults = session_defaults(gateway, &user);
     let defaults = defaults.iter().map(|(name, value)| (*name, value.as_str()));

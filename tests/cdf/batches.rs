@@ -5,9 +5,9 @@
 
 use penstock::catalog::{self, Table};
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key,
+    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, PointStatus,
+    RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -40,6 +40,15 @@ pub fn strings(rows: &[(SeriesReference, i64, String)]) -> RowBatch {
     datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
 }
 
+/// The batch with these statuses, one a row.
+pub fn with_statuses(batch: RowBatch, statuses: Vec<PointStatus>) -> RowBatch {
+    let RowBatch::Datapoints(mut batch) = batch else {
+        panic!("only datapoints have statuses");
+    };
+    batch.statuses = statuses;
+    RowBatch::Datapoints(batch)
+}
+
 fn datapoints<'a>(
     rows: impl Iterator<Item = (&'a SeriesReference, i64)>,
     values: DatapointValues,
@@ -64,11 +73,16 @@ fn datapoints<'a>(
         timestamps_ms.push(timestamp_ms);
     }
     RowBatch::Datapoints(DatapointBatch {
+        table: match values {
+            DatapointValues::Double(_) => catalog::CDF_DOUBLE_DATAPOINTS,
+            DatapointValues::Text(_) => catalog::CDF_STRING_DATAPOINTS,
+        },
         series,
         spans,
         series_index,
         timestamps_ms,
         values,
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }

@@ -86,11 +86,11 @@ impl Sequencer {
         let RowBatch::Datapoints(batch) = &submission.batch else {
             return Ok(Vec::new());
         };
-        let names_ids = batch
+        let stand_for_themselves = batch
             .series
             .iter()
-            .any(|key| matches!(key.reference(), SeriesReference::Id(_)));
-        if !names_ids {
+            .all(|key| matches!(key.reference(), SeriesReference::ExternalId(_)));
+        if stand_for_themselves {
             return Ok(Vec::new());
         }
         let hashes = self

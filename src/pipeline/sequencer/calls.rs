@@ -8,7 +8,7 @@ use super::queues::UnderWay;
 use super::request::Errand;
 use super::{Sequencer, Stage};
 use crate::catalog::Resource;
-use crate::cdf::Operation;
+use crate::cdf::{Operation, Reference};
 use crate::pipeline::attempt::{Attempt, AttemptReport, Call, CallId};
 use crate::pipeline::pacing::{Ended, EndpointId, Permission, SlotKind};
 use std::time::Instant;
@@ -107,7 +107,7 @@ impl Sequencer {
     fn needs_slot(&self, call: &Call) -> bool {
         match call {
             Call::Write(_) => false,
-            Call::FindSeries(_) | Call::MakeSeries { .. } => true,
+            Call::FindSeries(_) | Call::MakeSeries { .. } | Call::MakeNodes { .. } => true,
             Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
         }
     }
@@ -117,7 +117,10 @@ impl Sequencer {
         let request = self.requests.get(&id)?;
         let operation = match &request.errand {
             None => return Some(request.queue),
-            Some(Errand::MakeSeries { .. }) => Operation::Create(Resource::TimeSeries),
+            Some(Errand::MakeSeries { missing, .. }) => Operation::Create(match missing.first() {
+                Some(Reference::InstanceId(_)) => Resource::Instances,
+                _ => Resource::TimeSeries,
+            }),
             Some(Errand::FindTypes { .. }) => Operation::LookUp(Resource::TimeSeries),
             Some(Errand::SettleCreates { .. }) => match self.resource {
                 Resource::Datapoints => Operation::LookUp(Resource::TimeSeries),
@@ -206,6 +209,7 @@ fn cost(call: &Call) -> (usize, u64) {
         Call::Write(piece) => (piece.weight.items, piece.weight.bytes as u64),
         Call::FindSeries(keys) => (keys.len(), 0),
         Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
+        Call::MakeNodes { nodes, .. } => (nodes.len(), 0),
         Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),
     }
 }

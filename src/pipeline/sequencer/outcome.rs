@@ -4,7 +4,7 @@
 //! every row or in another call within bounds. Never blames a row that CDF did not name while
 //! it could still be found by halving.
 
-use super::errands::makeable;
+use super::errands::{makeable, may_follow};
 use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
 use super::{Sequencer, Stage};
@@ -329,9 +329,11 @@ impl Sequencer {
         };
         let makeable = makeable(request, &missing);
         let project = &request.identity.project;
+        let may_appear = |resource| self.names.may_appear(project, resource, now);
         let waits = makeable.is_empty()
-            && awaited(self.resource, &missing)
-                .is_some_and(|awaited| self.names.may_appear(project, awaited, now));
+            && (awaited(self.resource, &missing).is_some_and(may_appear)
+                || may_follow(request, &missing, now)
+                || (names_nodes(&missing) && may_appear(Resource::Instances)));
         if waits {
             self.back_off(now, id, None, &reason, RetryCause::Missing);
             return;
@@ -421,6 +423,13 @@ impl Sequencer {
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
     }
+}
+
+/// Whether time series are missed that are nodes.
+fn names_nodes(missing: &[Reference]) -> bool {
+    missing
+        .iter()
+        .any(|reference| matches!(reference, Reference::InstanceId(_)))
 }
 
 /// Whose objects rows of `resource` miss, where those may come by themselves.

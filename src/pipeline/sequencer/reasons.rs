@@ -38,6 +38,10 @@ fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> 
         (Target::Doubles | Target::Strings, Reference::Id(id)) => {
             format!("time series with id {id} does not exist")
         }
+        (Target::Doubles | Target::Strings, Reference::InstanceId(instance)) => format!(
+            "time series \"{}\" of space \"{}\" does not exist",
+            instance.external_id, instance.space
+        ),
         (_, reference) => format!("{} does not exist in CDF", reference.in_words()),
     };
     let mut reason = said.clone();
@@ -66,6 +70,10 @@ pub fn wrong_type_reason(key: &SeriesKey, strings: bool, said: &Diagnostic) -> B
     let series = match key.reference() {
         SeriesReference::ExternalId(name) => format!("time series \"{name}\""),
         SeriesReference::Id(id) => format!("time series with id {id}"),
+        SeriesReference::InstanceId(instance) => format!(
+            "time series \"{}\" of space \"{}\"",
+            instance.external_id, instance.space
+        ),
     };
     let (has, written) = if strings {
         ("numeric values", "a string")

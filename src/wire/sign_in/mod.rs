@@ -242,6 +242,7 @@ impl Authenticator {
                 // Nobody has its password.
                 scram: self.mock.of(name),
                 identity: token_user.identity,
+                barred: None,
                 modes: token_user.modes,
             }),
             ends_at: Some(Instant::now() + expires.saturating_sub(now)),
