@@ -15,6 +15,7 @@ mod live_limits;
 mod missing_target;
 mod operation;
 mod percent;
+mod present;
 mod read_back;
 mod reasons;
 mod request;
@@ -33,6 +34,10 @@ pub use encode::encode;
 pub use failure::{AttemptFailure, Reference, Throttle};
 pub use identity::{Credentials, Identity, Project, Secret};
 pub use operation::Operation;
+pub use present::{
+    POINT_QUESTIONS_MAX, POINTS_PER_ANSWER_MAX, PointQuestion, PresentPage, ROWS_PER_ANSWER_MAX,
+    RowQuestion,
+};
 pub use read_back::{DatapointDigest, POINTS_MAX, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Repeat};
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};

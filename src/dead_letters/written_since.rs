@@ -118,6 +118,10 @@ fn differs(batch: &RowBatch, point: &Value) -> Option<String> {
     let same = match &batch.values {
         DatapointValues::Double(values) => point.as_f64() == values.first().copied(),
         DatapointValues::Text(values) => point.as_str() == Some(values.text(0)),
+        // Whatever is there now may have come after the delete.
+        DatapointValues::Deleted(_) => {
+            return Some("CDF has a point at this time, which may be newer".to_owned());
+        }
     };
     (!same).then(|| "CDF has another value at this time, which may be newer".to_owned())
 }
@@ -131,6 +135,8 @@ mod tests {
     #[test]
     fn a_point_with_the_same_value_is_no_reason_to_hold_back() {
         let batch = RowBatch::Datapoints(DatapointBatch {
+            table: crate::catalog::DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![Arc::new(SeriesKey::new(SeriesReference::Id(7)))],
             spans: Vec::new(),
             series_index: vec![0],

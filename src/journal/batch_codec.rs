@@ -9,14 +9,15 @@
 //! kind u8 · rows u32 · row numbers · columns of that kind
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
+//! point change: 0 update or 1 delete, u8 · kind of values u8 · series …
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
 use crate::catalog::Table;
 use crate::rows::{
-    Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
-    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
+    Action, ActionKind, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues,
+    ObjectBatch, ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers,
+    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -26,14 +27,19 @@ const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
 /// Objects that are not just made: what they do follows the columns.
 const OBJECT_CHANGES: u8 = 5;
+/// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
+/// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
+/// before their series. A version that does not know them does not take them for new points.
+const POINT_CHANGES: u8 = 16;
+
+/// The values of a [`POINT_CHANGES`] that deletes: where each range ends.
+const TIMES: u8 = 3;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
-        RowBatch::Datapoints(batch) => match batch.values {
-            DatapointValues::Double(_) => DOUBLES,
-            DatapointValues::Text(_) => STRINGS,
-        },
+        RowBatch::Datapoints(batch) if batch.action != ActionKind::Create => POINT_CHANGES,
+        RowBatch::Datapoints(batch) => kind_of_values(batch),
         RowBatch::RawRows(_) => RAW_ROWS,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
         RowBatch::Objects(_) => OBJECT_CHANGES,
@@ -68,7 +74,21 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let rows = fields.length()?;
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
-        DOUBLES | STRINGS => datapoints(&mut fields, kind, rows, row_numbers)?,
+        DOUBLES | STRINGS => {
+            let values = kind;
+            datapoints(
+                &mut fields,
+                table,
+                ActionKind::Create,
+                values,
+                rows,
+                row_numbers,
+            )?
+        }
+        POINT_CHANGES => {
+            let (action, values) = point_change(&mut fields)?;
+            datapoints(&mut fields, table, action, values, rows, row_numbers)?
+        }
         RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
@@ -124,9 +144,31 @@ fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable>
     TextColumn::from_parts(ends, bytes).ok_or(Unreadable("a column of text is not sound"))
 }
 
+/// The kind of the values of points.
+fn kind_of_values(batch: &DatapointBatch) -> u8 {
+    match batch.values {
+        DatapointValues::Double(_) => DOUBLES,
+        DatapointValues::Text(_) => STRINGS,
+        DatapointValues::Deleted(_) => TIMES,
+    }
+}
+
+/// What points do that are not just made, and the kind of their values.
+fn point_change(fields: &mut Fields<'_>) -> Result<(ActionKind, u8), Unreadable> {
+    match (fields.u8()?, fields.u8()?) {
+        (0, values @ (DOUBLES | STRINGS)) => Ok((ActionKind::Update, values)),
+        (1, TIMES) => Ok((ActionKind::Delete, TIMES)),
+        _ => Err(Unreadable("its points do something unknown")),
+    }
+}
+
 /// Few series need few bytes for the index of a row's series.
 fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
     put_row_numbers(bytes, &batch.row_numbers);
+    if batch.action != ActionKind::Create {
+        bytes.push(u8::from(batch.action == ActionKind::Delete));
+        bytes.push(kind_of_values(batch));
+    }
     bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
     for key in &batch.series {
         match key.reference() {
@@ -156,11 +198,16 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
             put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
         }
         DatapointValues::Text(values) => put_texts(bytes, values),
+        DatapointValues::Deleted(ends_ms) => {
+            put_column(bytes, ends_ms.iter().map(|value| value.to_le_bytes()));
+        }
     }
 }
 
 fn datapoints(
     fields: &mut Fields<'_>,
+    table: &'static Table,
+    action: ActionKind,
     kind: u8,
     rows: usize,
     row_numbers: RowNumbers,
@@ -202,19 +249,30 @@ fn datapoints(
         .iter()
         .map(|value| i64::from_le_bytes(*value))
         .collect();
-    let values = if kind == DOUBLES {
-        DatapointValues::Double(
+    let values = match kind {
+        DOUBLES => DatapointValues::Double(
             fields
                 .column(rows)?
                 .iter()
                 .map(|value| f64::from_le_bytes(*value))
                 .collect(),
-        )
-    } else {
-        DatapointValues::Text(texts(fields, rows)?)
+        ),
+        TIMES => DatapointValues::Deleted(ends_ms(fields, &timestamps_ms)?),
+        _ => DatapointValues::Text(texts(fields, rows)?),
     };
-    let spans = spans(series.len(), &series_index, &timestamps_ms)?;
+    let last_ms = match &values {
+        DatapointValues::Deleted(ends_ms) => ends_ms,
+        DatapointValues::Double(_) | DatapointValues::Text(_) => &timestamps_ms,
+    };
+    let mut spans = spans(series.len(), &series_index, &timestamps_ms, last_ms)?;
+    if kind == TIMES {
+        for span in &mut spans {
+            span.last_ms -= 1;
+        }
+    }
     Ok(RowBatch::Datapoints(DatapointBatch {
+        table,
+        action,
         series,
         spans,
         series_index,
@@ -224,11 +282,25 @@ fn datapoints(
     }))
 }
 
+/// The ends of what is deleted, each after its beginning.
+fn ends_ms(fields: &mut Fields<'_>, begins_ms: &[i64]) -> Result<Vec<i64>, Unreadable> {
+    let ends_ms = integers(fields, begins_ms.len())?;
+    match begins_ms
+        .iter()
+        .zip(&ends_ms)
+        .all(|(begin, end)| begin < end)
+    {
+        true => Ok(ends_ms),
+        false => Err(Unreadable("a time that is deleted ends before it begins")),
+    }
+}
+
 /// The time that the points of each series span.
 fn spans(
     series: usize,
     series_index: &[u32],
-    timestamps_ms: &[i64],
+    first_ms: &[i64],
+    last_ms: &[i64],
 ) -> Result<Vec<TimeSpan>, Unreadable> {
     let mut spans = vec![
         TimeSpan {
@@ -237,12 +309,12 @@ fn spans(
         };
         series
     ];
-    for (index, at) in series_index.iter().zip(timestamps_ms) {
+    for (index, (first, last)) in series_index.iter().zip(first_ms.iter().zip(last_ms)) {
         let span = spans
             .get_mut(*index as usize)
             .ok_or(Unreadable("a point belongs to no series"))?;
-        span.first_ms = span.first_ms.min(*at);
-        span.last_ms = span.last_ms.max(*at);
+        span.first_ms = span.first_ms.min(*first);
+        span.last_ms = span.last_ms.max(*last);
     }
     if spans.iter().any(|span| span.first_ms > span.last_ms) {
         return Err(Unreadable("a series has no points"));

@@ -76,6 +76,7 @@ fn line(rejection: &Rejection<'_>, row: usize) -> Value {
         "sqlstate": rejection.reason.sqlstate.code(),
         "message": rejection.reason.message,
         "detail": rejection.reason.detail,
+        "action": rejection.batch.action_name(),
         "values": values(rejection.batch, row),
     })
 }
@@ -102,6 +103,13 @@ fn datapoint(batch: &DatapointBatch, row: usize) -> Value {
     let value = match &batch.values {
         DatapointValues::Double(values) => json!(values[row]),
         DatapointValues::Text(values) => json!(values.text(row)),
+        DatapointValues::Deleted(_) => {
+            return json!({
+                name: reference,
+                "timestamp_ms": batch.timestamps_ms[row],
+                "last_timestamp_ms": batch.last_ms(row),
+            });
+        }
     };
     json!({name: reference, "timestamp_ms": batch.timestamps_ms[row], "value": value})
 }

@@ -5,7 +5,9 @@
 
 use super::segment::Piece;
 use crate::catalog::Resource;
-use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
+use crate::cdf::{
+    AttemptFailure, Identity, PointQuestion, PresentPage, Reference, RowQuestion, SettledCreates,
+};
 use crate::rows::SeriesKey;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -32,6 +34,10 @@ pub enum Call {
     Write(Arc<Piece>),
     /// Find out names and types of these series, so that the directory knows them.
     FindSeries(Arc<[Arc<SeriesKey>]>),
+    /// Find out which points series have.
+    FindPoints(Arc<[PointQuestion]>),
+    /// Find out which rows a sequence has.
+    FindRows(RowQuestion),
     /// Make these series.
     MakeSeries {
         external_ids: Arc<[Box<str>]>,
@@ -54,6 +60,8 @@ pub enum CallAnswer {
     /// The objects that CDF answered with, one for each row in the order of the rows.
     Objects(Vec<Box<RawValue>>),
     Settled(SettledCreates),
+    /// What CDF has, for each question in their order.
+    Present(Vec<PresentPage>),
 }
 
 /// How a call ended.

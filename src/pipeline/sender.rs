@@ -240,6 +240,14 @@ impl RequestSender for CdfSender {
         match &attempt.call {
             Call::Write(piece) => self.write(identity, attempt.resource, piece).await,
             Call::FindSeries(keys) => AttemptReport::of(self.find_series(identity, keys).await),
+            Call::FindPoints(questions) => {
+                let pages = self.client.present_points(identity, questions).await;
+                AttemptReport::of(pages.map(CallAnswer::Present))
+            }
+            Call::FindRows(question) => {
+                let page = self.client.present_rows(identity, question).await;
+                AttemptReport::of(page.map(|page| CallAnswer::Present(vec![page])))
+            }
             Call::MakeSeries {
                 external_ids,
                 is_string,

@@ -24,6 +24,22 @@ pub enum Action {
 }
 
 impl Action {
+    /// The name in files: it never changes.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// The action of that name. What an upsert sets is in no name: its rows are made.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "insert" | "upsert" => Action::Create,
+            "insert_missing" => Action::CreateMissing,
+            "update" => Action::Update,
+            "delete" => Action::Delete,
+            _ => return None,
+        })
+    }
+
     /// Which of the ways it is.
     pub fn kind(&self) -> ActionKind {
         match self {
@@ -44,6 +60,19 @@ pub enum ActionKind {
     Upsert,
     Update,
     Delete,
+}
+
+impl ActionKind {
+    /// The name in files: it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActionKind::Create => "insert",
+            ActionKind::CreateMissing => "insert_missing",
+            ActionKind::Upsert => "upsert",
+            ActionKind::Update => "update",
+            ActionKind::Delete => "delete",
+        }
+    }
 }
 
 /// What `DO UPDATE SET` sets.

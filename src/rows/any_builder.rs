@@ -39,15 +39,27 @@ impl AnyBuilder {
         settings: ValueSettings,
         bounds: BatchBounds,
     ) -> Self {
+        Self::doing(table, Action::Create, columns, settings, bounds)
+    }
+
+    /// A builder for rows of `table` with which `action` is to be done.
+    pub fn doing(
+        table: &'static Table,
+        action: Action,
+        columns: &[usize],
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
         match table.shape {
             RowShape::DoubleDatapoints | RowShape::StringDatapoints => {
-                AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
+                let action = action.kind();
+                AnyBuilder::Datapoints(DatapointBuilder::doing(table, action, settings, bounds))
             }
             RowShape::RawRows => AnyBuilder::RawRows(RawBuilder::new(table, settings, bounds)),
             RowShape::RawColumns(raw) => {
                 AnyBuilder::RawColumns(RawColumnsBuilder::new(table, raw, settings, bounds))
             }
-            RowShape::Objects => Self::of_objects(table, Action::Create, columns, settings, bounds),
+            RowShape::Objects => Self::of_objects(table, action, columns, settings, bounds),
         }
     }
 
@@ -81,6 +93,10 @@ impl RowBuilder for AnyBuilder {
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
         dispatch!(self, builder => builder.field(column, format, value))
+    }
+
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.delete_between(begin_ms, end_ms))
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {

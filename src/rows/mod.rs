@@ -31,8 +31,9 @@ pub mod value;
 
 pub use action::{Action, ActionKind, Assigned, Assignment, ConflictUpdate};
 pub use any_builder::AnyBuilder;
-pub use batch::{RowBatch, RowRange};
+pub use batch::{DELETED_ITEM_BYTES, RowBatch, RowRange};
 pub use builder::{BatchBounds, RowBuilder, RowFiller, WireFormat};
+pub use cdf_rules::{DATAPOINT_FIRST_MS, DATAPOINT_LAST_MS};
 pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
 pub use object_builder::ObjectBuilder;
@@ -41,6 +42,6 @@ pub use raw::{RawBatch, RawDestination};
 pub use raw_builder::RawBuilder;
 pub use raw_columns_builder::RawColumnsBuilder;
 pub use row_numbers::RowNumbers;
-pub use row_text::RowText;
+pub use row_text::{LAST_TIMESTAMP, RowText};
 pub use series_key::{SeriesKey, SeriesReference, hash_key};
 pub use text_column::TextColumn;

@@ -4,10 +4,13 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{DatapointValues, ObjectValues, RowBatch, SeriesReference};
+use super::{Action, DatapointValues, ObjectValues, RowBatch, SeriesReference};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+/// The name that the last time of a deleted range has beside the columns of its table.
+pub const LAST_TIMESTAMP: &str = "last_timestamp";
 
 /// A row with the names of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct RowText {
     pub columns: Vec<&'static str>,
     /// Per column its text without escapes; `None` is NULL.
     pub values: Vec<Option<String>>,
+    /// What the row does: the name of its action.
+    pub action: &'static str,
 }
 
 impl RowText {
@@ -28,12 +33,18 @@ impl RowBatch {
     /// The table that the rows were written to.
     pub fn table(&self) -> &'static Table {
         match self {
-            RowBatch::Datapoints(batch) => match batch.values {
-                DatapointValues::Double(_) => catalog::DOUBLE_DATAPOINTS,
-                DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
-            },
+            RowBatch::Datapoints(batch) => batch.table,
             RowBatch::RawRows(_) => catalog::RAW_ROWS,
             RowBatch::Objects(batch) => batch.table,
+        }
+    }
+
+    /// The name of what the rows do.
+    pub fn action_name(&self) -> &'static str {
+        match self {
+            RowBatch::Datapoints(batch) => batch.action.name(),
+            RowBatch::RawRows(_) => Action::Create.name(),
+            RowBatch::Objects(batch) => batch.action.name(),
         }
     }
 
@@ -42,15 +53,23 @@ impl RowBatch {
         let mut text = RowText {
             columns: Vec::new(),
             values: Vec::new(),
+            action: self.action_name(),
         };
         match self {
             RowBatch::Datapoints(batch) => {
-                let value = match &batch.values {
-                    DatapointValues::Double(values) => double(values[row]),
-                    DatapointValues::Text(values) => values.text(row).to_owned(),
-                };
-                text.push("value", Some(value));
+                match &batch.values {
+                    DatapointValues::Double(values) => {
+                        text.push("value", Some(double(values[row])));
+                    }
+                    DatapointValues::Text(values) => {
+                        text.push("value", Some(values.text(row).to_owned()));
+                    }
+                    DatapointValues::Deleted(_) => {}
+                }
                 text.push("timestamp", Some(timestamp(batch.timestamps_ms[row])));
+                if batch.last_ms(row) > batch.timestamps_ms[row] {
+                    text.push(LAST_TIMESTAMP, Some(timestamp(batch.last_ms(row))));
+                }
                 let series = &batch.series[batch.series_index[row] as usize];
                 match series.reference() {
                     SeriesReference::ExternalId(name) => {

@@ -46,21 +46,23 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
     let mut series_index = Vec::new();
     for row in ranges.iter().cloned().flatten() {
         let old = batch.series_index[row] as usize;
-        let at = batch.timestamps_ms[row];
+        let (at, last) = (batch.timestamps_ms[row], batch.last_ms(row));
         let place = *places[old].get_or_insert_with(|| {
             series.push(batch.series[old].clone());
             spans.push(TimeSpan {
                 first_ms: at,
-                last_ms: at,
+                last_ms: last,
             });
             (series.len() - 1) as u32
         });
         let span = &mut spans[place as usize];
         span.first_ms = span.first_ms.min(at);
-        span.last_ms = span.last_ms.max(at);
+        span.last_ms = span.last_ms.max(last);
         series_index.push(place);
     }
     DatapointBatch {
+        table: batch.table,
+        action: batch.action,
         series,
         spans,
         series_index,
@@ -68,6 +70,7 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
         values: match &batch.values {
             DatapointValues::Double(values) => DatapointValues::Double(copied(values, ranges)),
             DatapointValues::Text(values) => DatapointValues::Text(texts(values, ranges)),
+            DatapointValues::Deleted(ends_ms) => DatapointValues::Deleted(copied(ends_ms, ranges)),
         },
         row_numbers: numbers(&batch.row_numbers, ranges),
     }
@@ -132,6 +135,8 @@ mod tests {
     fn selected_points_keep_their_series_their_time_and_their_number() {
         let key = |name: &str| Arc::new(SeriesKey::new(SeriesReference::ExternalId(name.into())));
         let batch = RowBatch::Datapoints(DatapointBatch {
+            table: crate::catalog::DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![key("a"), key("b")],
             spans: vec![
                 TimeSpan {

@@ -14,6 +14,15 @@ use bytes::BytesMut;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 
+/// Which rows the tag of a statement counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Its own, but for those that were skipped.
+    Rows,
+    /// Those that CDF had, as the verdicts tell; its own where no verdict is waited for.
+    ByCdf,
+}
+
 /// What the reply of a statement says.
 #[derive(Debug)]
 pub(super) struct Completion {
@@ -21,6 +30,7 @@ pub(super) struct Completion {
     pub(super) tag: &'static str,
     /// Rows of the statement.
     pub(super) rows: u64,
+    pub(super) counted: Counted,
     pub(super) returned: Option<Box<Returned>>,
 }
 
@@ -66,7 +76,8 @@ impl Session {
     ) -> Result<(), Failure> {
         self.count(&withheld, StatementOutcome::Succeeded);
         let told = Told::of(group);
-        let is_as_said = told.skipped.is_empty() && !withheld.iter().any(Withheld::returns_rows);
+        let is_as_said =
+            told.skipped.is_empty() && !withheld.iter().any(Withheld::waits_for_verdicts);
         if is_as_said {
             return Ok(());
         }
@@ -85,16 +96,20 @@ impl Session {
             let Completion {
                 tag,
                 rows,
+                counted,
                 returned,
             } = reply.completion;
+            let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
             if let Some(returned) = returned {
-                let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
                 returned.put(&mut self.replies, self.encoding, skipped, object)?;
             }
-            put_complete(
-                &mut self.replies,
-                format!("{tag} {}", rows - skipped.len() as u64),
-            );
+            let count: u64 = match counted {
+                Counted::Rows => rows - skipped.len() as u64,
+                Counted::ByCdf => (1..=rows)
+                    .filter_map(|row| object(row)?.get().parse::<u64>().ok())
+                    .sum(),
+            };
+            put_complete(&mut self.replies, format!("{tag} {count}"));
         }
         self.replies.extend_from_slice(&said[copied..]);
         Ok(())

@@ -44,6 +44,7 @@ mod message;
 mod numbering;
 mod on_duplicate;
 mod open_batch;
+mod ranged;
 mod receive;
 mod registry;
 mod reply;

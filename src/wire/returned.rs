@@ -83,7 +83,9 @@ impl Returned {
                 if sent && is_kept {
                     return Ok(false);
                 }
-                let is_null = !answers && described.is_writable() && *action != Action::Delete;
+                // A row that CDF may have had keeps what it had.
+                let makes_rows = matches!(action, Action::Create | Action::CreateMissing);
+                let is_null = !answers && described.is_writable() && makes_rows;
                 if answers || is_null {
                     return Ok(answers);
                 }

@@ -5,9 +5,9 @@
 
 use penstock::catalog::{self, Table};
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
+    RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -40,6 +40,12 @@ pub fn strings(rows: &[(SeriesReference, i64, String)]) -> RowBatch {
     datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
 }
 
+/// Deletes of the points between two times, the second not included.
+pub fn deletes(rows: &[(SeriesReference, i64, i64)]) -> RowBatch {
+    let values = DatapointValues::Deleted(rows.iter().map(|row| row.2).collect());
+    datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
+}
+
 fn datapoints<'a>(
     rows: impl Iterator<Item = (&'a SeriesReference, i64)>,
     values: DatapointValues,
@@ -64,6 +70,14 @@ fn datapoints<'a>(
         timestamps_ms.push(timestamp_ms);
     }
     RowBatch::Datapoints(DatapointBatch {
+        table: match &values {
+            DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
+            _ => catalog::DOUBLE_DATAPOINTS,
+        },
+        action: match &values {
+            DatapointValues::Deleted(_) => ActionKind::Delete,
+            _ => ActionKind::Create,
+        },
         series,
         spans,
         series_index,

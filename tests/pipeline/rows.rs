@@ -2,9 +2,9 @@
 
 use penstock::catalog;
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
-    hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
+    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
+    TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Row {
 /// Datapoints: `points` are (series, timestamp), values count from `first_place`.
 pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBatch {
     let mut batch = DatapointBatch {
+        table: catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: Vec::new(),
         spans: Vec::new(),
         series_index: Vec::new(),

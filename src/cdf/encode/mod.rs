@@ -14,6 +14,8 @@ mod protobuf;
 mod raw_rows;
 mod sequence_rows;
 
+pub(super) use datapoints::deletes::push_series;
+
 use super::{EncodeError, EncodedRequest, Operation};
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
@@ -43,6 +45,7 @@ pub fn encode(
         Operation::InsertRawRows => raw_rows::encode(ranges)?,
         Operation::CreateRawTables => objects::encode(Resource::RawTables, ranges)?,
         Operation::Create(Resource::SequenceRows) => sequence_rows::encode(ranges)?,
+        Operation::Delete(Resource::Datapoints) => datapoints::deletes::encode(ranges)?,
         Operation::Delete(Resource::SequenceRows) => sequence_rows::encode_delete(ranges)?,
         Operation::Create(Resource::Instances) => instances::encode(ranges)?,
         Operation::Create(resource) => objects::encode(resource, ranges)?,

@@ -24,7 +24,7 @@ impl Sequencer {
             };
             let endpoint = state.endpoint;
             self.decide_step(id);
-            let call = match (self.lookups.get(&id), self.requests.get(&id)) {
+            let call = match (self.lookups.get(&id), self.requests.get_mut(&id)) {
                 (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
                 (None, Some(request)) => request.call(),
                 (None, None) => None,
@@ -106,7 +106,7 @@ impl Sequencer {
     /// waited for a second slot could wait for itself.
     fn needs_slot(&self, call: &Call) -> bool {
         match call {
-            Call::Write(_) => false,
+            Call::Write(_) | Call::FindPoints(_) | Call::FindRows(_) => false,
             Call::FindSeries(_) | Call::MakeSeries { .. } => true,
             Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
         }
@@ -118,7 +118,10 @@ impl Sequencer {
         let operation = match &request.errand {
             None => return Some(request.queue),
             Some(Errand::MakeSeries { .. }) => Operation::Create(Resource::TimeSeries),
-            Some(Errand::FindTypes { .. }) => Operation::LookUp(Resource::TimeSeries),
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Operation::LookUp(Resource::TimeSeries)
+            }
+            Some(Errand::FindPresent(_)) => Operation::LookUp(self.resource),
             Some(Errand::SettleCreates { .. }) => match self.resource {
                 Resource::Datapoints => Operation::LookUp(Resource::TimeSeries),
                 Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
@@ -205,6 +208,8 @@ fn cost(call: &Call) -> (usize, u64) {
     match call {
         Call::Write(piece) => (piece.weight.items, piece.weight.bytes as u64),
         Call::FindSeries(keys) => (keys.len(), 0),
+        Call::FindPoints(questions) => (questions.len(), 0),
+        Call::FindRows(_) => (1, 0),
         Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
         Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),
     }

@@ -17,6 +17,7 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
+use crate::rows::ActionKind;
 use crate::telemetry::RetryCause;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -98,6 +99,9 @@ impl Sequencer {
 
     /// Puts a request in the queue for its next call.
     pub(super) fn enqueue(&mut self, now: Instant, id: CallId) {
+        if !self.prepare(now, id) {
+            return;
+        }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -176,7 +180,9 @@ impl Sequencer {
                 self.back_off(now, id, retry_after, &reason, cause);
             }
             failure => match errand {
-                None => self.write_refused(now, id, failure),
+                None | Some(Errand::CheckTypes | Errand::FindPresent(_)) => {
+                    self.write_refused(now, id, failure);
+                }
                 Some(errand) => self.errand_failed(now, id, errand, failure.reason()),
             },
         }
@@ -329,7 +335,13 @@ impl Sequencer {
         };
         let makeable = makeable(request, &missing);
         let project = &request.identity.project;
+        // What is changed or deleted is not there: earlier writes of it have ended.
+        let changes = matches!(
+            request.target.action(),
+            ActionKind::Update | ActionKind::Delete
+        );
         let waits = makeable.is_empty()
+            && !(changes && names_rows(self.resource))
             && awaited(self.resource, &missing)
                 .is_some_and(|awaited| self.names.may_appear(project, awaited, now));
         if waits {
@@ -421,6 +433,11 @@ impl Sequencer {
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
     }
+}
+
+/// Whether rows of `resource` belong to objects of another resource, which they name.
+fn names_rows(resource: Resource) -> bool {
+    matches!(resource, Resource::Datapoints | Resource::SequenceRows)
 }
 
 /// Whose objects rows of `resource` miss, where those may come by themselves.

@@ -14,7 +14,10 @@ use crate::rows::{ActionKind, SeriesKey, SeriesReference};
 pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
     let names_itself = matches!(reference, Reference::Id(_) | Reference::ExternalId(_));
     match target {
-        Target::Objects(_, ActionKind::Update | ActionKind::Delete) if names_itself => {
+        Target::PointChanges { .. }
+        | Target::Objects(_, ActionKind::Update | ActionKind::Delete)
+            if names_itself =>
+        {
             RowVerdict::Skipped
         }
         _ => RowVerdict::Rejected(missing_reason(target, reference, said)),

@@ -4,16 +4,20 @@
 //! instead. Never decides.
 
 use super::ChangeKind;
-use crate::catalog::{RowShape, Table};
+use crate::catalog::{Resource, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::cursor::Cursor;
 use crate::sql::syntax::error_at;
 
 /// 42501: the statement would delete what others have written.
-pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
     let verb = statement.to_lowercase();
     let hint = if table.references().next().is_some() {
         "Delete by key instead: DELETE … WHERE external_id IN (…)."
+    } else if table.resource == Resource::Datapoints {
+        "Name the time series: DELETE … WHERE external_id IN (…) [AND timestamp …]."
+    } else if table.resource == Resource::SequenceRows {
+        "Name the sequence and the rows: DELETE … WHERE external_id = … AND row_number IN (…)."
     } else {
         "A loader that empties its table first must be told not to: CDF overwrites existing rows."
     };
@@ -37,14 +41,8 @@ pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic
         return None;
     }
     let hint = match (table.shape, kind) {
-        (RowShape::DoubleDatapoints | RowShape::StringDatapoints, ChangeKind::Update) => {
-            "INSERT the point again: CDF overwrites the value at an existing timestamp."
-        }
         (RowShape::RawRows | RowShape::RawColumns(_), ChangeKind::Update) => {
             "INSERT the row again, with all its columns: RAW replaces a row with an existing key."
-        }
-        (RowShape::Objects, ChangeKind::Update) if table.name == "sequence_rows" => {
-            "INSERT the row again: CDF overwrites its cells."
         }
         _ => "CDF's API and its user interface do it.",
     };
@@ -77,7 +75,11 @@ pub(super) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
 }
 
 /// 42P01 for a relation that the statement does not have.
-pub(super) fn missing_from(cursor: &Cursor<'_>, offset: usize, name: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn missing_from(
+    cursor: &Cursor<'_>,
+    offset: usize,
+    name: &str,
+) -> Box<Diagnostic> {
     error_at(
         cursor.text(),
         offset,
