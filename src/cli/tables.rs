@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, RowRule, TABLES, Table,
-    ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, Resource, RowRule,
+    TABLES, Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -61,6 +61,12 @@ fn full_name(table: &Table) -> String {
 fn written_by(table: &Table) -> &'static str {
     if !table.is_writable {
         return "nobody: read only";
+    }
+    if matches!(
+        table.resource,
+        Resource::Datapoints | Resource::SequenceRows
+    ) {
+        return "COPY, INSERT, UPDATE, DELETE";
     }
     match table.endpoints {
         None => "COPY, INSERT",

@@ -6,7 +6,7 @@
 
 use super::letter::Letter;
 use crate::cdf::{CdfClient, Identity, POINTS_MAX};
-use crate::rows::{DatapointValues, RawDestination, RowBatch, SeriesReference};
+use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch, SeriesReference};
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,9 +31,20 @@ pub async fn written_since(
     candidates: &[Candidate<'_>],
 ) -> Vec<Option<String>> {
     let mut why: Vec<Option<String>> = vec![None; candidates.len()];
-    let points: Vec<usize> = (0..candidates.len())
-        .filter(|index| matches!(candidates[*index].batch, RowBatch::Datapoints(_)))
-        .collect();
+    let mut points = Vec::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        match candidate.batch {
+            RowBatch::Datapoints(batch) if batch.action == ActionKind::Delete => {
+                why[index] = Some(
+                    "the delete would take away points that were written since, and CDF does not \
+                     tell of any when it was written"
+                        .to_owned(),
+                );
+            }
+            RowBatch::Datapoints(_) => points.push(index),
+            RowBatch::RawRows(_) | RowBatch::Objects(_) => {}
+        }
+    }
     for chunk in points.chunks(POINTS_MAX) {
         let places: Vec<(SeriesReference, i64)> = chunk
             .iter()
@@ -118,10 +129,8 @@ fn differs(batch: &RowBatch, point: &Value) -> Option<String> {
     let same = match &batch.values {
         DatapointValues::Double(values) => point.as_f64() == values.first().copied(),
         DatapointValues::Text(values) => point.as_str() == Some(values.text(0)),
-        // Whatever is there now may have come after the delete.
-        DatapointValues::Deleted(_) => {
-            return Some("CDF has a point at this time, which may be newer".to_owned());
-        }
+        // There is no value to compare with.
+        DatapointValues::Deleted(_) => false,
     };
     (!same).then(|| "CDF has another value at this time, which may be newer".to_owned())
 }

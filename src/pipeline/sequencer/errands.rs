@@ -134,7 +134,10 @@ impl Sequencer {
         let Some(piece) = request.pieces.front().cloned() else {
             return;
         };
-        let strings = request.target == Target::Strings;
+        let strings = matches!(
+            request.target,
+            Target::Strings | Target::PointChanges { strings: true, .. }
+        );
         let series = series_of(&piece);
         let types = self.names.types(&request.identity, &series, now);
         let wrong: Vec<Arc<SeriesKey>> = series
