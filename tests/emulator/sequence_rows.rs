@@ -108,11 +108,20 @@ async fn rows_are_deleted_by_number_within_the_limits() -> TestResult {
     let path = "/sequences/data/delete";
     let of = |name: &str, rows: Value| json!({"externalId": name, "rows": rows});
     for (body, status) in [
-        (items(json!([of("q", json!([1, 3, 99])), of("r", json!([1]))])), 200),
+        (
+            items(json!([of("q", json!([1, 3, 99])), of("r", json!([1]))])),
+            200,
+        ),
         (items(json!([of("q", json!([]))])), 400),
         (items(json!([of("q", json!(vec![0; 10_001]))])), 400),
-        (items(json!([of("q", json!([0])), of("q", json!([2]))])), 400),
-        (items(json!([of("q", json!([0])), of("none", json!([2]))])), 400),
+        (
+            items(json!([of("q", json!([0])), of("q", json!([2]))])),
+            400,
+        ),
+        (
+            items(json!([of("q", json!([0])), of("none", json!([2]))])),
+            400,
+        ),
     ] {
         assert_eq!(cdf.post(path, body).await?.status, status);
     }
