@@ -80,7 +80,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
     let per_series = (rows / series.len()).max(1) as i64;
     let used = series.len().min(rows);
     RowBatch::Datapoints(DatapointBatch {
-        table: catalog::DOUBLE_DATAPOINTS,
+        table: penstock::catalog::DOUBLE_DATAPOINTS,
         action: ActionKind::Create,
         series: series[..used].to_vec(),
         spans: vec![
@@ -93,12 +93,14 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
         series_index: (0..rows).map(|row| (row % used) as u32).collect(),
         timestamps_ms: (0..rows).map(|row| from_ms + (row / used) as i64).collect(),
         values: DatapointValues::Double(vec![1.5; rows]),
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }
 
 fn raw_rows(destination: &Arc<RawDestination>, rows: usize, from: usize) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: destination.clone(),
         keys: TextColumn::default(),
         key_hashes: Vec::with_capacity(rows),

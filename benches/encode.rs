@@ -61,6 +61,7 @@ fn datapoints(rows: usize, series: usize, order: Order, values: &dyn Values) -> 
                 series_index: numbers.iter().map(|row| (row % series) as u32).collect(),
                 timestamps_ms,
                 values,
+                statuses: Vec::new(),
                 row_numbers: RowNumbers::From(first as u64 + 1),
             })
         })
@@ -122,6 +123,7 @@ fn raw_rows(rows: usize) -> Vec<RowBatch> {
         );
     }
     vec![RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "erp".into(),
             table: "orders".into(),

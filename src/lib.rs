@@ -13,7 +13,7 @@
 //! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
-//! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
+//! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`telemetry`] (metrics and logs),
 //! [`supervision`] (threads that hang), [`state`] (custom tables), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
 //! [`emulator`] (a local CDF) and [`cli`].
 //!
@@ -22,6 +22,7 @@
 //! The emulator shares no encoder and no decoder with the rest.
 #![deny(unsafe_code)]
 
+pub mod accounts_api;
 pub mod admin;
 pub mod catalog;
 pub mod cdf;
@@ -31,7 +32,9 @@ pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;
+pub mod http_server;
 pub mod journal;
+pub mod oidc;
 pub mod pipeline;
 pub mod rows;
 pub mod spool;

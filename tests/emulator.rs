@@ -5,10 +5,14 @@
 //! (`tests/clients/test_cognite_sdk.py`, `test_sdk_*.py`); here are the rules that an SDK
 //! never breaks.
 
+#[path = "emulator/access.rs"]
+mod access;
 #[path = "emulator/datapoints.rs"]
 mod datapoints;
 #[path = "emulator/faults.rs"]
 mod faults;
+#[path = "emulator/groups.rs"]
+mod groups;
 #[path = "emulator/instance_lists.rs"]
 mod instance_lists;
 #[path = "emulator/instances.rs"]
@@ -23,6 +27,8 @@ mod raw;
 mod schemas;
 #[path = "emulator/sequence_rows.rs"]
 mod sequence_rows;
+#[path = "emulator/sessions.rs"]
+mod sessions;
 #[path = "emulator/sign_in.rs"]
 mod sign_in;
 #[path = "emulator/sink.rs"]
@@ -33,5 +39,7 @@ mod support;
 mod throttling;
 #[path = "emulator/time_series.rs"]
 mod time_series;
+#[path = "emulator/tokens.rs"]
+mod tokens;
 #[path = "emulator/units.rs"]
 mod units;

@@ -5,6 +5,7 @@
 //! control characters. Never decides what to do about it.
 
 use super::http_date;
+use crate::rows::InstanceName;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -70,6 +71,7 @@ impl Answer {
 pub enum Named {
     Id(i64),
     ExternalId(Box<str>),
+    InstanceId(Box<InstanceName>),
     Name(Box<str>),
 }
 
@@ -145,6 +147,12 @@ fn names(list: Option<&Value>) -> Vec<Named> {
         .filter_map(|item| {
             if let Some(id) = item.get("id").and_then(Value::as_i64) {
                 Some(Named::Id(id))
+            } else if let Some(instance) = item.get("instanceId") {
+                let part = |name: &str| instance.get(name).and_then(Value::as_str);
+                Some(Named::InstanceId(Box::new(InstanceName {
+                    space: part("space")?.into(),
+                    external_id: part("externalId")?.into(),
+                })))
             } else if let Some(external_id) = item.get("externalId").and_then(Value::as_str) {
                 Some(Named::ExternalId(external_id.into()))
             } else if let Some(name) = item.get("name").and_then(Value::as_str) {

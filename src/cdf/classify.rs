@@ -165,6 +165,7 @@ fn references(named: &[Named]) -> Vec<Reference> {
         .map(|named| match named {
             Named::Id(id) => Reference::Id(*id),
             Named::ExternalId(external_id) => Reference::ExternalId(external_id.clone()),
+            Named::InstanceId(instance) => Reference::InstanceId(instance.clone()),
             Named::Name(name) => Reference::Name(name.clone()),
         })
         .collect()

@@ -5,6 +5,8 @@
 
 use serde::Deserialize;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A string that must not be shown.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -51,6 +53,26 @@ pub enum Credentials {
     },
     /// A token made elsewhere; nobody refreshes it.
     FixedToken(Secret),
+    /// A session of CDF, exchanged for tokens as long as it lives.
+    Session(SessionCredentials),
+    /// The token that the client signed in with.
+    CallerToken {
+        token: Secret,
+        /// Milliseconds since 1970-01-01 UTC.
+        expires_at_ms: i64,
+    },
+    /// Tokens of CDF in the name of a client who signed in with a token for something else.
+    OnBehalfOf {
+        token_url: String,
+        client_id: String,
+        client_secret: Secret,
+        /// Space-separated.
+        scope: String,
+        /// The token that the client signed in with.
+        assertion: Secret,
+        /// When it ends, in milliseconds since 1970-01-01 UTC.
+        expires_at_ms: i64,
+    },
 }
 
 impl Credentials {
@@ -58,11 +80,77 @@ impl Credentials {
     /// acknowledged before it was delivered needs that.
     pub fn outlive_the_session(&self) -> bool {
         match self {
-            // Both are kept in the configuration.
-            Credentials::ClientCredentials { .. } | Credentials::FixedToken(_) => true,
+            // Kept in the configuration, or in the state store.
+            Credentials::ClientCredentials { .. }
+            | Credentials::FixedToken(_)
+            | Credentials::Session(_) => true,
+            Credentials::CallerToken { .. } | Credentials::OnBehalfOf { .. } => false,
+        }
+    }
+
+    /// Whether they cannot be used any more at `now_ms`, whatever anybody does.
+    pub(super) fn are_over(&self, now_ms: i64) -> bool {
+        match self {
+            Credentials::CallerToken { expires_at_ms, .. }
+            | Credentials::OnBehalfOf { expires_at_ms, .. } => *expires_at_ms <= now_ms,
+            _ => false,
         }
     }
 }
+
+/// A session of CDF: its number, and the key that the last exchange handed out.
+///
+/// Clones share the key. Two values of one session are equal whatever their keys are.
+#[derive(Clone, Debug)]
+pub struct SessionCredentials {
+    /// Where it is exchanged for tokens.
+    pub exchange_url: String,
+    pub id: i64,
+    key: Arc<Mutex<Secret>>,
+}
+
+impl SessionCredentials {
+    pub fn new(exchange_url: impl Into<String>, id: i64, key: Secret) -> Self {
+        SessionCredentials {
+            exchange_url: exchange_url.into(),
+            id,
+            key: Arc::new(Mutex::new(key)),
+        }
+    }
+
+    /// The key for the next exchange.
+    pub fn key(&self) -> Secret {
+        self.lock().clone()
+    }
+
+    /// Takes the key that an exchange handed out.
+    pub(super) fn renew(&self, key: Secret) {
+        *self.lock() = key;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Secret> {
+        // A whole key is put in its place: it is right whoever panicked.
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for SessionCredentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.exchange_url == other.exchange_url
+    }
+}
+
+impl Eq for SessionCredentials {}
+
+impl Hash for SessionCredentials {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+        self.exchange_url.hash(state);
+    }
+}
+
+/// As whom a gateway user's rows are sent now; `None`: there is no such user any more.
+pub type IdentityOfUser = Arc<dyn Fn(&str) -> Option<Arc<Identity>> + Send + Sync>;
 
 /// One principal in one project. Budgets in CDF are counted by principal: identities with
 /// equal `name` and project share a limiter.
@@ -74,4 +162,16 @@ pub struct Identity {
     pub credentials: Credentials,
     /// Make time series that a datapoint names and that do not exist.
     pub create_missing_time_series: bool,
+}
+
+impl Identity {
+    /// Whoever holds `token`, for a look at what it may do.
+    pub fn of_token(project: Project, token: Secret) -> Self {
+        Identity {
+            project,
+            name: String::new(),
+            credentials: Credentials::FixedToken(token),
+            create_missing_time_series: false,
+        }
+    }
 }

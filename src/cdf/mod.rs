@@ -9,6 +9,7 @@ mod classify;
 mod client;
 mod encode;
 mod failure;
+mod found;
 mod http_date;
 mod identity;
 mod live_limits;
@@ -21,27 +22,34 @@ mod reasons;
 mod request;
 mod series;
 mod series_directory;
+mod series_nodes;
+mod session_exchange;
 mod settle;
 mod token_endpoint;
 mod token_inspection;
 mod tokens;
 mod transport;
 mod unanswered;
+mod view_definition;
 mod view_properties;
 
 pub use client::CdfClient;
-pub use encode::encode;
+pub use encode::{encode, encode_found, instance_names};
 pub use failure::{AttemptFailure, Reference, Throttle};
-pub use identity::{Credentials, Identity, Project, Secret};
+pub use found::{Found, FoundKeys, InstanceName};
+pub use identity::{Credentials, Identity, IdentityOfUser, Project, Secret, SessionCredentials};
 pub use operation::Operation;
 pub use present::{
     POINT_QUESTIONS_MAX, POINTS_PER_ANSWER_MAX, PointQuestion, PresentPage, ROWS_PER_ANSWER_MAX,
     RowQuestion,
 };
-pub use read_back::{DatapointDigest, POINTS_MAX, RawDigest};
+pub use read_back::{CurrentPoint, DatapointDigest, POINTS_MAX, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Repeat};
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};
+pub use session_exchange::{RedeemFault, RedeemedSession};
 pub use settle::SettledCreates;
 pub use token_inspection::TokenInspection;
-pub use tokens::TokenCache;
+pub use tokens::{SessionKeys, TokenCache};
+pub(crate) use transport::{Transport, install_crypto, is_local};
+pub use view_definition::ViewFault;
 pub use view_properties::ViewProperties;

@@ -1,4 +1,4 @@
-//! The identity provider's token endpoint: OAuth 2.0 client credentials.
+//! The identity provider's token endpoint: client credentials and on-behalf-of.
 //!
 //! Owns the form that is posted and the reading of the answer. Promises that neither the
 //! secret nor a token is in an error. Never caches.
@@ -22,6 +22,9 @@ const LIFETIME_UNSAID: Duration = Duration::from_secs(300);
 /// A year: keeps additions to a clock in range, whatever a provider says.
 const LIFETIME_MAX_S: f64 = 31_536_000.0;
 
+/// The grant that exchanges a user's token for another one, by RFC 7523 as Entra ID has it.
+const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 /// A token, as the provider granted it.
 pub struct Granted {
     pub access_token: String,
@@ -38,27 +41,51 @@ pub async fn fetch(
     credentials: &Credentials,
     timeout: Duration,
 ) -> Result<Granted, AttemptFailure> {
-    let Credentials::ClientCredentials {
-        token_url,
-        client_id,
-        client_secret,
-        scope,
-        audience,
-    } = credentials
-    else {
-        return Err(stop(
-            "a fixed token is not fetched from anywhere",
-            "Give this user client credentials.",
-        ));
+    let (token_url, client_secret, fields) = match credentials {
+        Credentials::ClientCredentials {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            audience,
+        } => (
+            token_url,
+            client_secret,
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", client_id),
+                ("client_secret", client_secret.expose()),
+                ("scope", scope),
+                ("audience", audience),
+            ],
+        ),
+        Credentials::OnBehalfOf {
+            token_url,
+            client_id,
+            client_secret,
+            scope,
+            assertion,
+            ..
+        } => (
+            token_url,
+            client_secret,
+            vec![
+                ("grant_type", ON_BEHALF_OF),
+                ("requested_token_use", "on_behalf_of"),
+                ("client_id", client_id),
+                ("client_secret", client_secret.expose()),
+                ("scope", scope),
+                ("assertion", assertion.expose()),
+            ],
+        ),
+        Credentials::FixedToken(_) | Credentials::Session(_) | Credentials::CallerToken { .. } => {
+            return Err(stop(
+                "such credentials are not fetched from an identity provider",
+                "Give this user client credentials.",
+            ));
+        }
     };
     let mut form = String::new();
-    let fields = [
-        ("grant_type", "client_credentials"),
-        ("client_id", client_id),
-        ("client_secret", client_secret.expose()),
-        ("scope", scope),
-        ("audience", audience),
-    ];
     for (name, value) in fields {
         if !value.is_empty() {
             percent::push_form_field(&mut form, name, value);
@@ -184,6 +211,11 @@ fn read_answer(
             "the identity provider does not accept the scope or the audience",
             "For Entra ID the scope is the base URL of the CDF cluster followed by /.default.",
         ),
+        "invalid_grant" => (
+            "the identity provider gives no token in this user's name",
+            "Sign in with a new token. If it stays so, an administrator has to consent to the \
+             scope for the application.",
+        ),
         "unsupported_grant_type" => (
             "the identity provider does not offer client credentials here",
             "Set token_url to the token endpoint, and allow the client this grant.",
@@ -203,7 +235,7 @@ fn read_answer(
 }
 
 /// `expires_in` in seconds; some providers send it as a string.
-fn lifetime(expires_in: Option<&Value>) -> Duration {
+pub(super) fn lifetime(expires_in: Option<&Value>) -> Duration {
     let seconds = match expires_in {
         Some(Value::Number(number)) => number.as_f64(),
         Some(Value::String(text)) => text.trim().parse().ok(),

@@ -42,9 +42,21 @@ impl TokenInspection {
     /// Whether the token has `action` of `acl` (`timeSeriesAcl`, `WRITE`) in `project`, on
     /// everything or only on a part.
     pub fn allows(&self, project: &str, acl: &str, action: &str) -> bool {
-        self.capabilities.iter().any(|capability| {
-            let actions = capability.get(acl).and_then(|acl| acl.get("actions"));
-            let has_action = actions
+        self.scopes(project, acl, action).next().is_some()
+    }
+
+    /// On what the token has `action` of `acl` in `project`: each a scope as CDF writes it,
+    /// `{"all": {}}` for everything.
+    pub fn scopes<'a>(
+        &'a self,
+        project: &'a str,
+        acl: &'a str,
+        action: &'a str,
+    ) -> impl Iterator<Item = &'a Value> {
+        self.capabilities.iter().filter_map(move |capability| {
+            let found = capability.get(acl)?;
+            let has_action = found
+                .get("actions")
                 .and_then(Value::as_array)
                 .is_some_and(|actions| actions.iter().any(|found| found == action));
             let scope = capability.get("projectScope");
@@ -54,7 +66,7 @@ impl TokenInspection {
                 // Without a list the scope is all projects of the token.
                 None => true,
             };
-            has_action && in_project
+            (has_action && in_project).then(|| found.get("scope").unwrap_or(&Value::Null))
         })
     }
 }

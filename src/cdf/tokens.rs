@@ -4,14 +4,17 @@
 //! credential, a renewal before expiry, and that no secret is in an error. Never sends a
 //! request to CDF.
 
+use super::client::milliseconds;
 use super::token_endpoint::{self, Granted};
-use super::{AttemptFailure, Credentials};
+use super::{AttemptFailure, Credentials, Secret, SessionCredentials, session_exchange};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{TokenCounters, TokenOutcome};
+use async_trait::async_trait;
 use reqwest::header::HeaderValue;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A token is renewed this long before it expires, or at four fifths of a short life.
 const RENEWAL_AHEAD: Duration = Duration::from_secs(60);
@@ -52,6 +55,15 @@ pub struct TokenCache {
     counters: TokenCounters,
     fetch_timeout: Duration,
     slots: Mutex<HashMap<Credentials, Arc<tokio::sync::Mutex<Slot>>>>,
+    session_keys: OnceLock<Arc<dyn SessionKeys>>,
+}
+
+/// Keeps the keys of sessions beyond the life of the process.
+#[async_trait]
+pub trait SessionKeys: fmt::Debug + Send + Sync + 'static {
+    /// The next exchange of `session` needs `key`. Returns when it is kept, and logs by itself
+    /// when it cannot be.
+    async fn renewed(&self, session: &SessionCredentials, key: &Secret);
 }
 
 impl Default for TokenCache {
@@ -72,6 +84,7 @@ impl TokenCache {
             counters: TokenCounters::default(),
             fetch_timeout,
             slots: Mutex::default(),
+            session_keys: OnceLock::new(),
         }
     }
 
@@ -86,15 +99,24 @@ impl TokenCache {
         http: &reqwest::Client,
         credentials: &Credentials,
     ) -> Result<Bearer, AttemptFailure> {
-        let request = match credentials {
-            Credentials::FixedToken(token) => {
-                return Ok(Bearer {
-                    header: bearer_header(token.expose())?,
-                    generation: 0,
-                });
-            }
-            Credentials::ClientCredentials { .. } => credentials,
-        };
+        if credentials.are_over(now_ms()) {
+            return Err(AttemptFailure::Stop {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                        "the token that this connection was opened with has expired",
+                    )
+                    .with_hint("Connect again with a new token."),
+                ),
+            });
+        }
+        if let Credentials::FixedToken(token) | Credentials::CallerToken { token, .. } = credentials
+        {
+            return Ok(Bearer {
+                header: bearer_header(token.expose())?,
+                generation: 0,
+            });
+        }
         let slot = self.slot(credentials);
         let mut slot = slot.lock().await;
         let now = Instant::now();
@@ -110,7 +132,7 @@ impl TokenCache {
                 reason: reason.clone(),
             });
         }
-        let fetched = token_endpoint::fetch(http, request, self.fetch_timeout).await;
+        let fetched = self.fetch(http, credentials).await;
         let outcome = match fetched {
             Ok(_) => TokenOutcome::Succeeded,
             Err(_) => TokenOutcome::Failed,
@@ -136,7 +158,10 @@ impl TokenCache {
     /// Drops the token that CDF answered with 401, unless another caller has already fetched
     /// a newer one. Returns whether a fresh token can be had at all.
     pub async fn discard(&self, credentials: &Credentials, rejected: &Bearer) -> bool {
-        if matches!(credentials, Credentials::FixedToken(_)) {
+        if matches!(
+            credentials,
+            Credentials::FixedToken(_) | Credentials::CallerToken { .. }
+        ) {
             return false;
         }
         let slot = self.slot(credentials);
@@ -151,12 +176,46 @@ impl TokenCache {
         true
     }
 
+    async fn fetch(
+        &self,
+        http: &reqwest::Client,
+        credentials: &Credentials,
+    ) -> Result<Granted, AttemptFailure> {
+        let Credentials::Session(session) = credentials else {
+            return token_endpoint::fetch(http, credentials, self.fetch_timeout).await;
+        };
+        let exchanged = session_exchange::fetch(http, session, self.fetch_timeout).await?;
+        if let Some(key) = exchanged.key {
+            // Kept before it is used: after a crash the session would be lost with it.
+            if let Some(keys) = self.session_keys.get() {
+                keys.renewed(session, &key).await;
+            }
+            session.renew(key);
+        }
+        Ok(exchanged.granted)
+    }
+
     fn slot(&self, credentials: &Credentials) -> Arc<tokio::sync::Mutex<Slot>> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        match slots.get(credentials) {
-            Some(slot) => slot.clone(),
-            None => slots.entry(credentials.clone()).or_default().clone(),
+        if let Some(slot) = slots.get(credentials) {
+            return slot.clone();
         }
+        // Those of connections that have ended would gather for ever.
+        let now_ms = now_ms();
+        slots.retain(|credentials, _| !credentials.are_over(now_ms));
+        slots.entry(credentials.clone()).or_default().clone()
+    }
+
+    /// Who is told of the new keys of sessions, once and for all.
+    pub fn keep_session_keys(&self, keys: Arc<dyn SessionKeys>) {
+        // A second one would miss keys that the first was told of.
+        let _ = self.session_keys.set(keys);
+    }
+
+    /// Drops the token of credentials that nobody will use again.
+    pub fn forget(&self, credentials: &Credentials) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(credentials);
     }
 }
 
@@ -177,6 +236,10 @@ impl Slot {
         });
         Ok(bearer)
     }
+}
+
+fn now_ms() -> i64 {
+    milliseconds(SystemTime::now())
 }
 
 fn bearer_header(token: &str) -> Result<HeaderValue, AttemptFailure> {

@@ -36,6 +36,26 @@ pub struct EmulatorArguments {
         hide_env_values = true
     )]
     pub client_secret: Option<String>,
+    /// Let groups and their capabilities decide who may do what
+    #[arg(long, requires = "admin_client_id")]
+    pub enforce_access: bool,
+    /// The application that administers every project
+    #[arg(long, requires = "admin_client_secret")]
+    pub admin_client_id: Option<String>,
+    /// The secret of that application
+    #[arg(
+        long,
+        env = "PENSTOCK_EMULATOR_ADMIN_CLIENT_SECRET",
+        requires = "admin_client_id",
+        hide_env_values = true
+    )]
+    pub admin_client_secret: Option<String>,
+    /// Where clients reach it, as token issuers name it; by default where it listens
+    #[arg(long)]
+    pub public_url: Option<String>,
+    /// An audience that tokens for CDF may name, besides its own address; repeatable
+    #[arg(long = "audience")]
+    pub audiences: Vec<String>,
     /// Lifetime of the tokens that it issues, in seconds
     #[arg(long, default_value_t = 3_600)]
     pub token_lifetime_s: u64,
@@ -87,14 +107,8 @@ fn serve(arguments: EmulatorArguments) -> Result<(), String> {
 }
 
 fn options(arguments: EmulatorArguments) -> Result<EmulatorOptions, String> {
-    let clients =
-        arguments
-            .client_id
-            .zip(arguments.client_secret)
-            .map(|(client_id, client_secret)| ClientCredentials {
-                client_id,
-                client_secret,
-            });
+    let clients = pair(arguments.client_id, arguments.client_secret);
+    let admin = pair(arguments.admin_client_id, arguments.admin_client_secret);
     let budgets = match arguments.budgets.as_deref() {
         None => Budgets::default(),
         Some("published") => Budgets::published(),
@@ -108,7 +122,22 @@ fn options(arguments: EmulatorArguments) -> Result<EmulatorOptions, String> {
         clients: clients.into_iter().collect(),
         threads: arguments.threads,
         budgets,
+        public_url: arguments.public_url,
+        audiences: arguments.audiences,
+        enforce_access: arguments.enforce_access,
+        admin,
+        ..EmulatorOptions::default()
     })
+}
+
+/// clap sees to it that either both or none are given.
+fn pair(client_id: Option<String>, client_secret: Option<String>) -> Option<ClientCredentials> {
+    client_id
+        .zip(client_secret)
+        .map(|(client_id, client_secret)| ClientCredentials {
+            client_id,
+            client_secret,
+        })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

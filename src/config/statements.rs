@@ -4,7 +4,7 @@
 //! use the same words. Never holds a session's choice.
 
 use super::problem::Findings;
-use crate::catalog::TABLES;
+use crate::catalog::{full_names, table_of_full_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ pub struct StatementSettings {
     /// Whether a DELETE of points or sequence rows reads them first, to count those that there
     /// were; otherwise it counts those that it names.
     pub exact_row_counts: bool,
+    /// ON CONFLICT DO NOTHING on RAW rows, which CDF can only overwrite, reads each row first;
+    /// otherwise it is refused with 0A000.
+    pub on_conflict_reads: bool,
 }
 
 impl Default for StatementSettings {
@@ -24,6 +27,7 @@ impl Default for StatementSettings {
         StatementSettings {
             delete_rows_max: 100_000,
             exact_row_counts: false,
+            on_conflict_reads: false,
         }
     }
 }
@@ -64,12 +68,11 @@ pub struct TableSettings {
 /// Notes tables that do not exist.
 pub(super) fn check_tables(tables: &BTreeMap<String, TableSettings>, findings: &mut Findings) {
     for name in tables.keys() {
-        if !TABLES.iter().any(|table| table.name == name) {
-            let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        if table_of_full_name(name).is_none() {
             findings.note(
                 format!("tables.{name}"),
                 "there is no such table",
-                format!("Name one of {}", names.join(", ")),
+                format!("Name one of {}", full_names()),
             );
         }
     }

@@ -177,7 +177,7 @@ fn insert(
         origin.project,
         origin.user,
         origin.identity,
-        letter.table.name,
+        letter.table.full_name(),
         letter.table.resource.name(),
         letter.key(),
         serde_json::to_string(&letter.row.columns)?,

@@ -4,11 +4,11 @@
 //! under. Promises the same checks that a COPY makes. Never sends anything.
 
 use super::letter::Letter;
-use crate::catalog::{Dialect, Namespace, Resource, Table};
+use crate::catalog::{Dialect, Namespace, PUBLIC, Resource, RowShape, Table, table_of_full_name};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::{ValueReader, ValueSettings};
 use crate::rows::{
-    Action, AnyBuilder, BatchBounds, LAST_TIMESTAMP, RowBatch, RowBuilder, WireFormat,
+    Action, AnyBuilder, BatchBounds, LAST_TIMESTAMP, RawAction, RowBatch, RowBuilder, WireFormat,
 };
 
 /// A row at a time, whatever it weighs: the table's own rules bound it.
@@ -33,6 +33,10 @@ pub fn rebuild(letter: &Letter) -> Result<(&'static Table, RowBatch), Box<Diagno
 /// # Errors
 /// 42P01.
 pub(super) fn table_of(letter: &Letter) -> Result<&'static Table, Box<Diagnostic>> {
+    // Names with a schema are those of built-in tables alone.
+    if let Some(table) = table_of_full_name(&letter.table).filter(|table| table.schema != PUBLIC) {
+        return Ok(table);
+    }
     // Letters have the names of today, whichever the user wrote.
     Namespace::of_user(&letter.user, Dialect::Second).table(None, &letter.table)
 }
@@ -54,8 +58,16 @@ fn builder(
             .with_hint("Replay the letter with the version that wrote it."),
         )
     };
-    let action = Action::named(name).ok_or_else(unknown)?;
-    Ok(AnyBuilder::doing(table, action, columns, settings, BOUNDS))
+    Ok(match table.shape {
+        RowShape::RawRows => {
+            let action = RawAction::named(name).ok_or_else(unknown)?;
+            AnyBuilder::of_raw(table, action, settings, BOUNDS)
+        }
+        _ => {
+            let action = Action::named(name).ok_or_else(unknown)?;
+            AnyBuilder::doing(table, action, columns, settings, BOUNDS)
+        }
+    })
 }
 
 fn row_of(

@@ -1,16 +1,16 @@
 //! `/_emulator/…`: faults, figures and settings, for tests and load tests.
 //!
 //! Owns the admin calls; `docs/emulator.md` describes them. They need no token and count
-//! against no budget. Also answers `token/inspect`, which shows what a token may do: here,
-//! everything.
+//! against no budget.
 
 use super::answer::{Answer, Refusal};
 use super::budget::Budgets;
-use super::call::Call;
 use super::fault::FaultRule;
+use super::identity;
 use super::json;
 use super::query::Query;
 use super::reference::{InstanceId, check_instance_id};
+use super::sessions::SessionSettings;
 use super::state::Emulator;
 use super::time_series::NewTimeSeries;
 use axum::http::Method;
@@ -60,18 +60,53 @@ fn answer(emulator: &Emulator, parts: &Parts, body: &[u8]) -> Result<Answer, Ref
         (&Method::GET, "/tokens") => Ok(token_settings(emulator)),
         (&Method::PUT, "/tokens") => {
             let settings = json::read_object::<TokenSettings>(body)?;
-            emulator.tokens.set_lifetime_s(settings.lifetime_s);
+            emulator.identity.tokens.set_lifetime_s(settings.lifetime_s);
             Ok(token_settings(emulator))
         }
         (&Method::DELETE, "/tokens") => {
-            emulator.tokens.expire_all();
+            let now_ms = emulator.identity.clock.now_ms();
+            emulator.identity.tokens.expire_all(now_ms);
             Ok(Answer::empty())
         }
         (&Method::POST, "/instances") => create_instances(emulator, body),
-        _ => Err(Refusal::NotFound {
-            message: format!("No admin call {} {}", parts.method, parts.uri.path()),
-            missing: Vec::new(),
-        }),
+        (&Method::GET, "/sessions") => Ok(session_settings(emulator)),
+        (&Method::PUT, "/sessions") => {
+            let settings = json::read_object::<SessionSettings>(body)?;
+            emulator.access.set_session_settings(settings);
+            Ok(session_settings(emulator))
+        }
+        (&Method::DELETE, "/access") => {
+            emulator.access.clear();
+            Ok(Answer::empty())
+        }
+        _ => match path.strip_prefix("/identity") {
+            Some(path) => change_identity(emulator, parts, path, body),
+            None => Err(no_such_call(parts)),
+        },
+    }
+}
+
+/// A change of applications and users may cost sessions their access.
+fn change_identity(
+    emulator: &Emulator,
+    parts: &Parts,
+    path: &str,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
+    let answer = identity::answer_admin(&emulator.identity, &parts.method, path, body)
+        .unwrap_or_else(|| Err(no_such_call(parts)))?;
+    emulator.access.end_lost_sessions(&emulator.identity);
+    Ok(answer)
+}
+
+fn session_settings(emulator: &Emulator) -> Answer {
+    Answer::json(200, &emulator.access.session_settings())
+}
+
+fn no_such_call(parts: &Parts) -> Refusal {
+    Refusal::NotFound {
+        message: format!("No admin call {} {}", parts.method, parts.uri.path()),
+        missing: Vec::new(),
     }
 }
 
@@ -95,7 +130,7 @@ struct TokenSettings {
 }
 
 fn token_settings(emulator: &Emulator) -> Answer {
-    let lifetime_s = emulator.tokens.lifetime_s();
+    let lifetime_s = emulator.identity.tokens.lifetime_s();
     Answer::json(200, &TokenSettings { lifetime_s })
 }
 
@@ -133,43 +168,4 @@ fn create_instances(emulator: &Emulator, body: &[u8]) -> Result<Answer, Refusal>
     }
     let created = emulator.project(&request.project).time_series.create(new)?;
     Ok(Answer::items(201, &created))
-}
-
-/// `GET /api/v1/token/inspect`
-pub fn inspect(call: &Call<'_>) -> Answer {
-    let names = call.emulator.project_names();
-    let projects: Vec<_> = names
-        .iter()
-        .map(|name| json!({"projectUrlName": name, "groups": [1]}))
-        .collect();
-    let capability = |acl: &str, actions: &[&str]| {
-        json!({
-            acl: {"actions": actions, "scope": {"all": {}}},
-            "projectScope": {"projects": names},
-        })
-    };
-    Answer::json(
-        200,
-        &json!({
-            "subject": call.asker.identity,
-            "projects": projects,
-            "capabilities": [
-                capability("projectsAcl", &["LIST", "READ"]),
-                capability("groupsAcl", &["LIST"]),
-                capability("timeSeriesAcl", &["READ", "WRITE"]),
-                capability("rawAcl", &["READ", "WRITE", "LIST"]),
-                capability("assetsAcl", &["READ", "WRITE"]),
-                capability("eventsAcl", &["READ", "WRITE"]),
-                capability("labelsAcl", &["READ", "WRITE"]),
-                capability("relationshipsAcl", &["READ", "WRITE"]),
-                capability("filesAcl", &["READ", "WRITE"]),
-                capability("sequencesAcl", &["READ", "WRITE"]),
-                capability("extractionPipelinesAcl", &["READ", "WRITE"]),
-                capability("extractionRunsAcl", &["READ", "WRITE"]),
-                capability("datasetsAcl", &["READ", "WRITE", "OWNER"]),
-                capability("dataModelsAcl", &["READ", "WRITE"]),
-                capability("dataModelInstancesAcl", &["READ", "WRITE"]),
-            ],
-        }),
-    )
 }

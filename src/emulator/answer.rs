@@ -77,6 +77,8 @@ pub enum Refusal {
     },
     /// 401: sign in again.
     Unauthorized(String),
+    /// 403: ask for the capability.
+    Forbidden(String),
     /// 404: the path names something that is not there.
     NotFound {
         message: String,
@@ -102,6 +104,8 @@ pub enum Refusal {
     },
     /// 429: slow down.
     Throttled(String),
+    /// 500: something is broken here, not with the request.
+    Failed(String),
 }
 
 impl Refusal {
@@ -110,11 +114,18 @@ impl Refusal {
         Self::Invalid(message.into())
     }
 
+    /// The 403 for what is not there, or is not to be seen: CDF tells no difference.
+    pub fn hidden() -> Self {
+        let text = "Resource not found. This may also be due to insufficient access rights.";
+        Self::Forbidden(text.to_owned())
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) | Self::MissingFields { .. } | Self::UnknownReferences { .. } => 400,
             Self::Unauthorized(_) => 401,
+            Self::Forbidden(_) => 403,
             Self::NotFound { .. } => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::AlreadyExists { .. } | Self::Conflict(_) => 409,
@@ -122,6 +133,7 @@ impl Refusal {
             Self::UnsupportedMedia(_) => 415,
             Self::Doubled { .. } => 422,
             Self::Throttled(_) => 429,
+            Self::Failed(_) => 500,
         }
     }
 
@@ -150,12 +162,14 @@ impl Refusal {
             }
             Self::Invalid(message)
             | Self::Unauthorized(message)
+            | Self::Forbidden(message)
             | Self::NotFound { message, .. }
             | Self::MethodNotAllowed(message)
             | Self::Conflict(message)
             | Self::TooLarge(message)
             | Self::UnsupportedMedia(message)
-            | Self::Throttled(message) => json!({"error": {"code": code, "message": message}}),
+            | Self::Throttled(message)
+            | Self::Failed(message) => json!({"error": {"code": code, "message": message}}),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Owns what `service` has found out (project, identity, names in the path, decoded body)
 //! and the tally that the handler fills. Never touches a socket.
 
+use super::access::Rights;
 use super::answer::Refusal;
+use super::identity::Principal;
 use super::project::Project;
 use super::query::Query;
 use super::route::PathNames;
@@ -66,6 +68,10 @@ pub struct Call<'a> {
     pub emulator: &'a Emulator,
     pub project: &'a Project,
     pub asker: &'a Asker,
+    /// Whose token was presented; nobody where none is needed.
+    pub principal: &'a Principal,
+    /// What the caller may do in the project; `None` where nothing is enforced.
+    pub rights: Option<&'a Rights>,
     pub names: &'a PathNames,
     pub query: &'a Query,
     pub body: RequestBody,

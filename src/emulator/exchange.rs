@@ -4,12 +4,14 @@
 //! place in the budgets, read the body, meet a fault, decompress, call the handler, count
 //! and log the end. The places taken are given back when it is dropped, however it ends.
 
+use super::access::Rights;
+use super::admission::{Admission, unauthorized};
 use super::answer::{Answer, Refusal};
 use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
 use super::connection::ResetSwitch;
 use super::fault::{FaultKind, FaultRule};
-use super::objects::ObjectOperation;
+use super::identity::{self, Principal, TokenFault};
 use super::query::Query;
 use super::request_log::Entry;
 use super::route::{self, Operation, PathNames};
@@ -17,7 +19,6 @@ use super::service::{content_length, dispatch, header, respond};
 use super::state::Emulator;
 use super::statistics::{Ending, Serving};
 use super::throttle::{Asker, InFlight};
-use super::token::{self, TokenFault};
 use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
@@ -31,6 +32,8 @@ pub struct Exchange {
     parts: Parts,
     switch: ResetSwitch,
     asker: Asker,
+    principal: Arc<Principal>,
+    rights: Option<Rights>,
     names: PathNames,
     pub request_id: String,
     started_us: u64,
@@ -49,45 +52,15 @@ impl Exchange {
     pub fn arrive(emulator: Arc<Emulator>, parts: Parts, switch: ResetSwitch) -> Self {
         let started_us = emulator.elapsed_us();
         let path = parts.uri.path();
-        let (operation, names, mut refusal) = match route::resolve(&parts.method, path) {
+        let (operation, names, unknown) = match route::resolve(&parts.method, path) {
             Ok((operation, names)) => (operation, names, None),
             Err(refusal) => (Operation::Unknown, PathNames::default(), Some(refusal)),
         };
         let serving = emulator.statistics.begin(operation);
-        let mut asker = Asker {
-            project: names.project.clone(),
-            identity: String::new(),
-            operation,
-        };
-        let mut in_flight = None;
-        let open = [
-            Operation::TokenIssue,
-            Operation::Objects(ObjectOperation::FilesUpload),
-            Operation::Unknown,
-        ];
-        if !open.contains(&operation) {
-            match emulator
-                .tokens
-                .identity(header(&parts.headers, AUTHORIZATION))
-            {
-                Ok(identity) => asker.identity = identity,
-                Err(fault) => refusal = refusal.or_else(|| Some(unauthorized(fault))),
-            }
-            if operation != Operation::TokenInspect
-                && let Some(only) = &emulator.only_project
-                && *only != names.project
-            {
-                refusal = refusal.or_else(|| {
-                    Some(Refusal::Unauthorized(format!(
-                        "Unauthorized: no access to project '{}'",
-                        names.project
-                    )))
-                });
-            }
-            let (places, verdict) = emulator.throttle.arrive(&asker);
-            in_flight = Some(places);
-            refusal = refusal.or(verdict.err());
-        }
+        let authorization = header(&parts.headers, AUTHORIZATION);
+        let admission = Admission::decide(&emulator, operation, &names, authorization);
+        let refusal = unknown.or(admission.refusal);
+        let asker = admission.asker;
         let fault = match &refusal {
             None => emulator.faults.strike(&asker, path),
             Some(_) => None,
@@ -98,6 +71,8 @@ impl Exchange {
             parts,
             switch,
             asker,
+            principal: admission.principal,
+            rights: admission.rights,
             names,
             started_us,
             body: RequestBody::Whole(Bytes::new()),
@@ -105,7 +80,7 @@ impl Exchange {
             refusal,
             fault,
             _serving: serving,
-            _in_flight: in_flight,
+            _in_flight: admission.in_flight,
         }
     }
 
@@ -210,9 +185,10 @@ impl Exchange {
 
     fn fault_answer(&self, fault: &FaultRule) -> Answer {
         if fault.kind == FaultKind::ExpireToken {
-            if let Some(token) = header(&self.parts.headers, AUTHORIZATION).and_then(token::bearer)
-            {
-                self.emulator.tokens.expire(token);
+            let authorization = header(&self.parts.headers, AUTHORIZATION);
+            if let Some(token) = authorization.and_then(identity::bearer) {
+                let now_ms = self.emulator.identity.clock.now_ms();
+                self.emulator.identity.tokens.expire(token, now_ms);
             }
             return unauthorized(TokenFault::Expired).into();
         }
@@ -243,6 +219,8 @@ impl Exchange {
             emulator: &self.emulator,
             project: &project,
             asker: &self.asker,
+            principal: &self.principal,
+            rights: self.rights.as_ref(),
             names: &self.names,
             query: &query,
             body,
@@ -256,8 +234,10 @@ impl Exchange {
         };
         let answer = match self.asker.operation {
             Operation::TokenIssue => {
-                let basic = authorization.filter(|header| token::bearer(header).is_none());
-                Ok(self.emulator.tokens.issue(basic, &call.bytes()))
+                let basic = authorization.filter(|header| identity::bearer(header).is_none());
+                let (provider, names) = (&self.emulator.identity, &self.names);
+                let form = call.bytes();
+                identity::answer_token_request(provider, &names.tenant, names.version, basic, &form)
             }
             _ => dispatch(&mut call),
         };
@@ -312,15 +292,4 @@ fn commits(fault: &FaultRule) -> bool {
         | FaultKind::LateAnswer
         | FaultKind::PartialWrite => true,
     }
-}
-
-fn unauthorized(fault: TokenFault) -> Refusal {
-    Refusal::Unauthorized(
-        match fault {
-            TokenFault::Absent => "Unauthorized: no bearer token was given",
-            TokenFault::Unknown => "Unauthorized: the token is not known",
-            TokenFault::Expired => "Unauthorized: the token has expired",
-        }
-        .to_owned(),
-    )
 }

@@ -10,8 +10,8 @@
 //! one shows in the other. It never persists anything.
 //!
 //! How a request travels: `server` hands the connection to a worker thread, `service`
-//! takes the request in, `exchange` finds the operation (`route`), the identity
-//! (`token`), the budget (`throttle`) and the fault to inject (`fault`), and the handler
+//! takes the request in, `exchange` finds the operation (`route`), the principal
+//! (`identity`), the budget (`throttle`) and the fault to inject (`fault`), and the handler
 //! in `time_series`, `datapoints`, `raw`, `objects` (assets, events and their kind),
 //! `data_modeling` or `units` does the work. What happened is kept by
 //! `statistics` and `request_log`, and shown by `admin` under `/_emulator/`.
@@ -19,7 +19,9 @@
 //! With [`EmulatorOptions::sink`] writes are checked, counted and summed into a
 //! [`checksum`], and not stored.
 
+mod access;
 mod admin;
+mod admission;
 mod answer;
 mod body;
 mod budget;
@@ -32,6 +34,7 @@ mod data_modeling;
 mod datapoints;
 mod exchange;
 mod fault;
+mod identity;
 mod json;
 mod metadata;
 mod object_sum;
@@ -46,15 +49,16 @@ mod request_log;
 mod route;
 mod server;
 mod service;
+mod sessions;
 mod sink;
 mod state;
 mod statistics;
 mod throttle;
 mod time_series;
-mod token;
 mod units;
 mod update;
 
 pub use budget::{Budget, BudgetScope, Budgets};
+pub use identity::{Application, User};
 pub use options::{ClientCredentials, EmulatorOptions};
 pub use server::{EmulatorError, EmulatorHandle, start};

@@ -4,15 +4,24 @@
 //! the command line's part.
 
 use super::budget::Budgets;
+use super::identity::{Application, User};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A client id and its secret, as the token endpoint accepts them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientCredentials {
     /// The client id. It is also the identity that budgets are counted for.
     pub client_id: String,
     /// The secret, compared as it is.
     pub client_secret: String,
+}
+
+impl std::fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Options of [`start`](super::start).
@@ -28,6 +37,19 @@ pub struct EmulatorOptions {
     pub accept_any_token: bool,
     /// The pairs that the token endpoint accepts; empty accepts any pair.
     pub clients: Vec<ClientCredentials>,
+    /// More applications that sign in, with their groups.
+    pub applications: Vec<Application>,
+    /// The users that tokens can be made for.
+    pub users: Vec<User>,
+    /// Where clients reach it, as issuers and discovery name it; `None` is where it listens.
+    pub public_url: Option<String>,
+    /// What tokens for CDF may name as their audience, besides its own address and
+    /// Cognite's clusters. Looked at where not any token is accepted.
+    pub audiences: Vec<String>,
+    /// Let groups decide who may do what. Only tokens that were issued here open then.
+    pub enforce_access: bool,
+    /// The administrator of every project, who can make groups for the others.
+    pub admin: Option<ClientCredentials>,
     /// Worker threads, each with a runtime of its own. At least one is started.
     pub threads: usize,
     /// The budgets that answer 429 when exceeded; by default none.
@@ -43,6 +65,12 @@ impl Default for EmulatorOptions {
             sink: false,
             accept_any_token: true,
             clients: Vec::new(),
+            applications: Vec::new(),
+            users: Vec::new(),
+            public_url: None,
+            audiences: Vec::new(),
+            enforce_access: false,
+            admin: None,
             // Two, so that one large body being decoded does not hold up the answers
             // to everybody else.
             threads: 2,

@@ -4,8 +4,10 @@
 //! the request log use. The path is split **before** percent decoding, so that a name
 //! with a slash (`t%2F1`) stays one segment. Never looks at a body.
 
+use super::access::{self, AccessOperation};
 use super::answer::Refusal;
 use super::data_modeling::{self, DataModelingOperation};
+use super::identity::{TENANT, TokenVersion};
 use super::objects::{self, ObjectOperation};
 use super::query::percent_decode;
 use super::units::{self, UnitOperation};
@@ -17,6 +19,8 @@ use serde::Serialize;
 pub enum Operation {
     TokenIssue,
     TokenInspect,
+    IdentityKeys,
+    IdentityConfiguration,
     TimeSeriesCreate,
     TimeSeriesList,
     TimeSeriesByIds,
@@ -41,6 +45,8 @@ pub enum Operation {
     RawCursorsList,
     DataModeling(DataModelingOperation),
     Units(UnitOperation),
+    /// A call on groups or sessions.
+    Access(AccessOperation),
     /// A path that no endpoint answers.
     Unknown,
 }
@@ -52,6 +58,8 @@ impl Operation {
         match self {
             Self::TokenIssue => "token.issue",
             Self::TokenInspect => "token.inspect",
+            Self::IdentityKeys => "identity.keys",
+            Self::IdentityConfiguration => "identity.configuration",
             Self::TimeSeriesCreate => "time_series.create",
             Self::TimeSeriesList => "time_series.list",
             Self::TimeSeriesByIds => "time_series.byids",
@@ -75,6 +83,7 @@ impl Operation {
             Self::RawCursorsList => "raw.cursors.list",
             Self::DataModeling(operation) => operation.name(),
             Self::Units(operation) => operation.name(),
+            Self::Access(operation) => operation.name(),
             Self::Unknown => "unknown",
         }
     }
@@ -94,6 +103,10 @@ pub struct PathNames {
     pub table: String,
     /// The key of a RAW row, the name of a unit or the id of an object.
     pub key: String,
+    /// The tenant of the identity provider.
+    pub tenant: String,
+    /// The form of the tokens that are asked for.
+    pub version: TokenVersion,
 }
 
 /// Finds the operation of a request; an unknown path is a 404, a known one with another
@@ -102,7 +115,10 @@ pub fn resolve(method: &Method, path: &str) -> Result<(Operation, PathNames), Re
     let mut names = PathNames::default();
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let operation = match segments.as_slice() {
-        ["oauth2", "token"] => pick(method, path, None, Some(Operation::TokenIssue))?,
+        ["oauth2", "token"] => {
+            names.tenant = TENANT.to_owned();
+            pick(method, path, None, Some(Operation::TokenIssue))?
+        }
         ["api", "v1", "token", "inspect"] => {
             pick(method, path, Some(Operation::TokenInspect), None)?
         }
@@ -115,9 +131,38 @@ pub fn resolve(method: &Method, path: &str) -> Result<(Operation, PathNames), Re
             names.project = percent_decode(project)?;
             in_project(method, path, rest, &mut names)?
         }
+        [tenant, rest @ ..] => {
+            names.tenant = percent_decode(tenant)?;
+            at_identity_provider(method, path, rest, &mut names)?
+        }
         _ => return Err(unknown_path(path)),
     };
     Ok((operation, names))
+}
+
+/// The paths of a tenant, for tokens of the second version and of the first.
+fn at_identity_provider(
+    method: &Method,
+    path: &str,
+    rest: &[&str],
+    names: &mut PathNames,
+) -> Result<Operation, Refusal> {
+    use Operation as O;
+    let (version, get, post) = match rest {
+        ["oauth2", "v2.0", "token"] => (TokenVersion::Second, None, Some(O::TokenIssue)),
+        ["oauth2", "token"] => (TokenVersion::First, None, Some(O::TokenIssue)),
+        ["discovery", "v2.0", "keys"] => (TokenVersion::Second, Some(O::IdentityKeys), None),
+        ["discovery", "keys"] => (TokenVersion::First, Some(O::IdentityKeys), None),
+        ["v2.0", ".well-known", "openid-configuration"] => {
+            (TokenVersion::Second, Some(O::IdentityConfiguration), None)
+        }
+        [".well-known", "openid-configuration"] => {
+            (TokenVersion::First, Some(O::IdentityConfiguration), None)
+        }
+        _ => return Err(unknown_path(path)),
+    };
+    names.version = version;
+    pick(method, path, get, post)
 }
 
 fn in_project(
@@ -155,6 +200,7 @@ fn in_project(
         }
         ["models", rest @ ..] => data_modeling::resolve(method, path, rest).map(O::DataModeling),
         ["units", rest @ ..] => units::resolve(method, path, rest, names).map(O::Units),
+        ["groups" | "sessions", ..] => access::resolve(method, path, rest).map(O::Access),
         _ => objects::resolve(method, path, rest, names).map(O::Objects),
     }
 }

@@ -34,6 +34,9 @@ pub enum EmulatorError {
     /// The machine is out of threads or file descriptors.
     #[error("the emulator cannot start a thread or its runtime: {0}")]
     Resources(#[source] io::Error),
+    /// The machine gives no random bytes.
+    #[error("the emulator cannot make keys: the machine gives no random bytes")]
+    Keys,
 }
 
 /// A running emulator. Dropping it stops it, as [`EmulatorHandle::stop`] does.
@@ -54,9 +57,14 @@ pub fn start(options: EmulatorOptions) -> Result<EmulatorHandle, EmulatorError> 
             source,
         })?;
     let address = listener.local_addr().map_err(EmulatorError::Resources)?;
+    let base_url = match &options.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    };
+    let emulator = Emulator::new(options, base_url).map_err(|_| EmulatorError::Keys)?;
     let mut handle = EmulatorHandle {
         address,
-        emulator: Arc::new(Emulator::new(options)),
+        emulator: Arc::new(emulator),
         threads: Vec::with_capacity(workers + 1),
     };
     // On an error below, dropping the handle ends the threads that were started already.
@@ -115,7 +123,12 @@ impl EmulatorHandle {
 
     /// Lifetime of the tokens issued from now on, in seconds; an hour at the start.
     pub fn set_token_lifetime_s(&self, lifetime_s: u64) {
-        self.emulator.tokens.set_lifetime_s(lifetime_s);
+        self.emulator.identity.tokens.set_lifetime_s(lifetime_s);
+    }
+
+    /// Lets time pass for tokens, nonces and sessions.
+    pub fn advance_clock_ms(&self, by_ms: i64) {
+        self.emulator.identity.clock.advance_ms(by_ms);
     }
 
     /// Stops accepting, answers what is in flight for at most five seconds and joins all

@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::objects::ObjectOperation;
 use super::route::Operation;
 use super::state::Emulator;
-use super::{admin, data_modeling, datapoints, objects, raw, time_series, units};
+use super::{access, admin, data_modeling, datapoints, identity, objects, raw, time_series, units};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -70,8 +70,16 @@ pub fn dispatch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
             )));
         }
     }
+    access::check(call)?;
     match call.asker.operation {
-        O::TokenInspect => Ok(admin::inspect(call)),
+        O::TokenInspect => Ok(access::inspect(call)),
+        O::Access(operation) => access::serve(call, operation),
+        O::IdentityKeys => Ok(identity::keys(&call.emulator.identity)),
+        O::IdentityConfiguration => Ok(identity::configuration(
+            &call.emulator.identity,
+            &call.names.tenant,
+            call.names.version,
+        )),
         O::TimeSeriesCreate => time_series::create(call),
         O::TimeSeriesList => time_series::list(call),
         O::TimeSeriesByIds => time_series::by_ids(call),

@@ -3,13 +3,15 @@
 //! Owns the parts and the projects' data; each part has its own lock, none is held while
 //! a body is read or parsed.
 
+use super::access::Access;
+use super::answer::Refusal;
 use super::fault::Faults;
+use super::identity::Identity;
 use super::options::EmulatorOptions;
 use super::project::Project;
 use super::request_log::RequestLog;
 use super::statistics::Statistics;
 use super::throttle::Throttle;
-use super::token::Tokens;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,7 +25,8 @@ pub struct Emulator {
     pub sink: bool,
     /// The only project that answers, if there is one.
     pub only_project: Option<String>,
-    pub tokens: Tokens,
+    pub identity: Identity,
+    pub access: Access,
     pub throttle: Arc<Throttle>,
     pub faults: Faults,
     pub statistics: Arc<Statistics>,
@@ -38,11 +41,13 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    pub fn new(options: EmulatorOptions) -> Self {
-        Self {
+    /// An emulator that is reached at `base_url`.
+    pub fn new(options: EmulatorOptions, base_url: String) -> Result<Self, Refusal> {
+        Ok(Self {
+            identity: Identity::new(&options, base_url)?,
+            access: Access::new(&options),
             sink: options.sink,
             only_project: options.project,
-            tokens: Tokens::new(options.clients, options.accept_any_token),
             throttle: Arc::new(Throttle::new(options.budgets)),
             faults: Faults::default(),
             statistics: Arc::new(Statistics::default()),
@@ -52,7 +57,7 @@ impl Emulator {
             request_sequence: AtomicU64::new(0),
             request_prefix: rand::random(),
             projects: RwLock::new(HashMap::new()),
-        }
+        })
     }
 
     /// The data of a project; a project exists as soon as somebody asks for it.

@@ -10,14 +10,17 @@
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
 //! point change: 0 update or 1 delete, u8 · kind of values u8 · series …
+//! series:       0 id u64  |  1 external id  |  2 space · external id
+//! statuses:     code u32 × rows · 1 without a value, u8 × rows
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
+use super::point_fields::{put_series, put_statuses, series_reference, statuses};
 use crate::catalog::Table;
 use crate::rows::{
     Action, ActionKind, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues,
-    ObjectBatch, ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers,
-    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
+    ObjectBatch, ObjectColumn, ObjectValues, RawAction, RawBatch, RawDestination, RowBatch,
+    RowNumbers, SeriesKey, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -27,7 +30,12 @@ const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
 /// Objects that are not just made: what they do follows the columns.
 const OBJECT_CHANGES: u8 = 5;
-/// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
+/// Datapoints with statuses, which follow the values. A version that does not know them does not
+/// take them for points without.
+const DOUBLES_WITH_STATUSES: u8 = 8;
+const STRINGS_WITH_STATUSES: u8 = 9;
+/// RAW rows that are not just inserted: what they do follows the columns.
+const RAW_CHANGES: u8 = 10;
 /// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
 /// before their series. A version that does not know them does not take them for new points.
 const POINT_CHANGES: u8 = 16;
@@ -40,7 +48,8 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
         RowBatch::Datapoints(batch) if batch.action != ActionKind::Create => POINT_CHANGES,
         RowBatch::Datapoints(batch) => kind_of_values(batch),
-        RowBatch::RawRows(_) => RAW_ROWS,
+        RowBatch::RawRows(batch) if batch.action == RawAction::Insert => RAW_ROWS,
+        RowBatch::RawRows(_) => RAW_CHANGES,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
         RowBatch::Objects(_) => OBJECT_CHANGES,
     };
@@ -54,6 +63,9 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             put_text(bytes, &batch.destination.table);
             put_texts(bytes, &batch.keys);
             put_texts(bytes, &batch.columns);
+            if kind == RAW_CHANGES {
+                put_text(bytes, batch.action.name());
+            }
         }
         RowBatch::Objects(batch) => {
             put_objects(bytes, batch);
@@ -74,22 +86,15 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let rows = fields.length()?;
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
-        DOUBLES | STRINGS => {
-            let values = kind;
-            datapoints(
-                &mut fields,
-                table,
-                ActionKind::Create,
-                values,
-                rows,
-                row_numbers,
-            )?
+        DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => {
+            let made = (ActionKind::Create, kind);
+            datapoints(&mut fields, made, table, rows, row_numbers)?
         }
         POINT_CHANGES => {
-            let (action, values) = point_change(&mut fields)?;
-            datapoints(&mut fields, table, action, values, rows, row_numbers)?
+            let change = point_change(&mut fields)?;
+            datapoints(&mut fields, change, table, rows, row_numbers)?
         }
-        RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
+        RAW_ROWS | RAW_CHANGES => raw_rows(&mut fields, kind, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
             let batch = objects(&mut fields, table, rows, row_numbers)?;
@@ -171,16 +176,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
     }
     bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
     for key in &batch.series {
-        match key.reference() {
-            SeriesReference::Id(id) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&id.to_le_bytes());
-            }
-            SeriesReference::ExternalId(external_id) => {
-                bytes.push(1);
-                put_text(bytes, external_id);
-            }
-        }
+        put_series(bytes, key.reference());
     }
     let index = batch.series_index.iter();
     match batch.series.len() {
@@ -202,6 +198,9 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
             put_column(bytes, ends_ms.iter().map(|value| value.to_le_bytes()));
         }
     }
+    if !batch.statuses.is_empty() {
+        put_statuses(bytes, &batch.statuses);
+    }
 }
 
 fn datapoints(
@@ -209,17 +208,14 @@ fn datapoints(
     table: &'static Table,
     action: ActionKind,
     kind: u8,
+    table: &'static Table,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
     let series_count = fields.length()?;
     let mut series = Vec::new();
     for _ in 0..series_count {
-        let reference = match fields.u8()? {
-            0 => SeriesReference::Id(fields.i64()?),
-            1 => SeriesReference::ExternalId(fields.text()?.into()),
-            _ => return Err(Unreadable("a series is named in an unknown way")),
-        };
+        let reference = series_reference(fields)?;
         series.push(Arc::new(SeriesKey::new(reference)));
     }
     // Every row has a time: what holds no times for them holds no rows either.
@@ -250,7 +246,7 @@ fn datapoints(
         .map(|value| i64::from_le_bytes(*value))
         .collect();
     let values = match kind {
-        DOUBLES => DatapointValues::Double(
+        DOUBLES | DOUBLES_WITH_STATUSES => DatapointValues::Double(
             fields
                 .column(rows)?
                 .iter()
@@ -259,6 +255,10 @@ fn datapoints(
         ),
         TIMES => DatapointValues::Deleted(ends_ms(fields, &timestamps_ms)?),
         _ => DatapointValues::Text(texts(fields, rows)?),
+    };
+    let statuses = match kind {
+        DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => statuses(fields, rows)?,
+        _ => Vec::new(),
     };
     let last_ms = match &values {
         DatapointValues::Deleted(ends_ms) => ends_ms,
@@ -278,6 +278,7 @@ fn datapoints(
         series_index,
         timestamps_ms,
         values,
+        statuses,
         row_numbers,
     }))
 }
@@ -324,6 +325,7 @@ fn spans(
 
 fn raw_rows(
     fields: &mut Fields<'_>,
+    kind: u8,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
@@ -333,9 +335,15 @@ fn raw_rows(
     });
     let keys = texts(fields, rows)?;
     let columns = texts(fields, rows)?;
+    let action = match kind {
+        RAW_CHANGES => RawAction::named(fields.text()?)
+            .ok_or(Unreadable("its RAW rows do something unknown"))?,
+        _ => RawAction::Insert,
+    };
     let key_hashes = (0..rows).map(|row| hash_key(keys.bytes(row))).collect();
     Ok(RowBatch::RawRows(RawBatch {
         destination,
+        action,
         keys,
         key_hashes,
         columns,
@@ -399,6 +407,7 @@ fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
         Action::CreateMissing => bytes.push(1),
         Action::Update => bytes.push(2),
         Action::Delete => bytes.push(3),
+        Action::Empty => bytes.push(5),
         Action::Upsert(update) => {
             bytes.push(4);
             bytes.extend_from_slice(&(update.assignments.len() as u32).to_le_bytes());
@@ -434,6 +443,7 @@ fn action(fields: &mut Fields<'_>, table: &'static Table) -> Result<Action, Unre
         1 => Action::CreateMissing,
         2 => Action::Update,
         3 => Action::Delete,
+        5 => Action::Empty,
         4 => {
             let mut assignments = Vec::new();
             for _ in 0..fields.length()? {

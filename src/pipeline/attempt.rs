@@ -6,10 +6,12 @@
 use super::segment::Piece;
 use crate::catalog::Resource;
 use crate::cdf::{
-    AttemptFailure, Identity, PointQuestion, PresentPage, Reference, RowQuestion, SettledCreates,
+    AttemptFailure, Found, Identity, PointQuestion, PresentPage, Reference, RowQuestion,
+    SettledCreates,
 };
-use crate::rows::SeriesKey;
+use crate::rows::{InstanceName, SeriesKey};
 use serde_json::value::RawValue;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -32,6 +34,14 @@ pub struct Attempt {
 pub enum Call {
     /// Write these rows, in their order.
     Write(Arc<Piece>),
+    /// Read what these rows are about to change.
+    Read {
+        piece: Arc<Piece>,
+        /// Which rows of the piece, by their place in it.
+        rows: Range<usize>,
+        /// Where the next page of keys starts, of a table that is emptied.
+        cursor: Option<Box<str>>,
+    },
     /// Find out names and types of these series, so that the directory knows them.
     FindSeries(Arc<[Arc<SeriesKey>]>),
     /// Find out which points series have.
@@ -41,6 +51,11 @@ pub enum Call {
     /// Make these series.
     MakeSeries {
         external_ids: Arc<[Box<str>]>,
+        is_string: bool,
+    },
+    /// Make these nodes, which are time series.
+    MakeNodes {
+        nodes: Arc<[InstanceName]>,
         is_string: bool,
     },
     /// Tell which of these objects an unanswered attempt of ours made.
@@ -62,6 +77,10 @@ pub enum CallAnswer {
     Settled(SettledCreates),
     /// What CDF has, for each question in their order.
     Present(Vec<PresentPage>),
+    /// What CDF has of the rows that were read.
+    Found(Found),
+    /// Per row of the piece, whether there was something to do.
+    Told(Vec<bool>),
 }
 
 /// How a call ended.

@@ -7,8 +7,8 @@
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
 use crate::rows::{
-    ActionKind, DELETED_ITEM_BYTES, DatapointValues, ObjectBatch, ObjectValues, RowBatch,
-    SEQUENCE_ROW_COLUMNS,
+    ActionKind, DELETED_ITEM_BYTES, DatapointValues, ObjectBatch, ObjectValues, POINT_STATUS_BYTES,
+    RowBatch, SEQUENCE_ROW_COLUMNS,
 };
 use std::collections::HashSet;
 use std::ops::{AddAssign, Range};
@@ -197,11 +197,18 @@ fn item_key(batch: &RowBatch, row: usize) -> Option<u64> {
 /// The share of one row in [`RowBatch::bytes`].
 fn row_bytes(batch: &RowBatch, row: usize) -> usize {
     match batch {
-        RowBatch::Datapoints(batch) => match &batch.values {
-            DatapointValues::Double(_) => 20,
-            DatapointValues::Text(values) => 16 + values.bytes(row).len(),
-            DatapointValues::Deleted(_) => 20 + DELETED_ITEM_BYTES,
-        },
+        RowBatch::Datapoints(batch) => {
+            let status = match batch.statuses.is_empty() {
+                true => 0,
+                false => POINT_STATUS_BYTES,
+            };
+            status
+                + match &batch.values {
+                    DatapointValues::Double(_) => 20,
+                    DatapointValues::Text(values) => 16 + values.bytes(row).len(),
+                    DatapointValues::Deleted(_) => 20 + DELETED_ITEM_BYTES,
+                }
+        }
         RowBatch::RawRows(batch) => {
             32 + batch.keys.bytes(row).len() + batch.columns.bytes(row).len()
         }

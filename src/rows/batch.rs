@@ -8,6 +8,8 @@ use std::ops::Range;
 
 /// What an item of a delete weighs in a request beside its two times, as a rule.
 pub const DELETED_ITEM_BYTES: usize = 96;
+/// A status in a request: a message with its code, and the mark of a missing value.
+pub const POINT_STATUS_BYTES: usize = 10;
 
 /// Thousands of rows of one statement for one CDF resource.
 #[derive(Clone, Debug)]
@@ -37,7 +39,8 @@ impl RowBatch {
                     // Each is an item, with the name of its series.
                     DatapointValues::Deleted(ends_ms) => ends_ms.len() * (8 + DELETED_ITEM_BYTES),
                 };
-                values + batch.timestamps_ms.len() * 12 + batch.series.len() * 64
+                let statuses = batch.statuses.len() * POINT_STATUS_BYTES;
+                values + statuses + batch.timestamps_ms.len() * 12 + batch.series.len() * 64
             }
             RowBatch::RawRows(batch) => {
                 batch.keys.total_bytes() + batch.columns.total_bytes() + batch.keys.len() * 32

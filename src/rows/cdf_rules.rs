@@ -55,8 +55,9 @@ pub fn check_datapoint_value(value: f64) -> Result<(), Box<Diagnostic>> {
     }
 }
 
+/// 22003 that shows the value.
 #[cold]
-fn datapoint_value_out_of_range(value: f64) -> Box<Diagnostic> {
+pub fn datapoint_value_out_of_range(value: f64) -> Box<Diagnostic> {
     let shown = if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {

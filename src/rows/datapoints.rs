@@ -1,11 +1,11 @@
 //! Datapoints as columns: which series, when, what value.
 //!
 //! Owns the batch. Promises that `series`, `spans` are parallel, that `series_index`,
-//! `timestamps_ms` and the values have one entry per row, and that each span covers its
-//! series' timestamps, or the times that are deleted. Never sorts: rows stay in the order in
-//! which the client sent them.
+//! `timestamps_ms` and the values have one entry per row, the statuses one or none at all, and
+//! that each span covers its series' timestamps, or the times that are deleted. Never sorts: rows
+//! stay in the order in which the client sent them.
 
-use super::{ActionKind, RowNumbers, SeriesKey, TextColumn, pool};
+use super::{ActionKind, PointStatus, RowNumbers, SeriesKey, TextColumn, pool};
 use crate::catalog::Table;
 use std::sync::Arc;
 
@@ -50,6 +50,8 @@ pub struct DatapointBatch {
     /// Per row, milliseconds since 1970-01-01 UTC.
     pub timestamps_ms: Vec<i64>,
     pub values: DatapointValues,
+    /// Per row its status; empty where all are Good and have a value, as nearly always.
+    pub statuses: Vec<PointStatus>,
     pub row_numbers: RowNumbers,
 }
 
@@ -62,6 +64,12 @@ impl DatapointBatch {
             DatapointValues::Double(_) | DatapointValues::Text(_) => self.timestamps_ms[row],
         }
     }
+
+    /// The status of row `row`.
+    #[inline]
+    pub fn status(&self, row: usize) -> PointStatus {
+        self.statuses.get(row).copied().unwrap_or(PointStatus::GOOD)
+    }
 }
 
 /// Buffers go back to their pools.
@@ -69,6 +77,7 @@ impl Drop for DatapointBatch {
     fn drop(&mut self) {
         pool::INDEXES.give(std::mem::take(&mut self.series_index));
         pool::TIMESTAMPS.give(std::mem::take(&mut self.timestamps_ms));
+        pool::STATUSES.give(std::mem::take(&mut self.statuses));
         match &mut self.values {
             DatapointValues::Double(values) => pool::DOUBLES.give(std::mem::take(values)),
             DatapointValues::Text(values) => pool::TEXTS.give(std::mem::take(values)),

@@ -9,7 +9,9 @@ use super::cdf_rules::{
     check_not_negative, check_one_of, check_time, check_unit_interval,
 };
 use super::objects::row_key_hash;
-use super::refusal::{check_nullable, column_at, in_column, never_cleared, null_value, read_only};
+use super::refusal::{
+    check_bytes, check_nullable, column_at, in_column, never_cleared, null_value, read_only,
+};
 use super::row_numbers::RowNumberLog;
 use super::row_rules::check_row;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar, not_finite};
@@ -278,19 +280,6 @@ fn truncate(column: &mut ObjectColumn, rows: usize) {
         ObjectValues::BigIntArray(values) => values.truncate(rows),
     }
     column.present.truncate(rows);
-}
-
-fn check_bytes(column: &Column, bytes: usize) -> Result<(), Box<Diagnostic>> {
-    if column.bytes_max > 0 && bytes > column.bytes_max as usize {
-        return Err(Box::new(
-            Diagnostic::error(
-                SqlState::STRING_DATA_RIGHT_TRUNCATION,
-                format!("value of {bytes} bytes is too long for CDF"),
-            )
-            .with_hint(format!("CDF takes up to {} bytes.", column.bytes_max)),
-        ));
-    }
-    Ok(())
 }
 
 impl RowBuilder for ObjectBuilder {

@@ -19,8 +19,10 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) enum Counted {
     /// Its own, but for those that were skipped.
     Rows,
-    /// Those that CDF had, as the verdicts tell; its own where no verdict is waited for.
+    /// Those that CDF had, as the verdicts tell; none where no verdict is waited for.
     ByCdf,
+    /// The tag has no count.
+    Nothing,
 }
 
 /// What the reply of a statement says.
@@ -32,6 +34,23 @@ pub(super) struct Completion {
     pub(super) rows: u64,
     pub(super) counted: Counted,
     pub(super) returned: Option<Box<Returned>>,
+}
+
+impl Completion {
+    /// The tag as far as it is known before any verdict.
+    pub(super) fn said_at_once(&self) -> String {
+        match self.counted {
+            Counted::Rows => self.said(self.rows),
+            Counted::ByCdf | Counted::Nothing => self.said(0),
+        }
+    }
+
+    fn said(&self, rows: u64) -> String {
+        match self.counted {
+            Counted::Nothing => self.tag.to_owned(),
+            Counted::Rows | Counted::ByCdf => format!("{} {rows}", self.tag),
+        }
+    }
 }
 
 /// What verdicts tell of the rows of a group beside success, by statement.
@@ -93,23 +112,18 @@ impl Session {
                 .skipped
                 .get(&reply.statement)
                 .map_or(&[][..], Vec::as_slice);
-            let Completion {
-                tag,
-                rows,
-                counted,
-                returned,
-            } = reply.completion;
             let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
-            if let Some(returned) = returned {
+            let completion = reply.completion;
+            if let Some(returned) = &completion.returned {
                 returned.put(&mut self.replies, self.encoding, skipped, object)?;
             }
-            let count: u64 = match counted {
-                Counted::Rows => rows - skipped.len() as u64,
-                Counted::ByCdf => (1..=rows)
+            let rows = match completion.counted {
+                Counted::ByCdf => (1..=completion.rows)
                     .filter_map(|row| object(row)?.get().parse::<u64>().ok())
                     .sum(),
+                Counted::Rows | Counted::Nothing => completion.rows - skipped.len() as u64,
             };
-            put_complete(&mut self.replies, format!("{tag} {count}"));
+            put_complete(&mut self.replies, completion.said(rows));
         }
         self.replies.extend_from_slice(&said[copied..]);
         Ok(())

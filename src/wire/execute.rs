@@ -36,7 +36,7 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
 fn of_change(kind: ChangeKind) -> StatementKind {
     match kind {
         ChangeKind::Update => StatementKind::Update,
-        ChangeKind::Delete => StatementKind::Delete,
+        ChangeKind::Delete | ChangeKind::Truncate => StatementKind::Delete,
     }
 }
 
@@ -121,7 +121,7 @@ impl Session {
         started: Instant,
         completion: Completion,
     ) -> Result<(), Box<Diagnostic>> {
-        let tag = format!("{} {}", completion.tag, completion.rows);
+        let tag = completion.said_at_once();
         let statement = batch.statement;
         self.open_batch = Some(batch);
         if self.transaction.stages() {

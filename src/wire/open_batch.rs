@@ -58,9 +58,8 @@ impl Session {
                     action,
                     ..
                 } = shape;
-                let action = action.clone();
                 let mut builder =
-                    AnyBuilder::doing(table, action, columns, settings.clone(), bounds);
+                    AnyBuilder::doing(table, action.clone(), columns, settings.clone(), bounds);
                 if self.ignores_read_only(table) {
                     builder.ignore_read_only();
                 }

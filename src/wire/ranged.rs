@@ -8,6 +8,7 @@ use super::group::RunKind;
 use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use super::write::{Writing, too_many};
+use crate::config::AckMode;
 use crate::rows::Action;
 use crate::sql::{Bindings, ChangeKind, RangedChange};
 use crate::telemetry::StatementKind;
@@ -43,6 +44,9 @@ impl Session {
         if deletes && rows > delete_rows_max {
             return Err(too_many(rows, delete_rows_max).into());
         }
+        // A count that nobody waits for is not asked for.
+        let is_told =
+            self.ack_of(change.table()) == AckMode::Delivered && !self.transaction.stages();
         let is_exact = self
             .exact_row_counts
             .unwrap_or(self.gateway.settings.statements.exact_row_counts);
@@ -55,7 +59,7 @@ impl Session {
             action,
             returning: change.returning(),
             target,
-            counted: match deletes && is_exact {
+            counted: match deletes && is_exact && is_told {
                 true => Counted::ByCdf,
                 false => Counted::Rows,
             },

@@ -9,7 +9,7 @@ use super::group::{RunKind, RunShape};
 use super::open_batch::OpenBatch;
 use super::returned::{ResultTarget, Returned};
 use super::session::{Failure, Session};
-use crate::catalog::Table;
+use crate::catalog::{Resource, Table};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, AnyBuilder, RowBuilder};
@@ -52,6 +52,10 @@ impl Session {
         } else {
             self.plain_action(table, insert.columns())?
         };
+        let reads = action == Action::CreateMissing && table.resource == Resource::RawRows;
+        if reads && !self.gateway.settings.statements.on_conflict_reads {
+            return Err(does_not_read(table).into());
+        }
         let writing = Writing {
             kind: RunKind::Insert,
             tag: "INSERT 0",
@@ -89,6 +93,17 @@ impl Session {
                 StatementKind::Delete,
                 Action::Delete,
             ),
+            ChangeKind::Truncate => (
+                RunKind::Delete,
+                "TRUNCATE TABLE",
+                StatementKind::Delete,
+                Action::Empty,
+            ),
+        };
+        let (action, counted) = match (change.kind(), change.is_of_all()) {
+            (ChangeKind::Truncate, _) => (action, Counted::Nothing),
+            (_, true) => (Action::Empty, Counted::ByCdf),
+            (_, false) => (action, Counted::Rows),
         };
         self.check_writable(tag)?;
         if !self.ignores_read_only(change.table()) {
@@ -108,7 +123,7 @@ impl Session {
             action,
             returning: change.returning(),
             target,
-            counted: Counted::Rows,
+            counted,
             updates_once: false,
             received_bytes,
         };
@@ -127,10 +142,9 @@ impl Session {
         let mut returned = self.returned(&writing)?;
         let ack = self.ack_of(table);
         // The count of a verdict that nobody waits for is not asked for.
-        let counted = match ack == AckMode::Delivered && !self.transaction.stages() {
-            true => writing.counted,
-            false => Counted::Rows,
-        };
+        let counts_by_cdf = writing.counted == Counted::ByCdf
+            && ack == AckMode::Delivered
+            && !self.transaction.stages();
         if returned.is_some() {
             // Its rows are looked at before they leave: they have a batch of their own.
             self.stage_open_batch();
@@ -144,7 +158,7 @@ impl Session {
             wants_objects: returned
                 .as_ref()
                 .is_some_and(|returned| returned.made_by_cdf().is_some())
-                || counted == Counted::ByCdf,
+                || counts_by_cdf,
         });
         if let Some(returned) = &mut returned {
             returned.begin(self.group().last_rows() + 1);
@@ -177,7 +191,7 @@ impl Session {
         let completion = Completion {
             tag: writing.tag,
             rows,
-            counted,
+            counted: writing.counted,
             returned,
         };
         self.rows_are_gathered(batch, writing.counted_as, started, completion)
@@ -227,6 +241,24 @@ impl Session {
             .with_column(column),
         ))
     }
+}
+
+/// 0A000: RAW overwrites what exists, unless somebody looks first.
+fn does_not_read(table: &Table) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!(
+                "ON CONFLICT DO NOTHING is not supported for \"{}\" as the gateway is configured",
+                table.name
+            ),
+        )
+        .with_detail(
+            "RAW overwrites what exists, and tells nobody: each row would have to be read first.",
+        )
+        .with_hint("Set statements.on_conflict_reads, leave ON CONFLICT out, or use DO UPDATE.")
+        .with_table(table.name),
+    )
 }
 
 /// 54000 for a DELETE of more keys than the configuration allows.

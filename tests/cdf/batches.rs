@@ -6,8 +6,8 @@
 use penstock::catalog::{self, Table};
 use penstock::rows::{
     Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
-    RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference,
-    TextColumn, TimeSpan, hash_key,
+    PointStatus, RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey,
+    SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -46,6 +46,15 @@ pub fn deletes(rows: &[(SeriesReference, i64, i64)]) -> RowBatch {
     datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
 }
 
+/// The batch with these statuses, one a row.
+pub fn with_statuses(batch: RowBatch, statuses: Vec<PointStatus>) -> RowBatch {
+    let RowBatch::Datapoints(mut batch) = batch else {
+        panic!("only datapoints have statuses");
+    };
+    batch.statuses = statuses;
+    RowBatch::Datapoints(batch)
+}
+
 fn datapoints<'a>(
     rows: impl Iterator<Item = (&'a SeriesReference, i64)>,
     values: DatapointValues,
@@ -71,8 +80,8 @@ fn datapoints<'a>(
     }
     RowBatch::Datapoints(DatapointBatch {
         table: match &values {
-            DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
-            _ => catalog::DOUBLE_DATAPOINTS,
+            DatapointValues::Text(_) => catalog::CDF_STRING_DATAPOINTS,
+            _ => catalog::CDF_DOUBLE_DATAPOINTS,
         },
         action: match &values {
             DatapointValues::Deleted(_) => ActionKind::Delete,
@@ -83,12 +92,14 @@ fn datapoints<'a>(
         series_index,
         timestamps_ms,
         values,
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }
 
 pub fn raw_rows(database: &str, table: &str, rows: &[(String, String)]) -> RowBatch {
     RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: database.into(),
             table: table.into(),

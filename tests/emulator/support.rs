@@ -6,7 +6,10 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// What a test may fail with.
-pub type TestResult = Result<(), Box<dyn std::error::Error>>;
+pub type TestResult = Fallible<()>;
+
+/// What a step of a test may fail with.
+pub type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// A timestamp in the middle of everything.
 pub const NOON: i64 = 1_700_000_000_000;
@@ -29,6 +32,12 @@ pub struct Reply {
 impl Reply {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    /// A member that is a text.
+    pub fn text(&self, member: &str) -> Fallible<String> {
+        let value = self.json()[member].as_str().map(str::to_owned);
+        Ok(value.ok_or_else(|| format!("no {member} in {}", self.json()))?)
     }
 
     pub fn message(&self) -> String {
@@ -128,6 +137,49 @@ impl Cdf {
             request.body(body.to_string())
         };
         self.send(request).await
+    }
+
+    /// Posts a form, as token endpoints take it.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> reqwest::Result<Reply> {
+        let encode = |text: &str| -> String {
+            let bytes = text.bytes().map(|byte| format!("%{byte:02x}"));
+            bytes.collect()
+        };
+        let pairs: Vec<String> = form
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let request = self
+            .http
+            .post(format!("{}{path}", self.handle.base_url()))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(pairs.join("&"));
+        self.send(request).await
+    }
+
+    /// The token of an application.
+    pub async fn sign_in(&self, client_id: &str, secret: &str) -> Fallible<String> {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_secret", secret),
+        ];
+        self.post_form("/oauth2/token", &form)
+            .await?
+            .text("access_token")
+    }
+
+    /// A token as a test orders it.
+    pub async fn mint(&self, order: Value) -> Fallible<String> {
+        let minted = self.admin("POST", "identity/tokens", order).await?;
+        assert_eq!(minted.status, 201, "{}", minted.json());
+        minted.text("token")
+    }
+
+    /// The status that a token gets for listing time series.
+    pub async fn opens(&self, token: &str) -> reqwest::Result<u16> {
+        let request = self.http.get(self.url("/timeseries")).bearer_auth(token);
+        Ok(self.send(request).await?.status)
     }
 
     pub async fn statistics(&self) -> reqwest::Result<Value> {

@@ -15,6 +15,7 @@ mod pacing;
 mod parents;
 mod plant;
 mod point_changes;
+mod raw_changes;
 mod rows;
 mod saturation;
 mod world;

@@ -4,7 +4,9 @@ use crate::pipeline::Pipeline;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{ListenSettings, UserModes};
 use penstock::pipeline::MemoryBudget;
-use penstock::wire::{GatewayUser, ScramVerifier, TlsIdentity, Users, WireSettings, start};
+use penstock::wire::{
+    GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireSettings, start,
+};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -54,7 +56,8 @@ impl Gateway {
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let users = Users::new([user()]);
-                let handle = start(settings, users, destination, budget, tls).unwrap();
+                let connections = OpenConnections::default();
+                let handle = start(settings, users, destination, budget, tls, connections).unwrap();
                 address_sender.send(handle.address()).unwrap();
                 let timeout = drained.await.unwrap_or(Duration::ZERO);
                 handle.drain(timeout).await;
@@ -105,5 +108,6 @@ fn user() -> GatewayUser {
             create_missing_time_series: false,
         }),
         modes: UserModes::default(),
+        barred: None,
     }
 }

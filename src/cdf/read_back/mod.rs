@@ -8,7 +8,7 @@ mod current;
 mod digest;
 mod point_list;
 
-pub use current::POINTS_MAX;
+pub use current::{CurrentPoint, POINTS_MAX};
 pub use digest::{DatapointDigest, RawDigest};
 
 use super::client::{Call, JSON, PROTOBUF};

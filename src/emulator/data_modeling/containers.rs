@@ -92,6 +92,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let model = call.project.model.read();
     let (page, next) = request.cut(CURSOR, &model.schema.containers, |id, container| {
         request.wants(&id.space, container.is_global)
+            && call.sees_space(&id.space)
             && (used_for.is_empty() || used_for.contains(&container.used_for().name()))
     })?;
     let shown: Vec<Value> = page.into_iter().map(|one| one.to_json()).collect();

@@ -146,6 +146,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let data_models = &model.schema.data_models;
     let (page, next) = request.cut(CURSOR, data_models, |id, data_model| {
         request.wants(&id.space, data_model.is_global)
+            && call.sees_space(&id.space)
             && (request.all_versions || is_newest(data_models, id, |one| one.stamps.created_time))
     })?;
     let shown: Vec<Value> = page

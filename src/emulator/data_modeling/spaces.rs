@@ -103,8 +103,8 @@ pub fn apply(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let request = PageRequest::read(call.query)?;
     let model = call.project.model.read();
-    let (page, next) = request.cut(CURSOR, &model.schema.spaces, |_, space| {
-        request.include_global || !space.is_global
+    let (page, next) = request.cut(CURSOR, &model.schema.spaces, |name, space| {
+        (request.include_global || !space.is_global) && call.sees_space(name)
     })?;
     let shown: Vec<Value> = page.into_iter().map(Space::to_json).collect();
     call.tally.items = shown.len() as u64;

@@ -61,6 +61,7 @@ pub fn project(call: &mut Call<'_>) -> Answer {
 pub fn spaces(call: &mut Call<'_>) -> Answer {
     let model = call.project.model.read();
     let own = model.schema.spaces.values().filter(|one| !one.is_global);
+    let own = own.filter(|one| call.sees_space(&one.definition.space));
     let shown: Vec<Value> = own
         .map(|space| show_space(&model, &space.definition.space))
         .collect();

@@ -160,6 +160,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let schema = &model.schema;
     let (page, next) = request.cut(CURSOR, &schema.views, |id, view| {
         request.wants(&id.space, view.is_global)
+            && call.sees_space(&id.space)
             && (request.all_versions
                 || is_newest(&schema.views, id, |view| view.stamps.created_time))
     })?;

@@ -154,6 +154,7 @@ pub fn list(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal> {
         partition
             .as_ref()
             .is_none_or(|partition| partition.holds(object.id))
+            && call.reaches_fields(object.id, &object.fields)
             && conditions.iter().all(|holds| holds(object))
     };
     // One more than fits tells whether there is another page.
@@ -202,6 +203,7 @@ pub fn aggregate(call: &mut Call<'_>, schema: &Schema) -> Result<Answer, Refusal
     let index = call.project.objects.of(schema.kind).read();
     let count = index
         .after(0)
+        .filter(|object| call.reaches_fields(object.id, &object.fields))
         .filter(|object| conditions.iter().all(|holds| holds(object)))
         .count();
     Ok(Answer::items(200, &[json!({"count": count})]))

@@ -34,13 +34,12 @@ mod shown;
 mod sorting;
 mod store;
 
-pub use kind::ObjectKind;
+pub use kind::{ObjectKind, Verb};
 pub use route::{ObjectOperation, resolve};
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
 use extraction_pipeline_runs::RunStore;
-use kind::Verb;
 use sequence_rows::RowStore;
 use store::ObjectStore;
 

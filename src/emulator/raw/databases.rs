@@ -52,6 +52,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let databases = call.project.raw.databases();
     let mut rest = databases
         .range::<str, _>((Bound::Excluded(after.as_str()), Bound::Unbounded))
+        .filter(|(name, _)| call.sees_table(name, None))
         .map(|(name, _)| Named { name: name.clone() });
     let page: Vec<Named> = rest.by_ref().take(limit).collect();
     let next_cursor = rest

@@ -64,6 +64,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .ok_or_else(|| not_found("databases", &call.names.database))?;
     let mut rest = tables
         .range::<str, _>((Bound::Excluded(after.as_str()), Bound::Unbounded))
+        .filter(|(name, _)| call.sees_table(&call.names.database, Some(name)))
         .map(|(name, _)| Named { name: name.clone() });
     let page: Vec<Named> = rest.by_ref().take(limit).collect();
     let next_cursor = rest

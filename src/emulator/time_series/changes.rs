@@ -48,6 +48,12 @@ pub fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .iter()
         .filter_map(|change| change.fields.get("dataSetId")?.get("set")?.as_i64());
     call.project.objects.check_data_sets(data_sets)?;
+    if call.rights.is_some() {
+        let references: Vec<_> = changes.iter().map(|one| one.reference.clone()).collect();
+        let found = call.project.time_series.find_all(&references);
+        let mut found = found.iter().flatten();
+        found.try_for_each(|series| call.check_series(series))?;
+    }
     Ok(Answer::items(
         200,
         &call.project.time_series.update(changes)?,

@@ -63,7 +63,10 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         let fits = partition
             .as_ref()
             .is_none_or(|partition| partition.holds(series.id));
-        if !fits || !filter.matches(&series.description(), data_sets.as_deref()) {
+        if !fits
+            || call.check_series(&series).is_err()
+            || !filter.matches(&series.description(), data_sets.as_deref())
+        {
             continue;
         }
         if page.len() as i64 == limit {

@@ -39,6 +39,9 @@ pub fn find_all(
             missing.push(reference.to_json());
         }
     }
+    for series in found.iter().flatten() {
+        call.check_series(series)?;
+    }
     if missing.is_empty() || ignore_unknown {
         return Ok(found);
     }

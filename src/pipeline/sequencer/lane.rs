@@ -10,7 +10,7 @@ use super::turns::Turns;
 use crate::catalog::{Resource, ResourceKind, RowShape, durable_name};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
-use crate::rows::{ActionKind, RawDestination, RowBatch};
+use crate::rows::{ActionKind, RawAction, RawDestination, RowBatch};
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub enum Target {
         strings: bool,
         action: ActionKind,
     },
-    Raw(Arc<RawDestination>),
+    Raw(Arc<RawDestination>, RawAction),
     /// By the table's name, or the definition of a view's table, and what is done with its rows.
     Objects(&'static str, ActionKind),
 }
@@ -45,7 +45,7 @@ impl Target {
                     _ => Target::Doubles,
                 }
             }
-            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone()),
+            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone(), batch.action),
             RowBatch::Objects(batch) => {
                 // Two views under one name, as a table was made anew, are two targets.
                 let (_, name) = durable_name(batch.table);
@@ -60,7 +60,7 @@ impl Target {
             Target::Doubles | Target::Strings | Target::PointChanges { .. } => {
                 resource == Resource::Datapoints
             }
-            Target::Raw(_) => resource == Resource::RawRows,
+            Target::Raw(..) => resource == Resource::RawRows,
             Target::Objects(..) => resource.kind() == ResourceKind::Objects,
         }
     }
@@ -68,7 +68,8 @@ impl Target {
     /// What is done with the rows.
     pub fn action(&self) -> ActionKind {
         match self {
-            Target::Doubles | Target::Strings | Target::Raw(_) => ActionKind::Create,
+            Target::Doubles | Target::Strings => ActionKind::Create,
+            Target::Raw(_, action) => action.kind(),
             Target::Objects(_, action) | Target::PointChanges { action, .. } => *action,
         }
     }

@@ -20,6 +20,8 @@ use crate::sql::returning;
 pub(super) struct Condition {
     /// The column that names series or sequences, and its values.
     pub key: KeyTerm,
+    /// The column that names the space of the nodes that the series are.
+    pub space: Option<KeyTerm>,
     pub terms: Vec<Term>,
 }
 
@@ -50,6 +52,7 @@ pub(super) fn parse(
 ) -> Result<Condition, Box<Diagnostic>> {
     let other = || refusal::other_condition(table, kind);
     let mut keys: Vec<KeyTerm> = Vec::new();
+    let mut spaces: Vec<KeyTerm> = Vec::new();
     let mut terms: Vec<Term> = Vec::new();
     let mut open = 0;
     loop {
@@ -60,6 +63,9 @@ pub(super) fn parse(
         if roles.keys.contains(&column) {
             let place = equal(cursor)?.ok_or_else(other)?;
             keys.push(KeyTerm { column, place });
+        } else if roles.space == Some(column) {
+            let place = equal(cursor)?.ok_or_else(other)?;
+            spaces.push(KeyTerm { column, place });
         } else if column == roles.position {
             comparison(cursor, &mut terms)?.ok_or_else(other)?;
         } else {
@@ -75,8 +81,15 @@ pub(super) fn parse(
     if open > 0 || !(cursor.at_end() || cursor.at_word("returning")) {
         return Err(other());
     }
+    let space = spaces.pop();
+    // A node is named by its space and its external id.
+    let is_node = |key: &KeyTerm| roles.keys.first() == Some(&key.column);
     match keys.as_slice() {
-        [key] => Ok(Condition { key: *key, terms }),
+        [key] if spaces.is_empty() && (space.is_none() || is_node(key)) => Ok(Condition {
+            key: *key,
+            space,
+            terms,
+        }),
         [] => Err(refusal::no_key(table, kind)),
         _ => Err(other()),
     }

@@ -34,6 +34,8 @@ use std::sync::OnceLock;
 struct Roles {
     /// Each alone names a series or a sequence.
     keys: Vec<usize>,
+    /// With the first of the keys it names a node of data modeling.
+    space: Option<usize>,
     /// The time, or the row number.
     position: usize,
 }
@@ -45,9 +47,10 @@ pub struct RangedChange {
     table: &'static Table,
     database: Option<String>,
     text: Box<str>,
-    /// The key, the position, then the columns that are set.
+    /// The key, the position, the space if there is one, then the columns that are set.
     columns: Vec<usize>,
     key: KeyTerm,
+    space: Option<KeyTerm>,
     terms: Vec<Term>,
     items: Vec<SetItem>,
     returning: Option<Returning>,
@@ -58,6 +61,7 @@ pub struct RangedChange {
 #[derive(Debug)]
 struct Plan {
     key: ValuesPlan,
+    space: Option<ValuesPlan>,
     terms: Vec<(Comparison, ValuesPlan)>,
     /// One row: what is set.
     set: Template,
@@ -129,6 +133,13 @@ impl RangedChange {
         let types = &mut parameter_types;
         let KeyTerm { column, place } = self.key;
         let key = ValuesPlan::new(&self.text, self.table, column, place, types)?;
+        let space = match self.space {
+            Some(KeyTerm { column, place }) => {
+                let space = ValuesPlan::new(&self.text, self.table, column, place, types)?;
+                Some(space)
+            }
+            None => None,
+        };
         let position = self.columns[1];
         let terms = self
             .terms
@@ -140,6 +151,7 @@ impl RangedChange {
             .collect::<Result<_, Box<Diagnostic>>>()?;
         Ok(self.plan.get_or_init(|| Plan {
             key,
+            space,
             terms,
             set,
             parameter_types,

@@ -33,6 +33,7 @@ impl Roles {
         let position = named("timestamp").or_else(|| named("rowNumber"));
         Roles {
             keys: ["externalId", "id"].into_iter().filter_map(named).collect(),
+            space: named("instanceId.space"),
             // Both kinds of tables have one.
             position: position.unwrap_or(0),
         }
@@ -59,7 +60,10 @@ pub(crate) fn update(
     };
     let roles = Roles::of(table);
     for item in &list.items {
-        if item.column == roles.position || roles.keys.contains(&item.column) {
+        let names_row = item.column == roles.position
+            || roles.keys.contains(&item.column)
+            || roles.space == Some(item.column);
+        if names_row {
             return Err(refusal::moves(table, item.column));
         }
     }
@@ -69,6 +73,14 @@ pub(crate) fn update(
     };
     if table.resource == Resource::SequenceRows && !sets("values") {
         return Err(refusal::no_cells(table));
+    }
+    let has_statuses = table
+        .columns
+        .iter()
+        .any(|column| column.field == "status.code");
+    let sets_status = sets("status.code") || sets("status.symbol");
+    if has_statuses && !(sets("value") && sets_status) {
+        return Err(refusal::no_status(table));
     }
     rest(cursor, ChangeKind::Update, named, alias, roles, list)
 }
@@ -105,7 +117,7 @@ fn rest(
         });
     }
     let name = alias.unwrap_or(table.name);
-    let Condition { key, terms } = condition::parse(cursor, table, &roles, kind, name)?;
+    let Condition { key, space, terms } = condition::parse(cursor, table, &roles, kind, name)?;
     if table.resource == Resource::SequenceRows && terms.is_empty() {
         return Err(refusal::too_wide(table, super::reader::ROWS_MAX));
     }
@@ -117,6 +129,7 @@ fn rest(
     cursor.expect_end()?;
     let columns = [key.column, roles.position]
         .into_iter()
+        .chain(space.map(|space| space.column))
         .chain(list.items.iter().map(|item| item.column))
         .collect();
     Ok(Statement::Ranged(RangedChange {
@@ -126,6 +139,7 @@ fn rest(
         text: cursor.text().into(),
         columns,
         key,
+        space,
         terms,
         items: list.items,
         returning,

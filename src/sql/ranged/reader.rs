@@ -40,6 +40,7 @@ pub struct RangedReader<'a> {
     plan: &'a Plan,
     bindings: &'a Bindings,
     keys: Values<'a>,
+    space: Option<Values<'a>>,
     /// The keys to take: each once, no null.
     wanted: Vec<u32>,
     spots: Spots,
@@ -56,6 +57,20 @@ impl<'a> RangedReader<'a> {
         let table = statement.table;
         let key_type = table.columns[statement.key.column].column_type;
         let keys = plan.key.values(key_type, bindings)?;
+        let space = match (&plan.space, &statement.space) {
+            (Some(space), Some(term)) => {
+                let space_type = table.columns[term.column].column_type;
+                Some(space.values(space_type, bindings)?)
+            }
+            _ => None,
+        };
+        if space.as_ref().is_some_and(|space| space.len() > 1) {
+            return Err(refusal::several_spaces(table));
+        }
+        let has_space = match &space {
+            Some(space) => space.len() == 1 && space.get(0)?.is_some(),
+            None => true,
+        };
         let positions = positions(statement, plan, bindings, settings)?;
         let spots = match positions.left() {
             Left::Listed(listed) => Spots::Listed(listed),
@@ -71,11 +86,15 @@ impl<'a> RangedReader<'a> {
             Left::Range(range) => Spots::Range(range),
         };
         Ok(RangedReader {
-            wanted: wanted(&keys)?,
+            wanted: match has_space {
+                true => wanted(&keys)?,
+                false => Vec::new(),
+            },
             statement,
             plan,
             bindings,
             keys,
+            space,
             spots,
             next: 0,
         })
@@ -107,6 +126,11 @@ impl<'a> RangedReader<'a> {
         if let Some((format, value)) = self.keys.get(self.wanted[place] as usize)? {
             builder.field(key, format, value)?;
         }
+        if let (Some(space), Some(term)) = (&self.space, &statement.space)
+            && let Some((format, value)) = space.get(0)?
+        {
+            builder.field(term.column, format, value)?;
+        }
         let is_time = statement.table.columns[position].column_type == ColumnType::TimestampTz;
         let deletes = statement.kind == ChangeKind::Delete;
         match &self.spots {
@@ -124,9 +148,10 @@ impl<'a> RangedReader<'a> {
                 builder.field(position, format, &listed[spot].to_be_bytes())?;
             }
         }
-        if statement.columns.len() > 2 {
+        let set_columns = &statement.columns[2 + usize::from(statement.space.is_some())..];
+        if !set_columns.is_empty() {
             let set = &self.plan.set;
-            set.fill(0, &statement.columns[2..], self.bindings, builder)?;
+            set.fill(0, set_columns, self.bindings, builder)?;
         }
         builder.finish_row(row_number)
     }

@@ -109,3 +109,24 @@ pub(super) fn returns_deleted(table: &Table) -> Box<Diagnostic> {
         "CDF does not tell which rows there were: leave RETURNING out.",
     )
 }
+
+/// 0A000: CDF writes points whole, with their statuses.
+pub(super) fn no_status(table: &Table) -> Box<Diagnostic> {
+    not_supported(
+        table,
+        format!(
+            "UPDATE of \"{}\" has to set the value and the status of the points",
+            table.name
+        ),
+        "CDF writes a point whole: SET value = …, status_code = … (0 is Good).",
+    )
+}
+
+/// 0A000: several spaces at once.
+pub(super) fn several_spaces(table: &Table) -> Box<Diagnostic> {
+    not_supported(
+        table,
+        "the condition names several spaces".to_owned(),
+        "Name the series of one space at a time: AND instance_space = ….",
+    )
+}

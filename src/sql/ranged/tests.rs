@@ -340,3 +340,41 @@ fn what_cannot_be_changed_says_why() {
         assert_eq!(refusal(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_series_may_be_a_node_of_data_modeling() {
+    assert_eq!(
+        read(
+            "DELETE FROM cdf.double_datapoints WHERE instance_space = 's' \
+             AND external_id IN ('a', 'b') AND timestamp = 'epoch'"
+        ),
+        ["3=a 2=s 0..1", "3=b 2=s 0..1"]
+    );
+    assert_eq!(
+        read(
+            "UPDATE cdf.double_datapoints SET value = 1, status_code = 0 \
+             WHERE external_id = 'a' AND instance_space = 's' AND timestamp = '2000-01-01Z'"
+        ),
+        ["3=a 2=s 1:1184b=[0, 0, 0, 0, 0, 0, 0, 0] 0:23=1 5:23=0"]
+    );
+    for (text, expected) in [
+        (
+            "DELETE FROM cdf.double_datapoints WHERE instance_space = 's' AND id = 1",
+            "0A000 DELETE of \"double_datapoints\" is not supported with this condition",
+        ),
+        (
+            "DELETE FROM cdf.double_datapoints WHERE instance_space = 's'",
+            "42501 permission denied to delete all of \"double_datapoints\"",
+        ),
+        (
+            "DELETE FROM cdf.double_datapoints WHERE instance_space IN ('s', 't') AND external_id = 'a'",
+            "0A000 the condition names several spaces",
+        ),
+        (
+            "UPDATE cdf.double_datapoints SET value = 1 WHERE id = 1 AND timestamp = now()",
+            "0A000 UPDATE of \"double_datapoints\" has to set the value and the status of the points",
+        ),
+    ] {
+        assert_eq!(refusal(text), expected, "{text}");
+    }
+}

@@ -48,7 +48,7 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
     ))
 }
 
-/// `"externalId":"a"` or `"id":1`.
+/// `"externalId":"a"`, `"id":1` or `"instanceId":{…}`.
 pub(in crate::cdf) fn push_series(body: &mut Vec<u8>, series: &SeriesReference) {
     match series {
         SeriesReference::Id(id) => {
@@ -58,6 +58,13 @@ pub(in crate::cdf) fn push_series(body: &mut Vec<u8>, series: &SeriesReference) 
         SeriesReference::ExternalId(external_id) => {
             body.extend_from_slice(b"\"externalId\":");
             json::push_string(body, external_id.as_bytes());
+        }
+        SeriesReference::InstanceId(instance) => {
+            body.extend_from_slice(b"\"instanceId\":{\"space\":");
+            json::push_string(body, instance.space.as_bytes());
+            body.extend_from_slice(b",\"externalId\":");
+            json::push_string(body, instance.external_id.as_bytes());
+            body.push(b'}');
         }
     }
 }

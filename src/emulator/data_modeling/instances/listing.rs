@@ -55,6 +55,7 @@ pub fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let instance_type = request.instance_type.unwrap_or_default();
     let wanted = |instance: &&Instance| {
         instance.instance_type() == instance_type
+            && call.sees_space(&instance.id.space)
             && views.let_through(&model, instance)
             && filter.holds(&model.instances, instance)
     };
