@@ -105,6 +105,13 @@ fn datapoint(batch: &DatapointBatch, row: usize) -> Value {
         }
         DatapointValues::Double(values) => json!(values[row]),
         DatapointValues::Text(values) => json!(values.text(row)),
+        DatapointValues::Deleted(_) => {
+            return json!({
+                name: reference,
+                "timestamp_ms": batch.timestamps_ms[row],
+                "last_timestamp_ms": batch.last_ms(row),
+            });
+        }
     };
     let mut point = json!({"timestamp_ms": batch.timestamps_ms[row], "value": value});
     match series {
