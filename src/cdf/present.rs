@@ -93,7 +93,7 @@ impl CdfClient {
             b"],\"ignoreUnknownIds\":false,\"ignoreBadDataPoints\":false,\"treatUncertainAsBad\":false}",
         );
         let answer = self
-            .read(
+            .ask(
                 identity,
                 Resource::Datapoints,
                 "/timeseries/data/list",
@@ -157,12 +157,17 @@ impl CdfClient {
                 body.extend_from_slice(b"\"id\":");
                 json::push_integer(&mut body, *id);
             }
+            // Rows of sequences do not name them so; CDF would say that there is none.
+            Reference::InstanceId(instance) => {
+                body.extend_from_slice(b"\"externalId\":");
+                json::push_string(&mut body, instance.external_id.as_bytes());
+            }
         }
         push_range(&mut body, &question.numbers, question.limit);
         body.push(b'}');
         let path = "/sequences/data/list";
         let answer = self
-            .read(identity, Resource::SequenceRows, path, JSON, body)
+            .ask(identity, Resource::SequenceRows, path, JSON, body)
             .await?;
         let list: RowList =
             serde_json::from_slice(&answer.body).map_err(|error| unreadable(&answer, &error))?;
@@ -173,7 +178,7 @@ impl CdfClient {
         })
     }
 
-    async fn read(
+    async fn ask(
         &self,
         identity: &Identity,
         resource: Resource,

@@ -205,9 +205,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
 
 fn datapoints(
     fields: &mut Fields<'_>,
-    table: &'static Table,
-    action: ActionKind,
-    kind: u8,
+    (action, kind): (ActionKind, u8),
     table: &'static Table,
     rows: usize,
     row_numbers: RowNumbers,

@@ -4,7 +4,7 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{Action, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
+use super::{ActionKind, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
