@@ -361,8 +361,6 @@ fn is_same_key(issued: &[u8], given: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cdf::{Credentials, Identity, Project, Secret};
-    use crate::config::UserModes;
 
     const PLACES: Places = Places {
         connections_max: 1,
@@ -373,24 +371,6 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
-    }
-
-    fn user() -> Arc<GatewayUser> {
-        Arc::new(GatewayUser {
-            name: "ada".to_owned(),
-            scram: crate::wire::ScramVerifier::from_password("pencil"),
-            identity: Arc::new(Identity {
-                project: Project {
-                    base_url: "http://127.0.0.1:1".to_owned(),
-                    name: "plant".to_owned(),
-                },
-                name: "ada".to_owned(),
-                credentials: Credentials::FixedToken(Secret::new("token")),
-                create_missing_time_series: false,
-            }),
-            modes: UserModes::default(),
-            barred: None,
-        })
     }
 
     /// The numbers of those that were told to go.
@@ -417,7 +397,7 @@ mod tests {
         let told: Vec<i32> = flood[..3].iter().map(Registration::process_id).collect();
         assert_eq!(crowded_out(&registry), told);
         // The third address finds all places taken: the oldest goes, if it has not signed in.
-        honest.signed_in(user());
+        honest.signed_in();
         let others = [register("10.0.0.2"), register("10.0.0.3")];
         assert_eq!(crowded_out(&registry), told);
         let last = register("10.0.0.4");
@@ -430,7 +410,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let register = || registry.register(address("10.0.0.1"), &PLACES);
         let served = register().expect("there is a place");
-        served.signed_in(user());
+        served.signed_in();
         let refused = register().expect("there is a place to refuse");
         assert!(!served.refused && refused.refused);
         assert!(register().is_none());
