@@ -99,6 +99,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
 
 fn raw_rows(destination: &Arc<RawDestination>, rows: usize, from: usize) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: destination.clone(),
         keys: TextColumn::default(),
         key_hashes: Vec::with_capacity(rows),

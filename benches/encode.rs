@@ -118,6 +118,7 @@ fn raw_rows(rows: usize) -> Vec<RowBatch> {
         );
     }
     vec![RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "erp".into(),
             table: "orders".into(),

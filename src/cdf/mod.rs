@@ -9,6 +9,7 @@ mod classify;
 mod client;
 mod encode;
 mod failure;
+mod found;
 mod http_date;
 mod identity;
 mod live_limits;
@@ -32,8 +33,9 @@ mod view_definition;
 mod view_properties;
 
 pub use client::CdfClient;
-pub use encode::encode;
+pub use encode::{encode, encode_found, instance_names};
 pub use failure::{AttemptFailure, Reference, Throttle};
+pub use found::{Found, FoundKeys, InstanceName};
 pub use identity::{Credentials, Identity, IdentityOfUser, Project, Secret, SessionCredentials};
 pub use operation::Operation;
 pub use read_back::{CurrentPoint, DatapointDigest, POINTS_MAX, RawDigest};

@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, RowRule, TABLES, Table,
-    ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, Resource, RowRule, TABLES,
+    Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -56,6 +56,7 @@ fn written_by(table: &Table) -> &'static str {
         return "nobody: read only";
     }
     match table.endpoints {
+        None if table.resource == Resource::RawRows => "COPY, INSERT, UPDATE, DELETE",
         None => "COPY, INSERT",
         Some(endpoints) => match (endpoints.update.is_some(), endpoints.delete.is_some()) {
             (true, true) => "COPY, INSERT, UPDATE, DELETE",

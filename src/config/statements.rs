@@ -14,12 +14,16 @@ use std::collections::BTreeMap;
 pub struct StatementSettings {
     /// Keys that one DELETE may name; past it the statement is refused with 54000.
     pub delete_rows_max: u64,
+    /// ON CONFLICT DO NOTHING on RAW rows, which CDF can only overwrite, reads each row first;
+    /// otherwise it is refused with 0A000.
+    pub on_conflict_reads: bool,
 }
 
 impl Default for StatementSettings {
     fn default() -> Self {
         StatementSettings {
             delete_rows_max: 100_000,
+            on_conflict_reads: false,
         }
     }
 }

@@ -4,10 +4,10 @@
 //! under. Promises the same checks that a COPY makes. Never sends anything.
 
 use super::letter::Letter;
-use crate::catalog::{Dialect, Namespace, PUBLIC, Table, table_of_full_name};
+use crate::catalog::{Dialect, Namespace, PUBLIC, RowShape, Table, table_of_full_name};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
-use crate::rows::{AnyBuilder, BatchBounds, RowBatch, RowBuilder, WireFormat};
+use crate::rows::{Action, AnyBuilder, BatchBounds, RawAction, RowBatch, RowBuilder, WireFormat};
 
 /// A row at a time, whatever it weighs: the table's own rules bound it.
 const BOUNDS: BatchBounds = BatchBounds {
@@ -22,7 +22,7 @@ const BOUNDS: BatchBounds = BatchBounds {
 pub fn rebuild(letter: &Letter) -> Result<(&'static Table, RowBatch), Box<Diagnostic>> {
     let table = table_of(letter)?;
     let settings = letter.value_settings();
-    let batch = row_of(table, &letter.columns, &letter.values, settings)?;
+    let batch = row_of(table, letter, settings)?;
     Ok((table, batch))
 }
 
@@ -39,12 +39,43 @@ pub(super) fn table_of(letter: &Letter) -> Result<&'static Table, Box<Diagnostic
     Namespace::of_user(&letter.user, Dialect::Second).table(None, &letter.table)
 }
 
+/// A builder of rows that do what the letter's does.
+fn builder(
+    table: &'static Table,
+    letter: &Letter,
+    columns: &[usize],
+    settings: ValueSettings,
+) -> Result<AnyBuilder, Box<Diagnostic>> {
+    let name = letter.action.as_str();
+    let unknown = || {
+        Box::new(
+            Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("this gateway does not know what a row does that is to \"{name}\""),
+            )
+            .with_hint("Replay the letter with the version that wrote it."),
+        )
+    };
+    Ok(match table.shape {
+        RowShape::RawRows => {
+            let action = RawAction::named(name).ok_or_else(unknown)?;
+            AnyBuilder::of_raw(table, action, settings, BOUNDS)
+        }
+        _ => {
+            let action = Action::named(name).ok_or_else(unknown)?;
+            AnyBuilder::doing(table, action, columns, settings, BOUNDS)
+        }
+    })
+}
+
 fn row_of(
     table: &'static Table,
-    columns: &[String],
-    values: &[Option<String>],
+    letter: &Letter,
     settings: ValueSettings,
 ) -> Result<RowBatch, Box<Diagnostic>> {
+    let Letter {
+        columns, values, ..
+    } = letter;
     if columns.len() != values.len() {
         return Err(Box::new(Diagnostic::error(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -70,7 +101,7 @@ fn row_of(
         }
         indexes.push(index);
     }
-    let mut builder = AnyBuilder::new(table, &indexes, settings, BOUNDS);
+    let mut builder = builder(table, letter, &indexes, settings)?;
     for (index, value) in indexes.iter().zip(values) {
         match value {
             Some(text) => builder.field(*index, WireFormat::Text, text.as_bytes())?,

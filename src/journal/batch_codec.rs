@@ -18,8 +18,8 @@ use super::point_fields::{put_series, put_statuses, series_reference, statuses};
 use crate::catalog::Table;
 use crate::rows::{
     Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
-    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    TextColumn, TimeSpan, hash_key, row_key_hash,
+    ObjectColumn, ObjectValues, RawAction, RawBatch, RawDestination, RowBatch, RowNumbers,
+    SeriesKey, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ const OBJECT_CHANGES: u8 = 5;
 /// take them for points without.
 const DOUBLES_WITH_STATUSES: u8 = 8;
 const STRINGS_WITH_STATUSES: u8 = 9;
+/// RAW rows that are not just inserted: what they do follows the columns.
+const RAW_CHANGES: u8 = 10;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
@@ -43,7 +45,8 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             (DatapointValues::Double(_), false) => DOUBLES_WITH_STATUSES,
             (DatapointValues::Text(_), false) => STRINGS_WITH_STATUSES,
         },
-        RowBatch::RawRows(_) => RAW_ROWS,
+        RowBatch::RawRows(batch) if batch.action == RawAction::Insert => RAW_ROWS,
+        RowBatch::RawRows(_) => RAW_CHANGES,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
         RowBatch::Objects(_) => OBJECT_CHANGES,
     };
@@ -57,6 +60,9 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             put_text(bytes, &batch.destination.table);
             put_texts(bytes, &batch.keys);
             put_texts(bytes, &batch.columns);
+            if kind == RAW_CHANGES {
+                put_text(bytes, batch.action.name());
+            }
         }
         RowBatch::Objects(batch) => {
             put_objects(bytes, batch);
@@ -80,7 +86,7 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
         DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => {
             datapoints(&mut fields, kind, table, rows, row_numbers)?
         }
-        RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
+        RAW_ROWS | RAW_CHANGES => raw_rows(&mut fields, kind, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
             let batch = objects(&mut fields, table, rows, row_numbers)?;
@@ -260,6 +266,7 @@ fn spans(
 
 fn raw_rows(
     fields: &mut Fields<'_>,
+    kind: u8,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
@@ -269,9 +276,15 @@ fn raw_rows(
     });
     let keys = texts(fields, rows)?;
     let columns = texts(fields, rows)?;
+    let action = match kind {
+        RAW_CHANGES => RawAction::named(fields.text()?)
+            .ok_or(Unreadable("its RAW rows do something unknown"))?,
+        _ => RawAction::Insert,
+    };
     let key_hashes = (0..rows).map(|row| hash_key(keys.bytes(row))).collect();
     Ok(RowBatch::RawRows(RawBatch {
         destination,
+        action,
         keys,
         key_hashes,
         columns,
@@ -335,6 +348,7 @@ fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
         Action::CreateMissing => bytes.push(1),
         Action::Update => bytes.push(2),
         Action::Delete => bytes.push(3),
+        Action::Empty => bytes.push(5),
         Action::Upsert(update) => {
             bytes.push(4);
             bytes.extend_from_slice(&(update.assignments.len() as u32).to_le_bytes());
@@ -370,6 +384,7 @@ fn action(fields: &mut Fields<'_>, table: &'static Table) -> Result<Action, Unre
         1 => Action::CreateMissing,
         2 => Action::Update,
         3 => Action::Delete,
+        5 => Action::Empty,
         4 => {
             let mut assignments = Vec::new();
             for _ in 0..fields.length()? {

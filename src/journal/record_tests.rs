@@ -6,8 +6,8 @@ use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHead
 use crate::catalog::{self, Table};
 use crate::rows::{
     Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, PointStatus,
-    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key, row_key_hash,
+    RawAction, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -110,9 +110,11 @@ fn raw_rows() -> impl Strategy<Value = RowBatch> {
             prop::collection::vec("\\PC{1,9}", rows),
             prop::collection::vec("\\PC{0,30}", rows),
             numbers(rows),
+            prop::sample::select(RawAction::ALL.to_vec()),
         )
-            .prop_map(|((database, table), keys, columns, row_numbers)| {
+            .prop_map(|((database, table), keys, columns, row_numbers, action)| {
                 RowBatch::RawRows(RawBatch {
+                    action,
                     destination: Arc::new(RawDestination {
                         database: database.into(),
                         table: table.into(),
@@ -338,6 +340,7 @@ fn every_flipped_bit_of_a_record_is_noticed() {
     let mut columns = TextColumn::default();
     columns.push(b"{\"a\":0}");
     let batch = RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),
@@ -410,6 +413,7 @@ fn a_segment_of_another_version_is_refused_and_one_under_another_name_too() {
 #[test]
 fn bytes_that_look_like_a_record_of_another_segment_are_none() {
     let mut draft = draft(&RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),

@@ -76,6 +76,7 @@ fn line(rejection: &Rejection<'_>, row: usize) -> Value {
         "sqlstate": rejection.reason.sqlstate.code(),
         "message": rejection.reason.message,
         "detail": rejection.reason.detail,
+        "action": rejection.batch.action_name(),
         "values": values(rejection.batch, row),
     })
 }

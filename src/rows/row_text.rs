@@ -4,7 +4,7 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{DatapointValues, ObjectValues, RowBatch, SeriesReference};
+use super::{Action, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +15,8 @@ pub struct RowText {
     pub columns: Vec<&'static str>,
     /// Per column its text without escapes; `None` is NULL.
     pub values: Vec<Option<String>>,
+    /// What the row does: the name of its action.
+    pub action: &'static str,
 }
 
 impl RowText {
@@ -34,11 +36,21 @@ impl RowBatch {
         }
     }
 
+    /// The name of what the rows do.
+    pub fn action_name(&self) -> &'static str {
+        match self {
+            RowBatch::Datapoints(_) => Action::Create.name(),
+            RowBatch::RawRows(batch) => batch.action.name(),
+            RowBatch::Objects(batch) => batch.action.name(),
+        }
+    }
+
     /// Row `row` of the batch as text; `row` must be below [`RowBatch::rows`].
     pub fn row_text(&self, row: usize) -> RowText {
         let mut text = RowText {
             columns: Vec::new(),
             values: Vec::new(),
+            action: self.action_name(),
         };
         match self {
             RowBatch::Datapoints(batch) => {
@@ -69,8 +81,16 @@ impl RowBatch {
                 let destination = &batch.destination;
                 text.push("_raw_database", Some(destination.database.to_string()));
                 text.push("_raw_table", Some(destination.table.to_string()));
-                text.push("_raw_key", Some(batch.keys.text(row).to_owned()));
-                text.push("_raw_columns", Some(batch.columns.text(row).to_owned()));
+                let value = |texts: &TextColumn| match texts.text(row) {
+                    "" => None,
+                    text => Some(text.to_owned()),
+                };
+                for (column, texts) in [("_raw_key", &batch.keys), ("_raw_columns", &batch.columns)]
+                {
+                    if let Some(value) = value(texts) {
+                        text.push(column, Some(value));
+                    }
+                }
             }
             RowBatch::Objects(batch) => {
                 for column in &batch.columns {

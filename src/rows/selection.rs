@@ -16,6 +16,7 @@ impl RowBatch {
             RowBatch::Datapoints(batch) => RowBatch::Datapoints(datapoints(batch, ranges)),
             RowBatch::RawRows(batch) => RowBatch::RawRows(RawBatch {
                 destination: batch.destination.clone(),
+                action: batch.action,
                 keys: texts(&batch.keys, ranges),
                 key_hashes: copied(&batch.key_hashes, ranges),
                 columns: texts(&batch.columns, ranges),

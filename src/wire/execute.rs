@@ -27,7 +27,7 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
         Statement::Insert(_) => StatementKind::Insert,
         Statement::Change(change) => match change.kind() {
             ChangeKind::Update => StatementKind::Update,
-            ChangeKind::Delete => StatementKind::Delete,
+            ChangeKind::Delete | ChangeKind::Truncate => StatementKind::Delete,
         },
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
@@ -112,7 +112,7 @@ impl Session {
         started: Instant,
         completion: Completion,
     ) -> Result<(), Box<Diagnostic>> {
-        let tag = format!("{} {}", completion.tag, completion.rows);
+        let tag = completion.said_at_once();
         let statement = batch.statement;
         self.open_batch = Some(batch);
         if self.transaction.stages() {

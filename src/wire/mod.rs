@@ -53,6 +53,7 @@ mod reply;
 mod result;
 mod returned;
 mod returned_cells;
+mod returned_raw;
 mod savepoints;
 mod scram;
 mod session;

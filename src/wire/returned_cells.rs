@@ -95,7 +95,7 @@ pub(super) fn of_object(
 }
 
 /// A value of that type in JSON.
-fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
+pub(super) fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
     if let Some(element) = column_type.element() {
         let elements: Vec<&RawValue> = parsed(text)?;
         let cells: Vec<Cell> = elements
@@ -157,7 +157,7 @@ fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-fn time(ms: i64, zone: &TimeZone) -> Option<Cell> {
+pub(super) fn time(ms: i64, zone: &TimeZone) -> Option<Cell> {
     let at = Timestamp::from_millisecond(ms).ok()?;
     Some(time_cell(at, zone))
 }

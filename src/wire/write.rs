@@ -4,12 +4,12 @@
 //! that rows of the same shape gather, whatever number of statements they come by. Never answers
 //! that they are written.
 
-use super::completion::Completion;
+use super::completion::{Completion, Counted};
 use super::group::{RunKind, RunShape};
 use super::open_batch::OpenBatch;
 use super::returned::{ResultTarget, Returned};
 use super::session::{Failure, Session};
-use crate::catalog::Table;
+use crate::catalog::{Resource, Table};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, AnyBuilder, RowBuilder};
@@ -29,6 +29,7 @@ struct Writing<'a> {
     action: Action,
     returning: Option<&'a Returning>,
     target: ResultTarget,
+    counted: Counted,
     /// A key that comes twice is an error.
     updates_once: bool,
     received_bytes: u64,
@@ -51,6 +52,10 @@ impl Session {
         } else {
             self.plain_action(table, insert.columns())?
         };
+        let reads = action == Action::CreateMissing && table.resource == Resource::RawRows;
+        if reads && !self.gateway.settings.statements.on_conflict_reads {
+            return Err(does_not_read(table).into());
+        }
         let writing = Writing {
             kind: RunKind::Insert,
             tag: "INSERT 0",
@@ -60,6 +65,7 @@ impl Session {
             action,
             returning: insert.returning(),
             target,
+            counted: Counted::Rows,
             updates_once: insert.updates_once(),
             received_bytes,
         };
@@ -87,6 +93,17 @@ impl Session {
                 StatementKind::Delete,
                 Action::Delete,
             ),
+            ChangeKind::Truncate => (
+                RunKind::Delete,
+                "TRUNCATE TABLE",
+                StatementKind::Delete,
+                Action::Empty,
+            ),
+        };
+        let (action, counted) = match (change.kind(), change.is_of_all()) {
+            (ChangeKind::Truncate, _) => (action, Counted::Nothing),
+            (_, true) => (Action::Empty, Counted::ByCdf),
+            (_, false) => (action, Counted::Rows),
         };
         self.check_writable(tag)?;
         if !self.ignores_read_only(change.table()) {
@@ -106,6 +123,7 @@ impl Session {
             action,
             returning: change.returning(),
             target,
+            counted,
             updates_once: false,
             received_bytes,
         };
@@ -122,6 +140,10 @@ impl Session {
         self.check_ack(table)?;
         let mut returned = self.returned(&writing)?;
         let ack = self.ack_of(table);
+        // The count of a verdict that nobody waits for is not asked for.
+        let counts_by_cdf = writing.counted == Counted::ByCdf
+            && ack == AckMode::Delivered
+            && !self.transaction.stages();
         if returned.is_some() {
             // Its rows are looked at before they leave: they have a batch of their own.
             self.stage_open_batch();
@@ -134,7 +156,8 @@ impl Session {
             action: &writing.action,
             wants_objects: returned
                 .as_ref()
-                .is_some_and(|returned| returned.made_by_cdf().is_some()),
+                .is_some_and(|returned| returned.made_by_cdf().is_some())
+                || counts_by_cdf,
         });
         if let Some(returned) = &mut returned {
             returned.begin(self.group().last_rows() + 1);
@@ -167,6 +190,7 @@ impl Session {
         let completion = Completion {
             tag: writing.tag,
             rows,
+            counted: writing.counted,
             returned,
         };
         self.rows_are_gathered(batch, writing.counted_as, started, completion)
@@ -216,6 +240,24 @@ impl Session {
             .with_column(column),
         ))
     }
+}
+
+/// 0A000: RAW overwrites what exists, unless somebody looks first.
+fn does_not_read(table: &Table) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!(
+                "ON CONFLICT DO NOTHING is not supported for \"{}\" as the gateway is configured",
+                table.name
+            ),
+        )
+        .with_detail(
+            "RAW overwrites what exists, and tells nobody: each row would have to be read first.",
+        )
+        .with_hint("Set statements.on_conflict_reads, leave ON CONFLICT out, or use DO UPDATE.")
+        .with_table(table.name),
+    )
 }
 
 /// 54000 for a DELETE of more keys than the configuration allows.

@@ -89,6 +89,7 @@ fn datapoints<'a>(
 
 pub fn raw_rows(database: &str, table: &str, rows: &[(String, String)]) -> RowBatch {
     RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: database.into(),
             table: table.into(),

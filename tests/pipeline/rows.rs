@@ -61,6 +61,7 @@ pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBat
 /// RAW rows of one table: keys by number, columns hold the place.
 pub fn raw_rows(table: &str, keys: &[i64], first_place: u64) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "plant".into(),
             table: table.into(),

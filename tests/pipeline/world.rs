@@ -296,6 +296,7 @@ impl World {
         }
         let attempt = self.calls.remove(call % self.calls.len());
         let result = match &attempt.call {
+            Call::Read { .. } => panic!("the model changes nothing that it must read"),
             Call::Write(piece) => self.cdf.write(self.now, attempt.id, rows_of(piece), fate),
             Call::FindSeries(keys) => match fate {
                 Fate::Answered => {

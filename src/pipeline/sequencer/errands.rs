@@ -45,7 +45,7 @@ impl Sequencer {
             (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
                 self.settle_creates(now, id, settled, reason);
             }
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Done | CallAnswer::Objects(_)) => {
+            (Errand::SettleCreates { reason, .. }, _) => {
                 debug_assert!(false, "the answer of another call");
                 self.settle_piece(now, id, &RowVerdict::Unknown(reason));
             }

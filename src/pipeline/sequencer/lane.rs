@@ -10,7 +10,7 @@ use super::turns::Turns;
 use crate::catalog::{Resource, ResourceKind, durable_name};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
-use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch};
+use crate::rows::{ActionKind, DatapointValues, RawAction, RawDestination, RowBatch};
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub enum Target {
     /// Numbers and strings go apart: one series under both types would stand twice.
     Doubles,
     Strings,
-    Raw(Arc<RawDestination>),
+    Raw(Arc<RawDestination>, RawAction),
     /// By the table's name, or the definition of a view's table, and what is done with its rows.
     Objects(&'static str, ActionKind),
 }
@@ -33,7 +33,7 @@ impl Target {
                 DatapointValues::Double(_) => Target::Doubles,
                 DatapointValues::Text(_) => Target::Strings,
             },
-            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone()),
+            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone(), batch.action),
             RowBatch::Objects(batch) => {
                 // Two views under one name, as a table was made anew, are two targets.
                 let (_, name) = durable_name(batch.table);
@@ -46,7 +46,7 @@ impl Target {
     pub fn is_of(&self, resource: Resource) -> bool {
         match self {
             Target::Doubles | Target::Strings => resource == Resource::Datapoints,
-            Target::Raw(_) => resource == Resource::RawRows,
+            Target::Raw(..) => resource == Resource::RawRows,
             Target::Objects(..) => resource.kind() == ResourceKind::Objects,
         }
     }
@@ -54,7 +54,8 @@ impl Target {
     /// What is done with the rows.
     pub fn action(&self) -> ActionKind {
         match self {
-            Target::Doubles | Target::Strings | Target::Raw(_) => ActionKind::Create,
+            Target::Doubles | Target::Strings => ActionKind::Create,
+            Target::Raw(_, action) => action.kind(),
             Target::Objects(_, action) => *action,
         }
     }

@@ -5,6 +5,7 @@
 //! it could still be found by halving.
 
 use super::errands::{makeable, may_follow};
+use super::reads::Read;
 use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
 use super::{Sequencer, Stage};
@@ -39,13 +40,17 @@ impl Sequencer {
             return;
         };
         match (report.result, request.errand.take()) {
+            (Ok(CallAnswer::Found(found)), None) => self.found(now, id, found),
+            (Ok(CallAnswer::Told(done)), None) => self.told(now, id, &done),
             (Ok(answer), None) => {
                 if let (CallAnswer::Objects(objects), Some(piece)) =
                     (answer, request.pieces.front())
                 {
                     piece.note_objects(objects);
                 }
-                self.settle_piece(now, id, &RowVerdict::Accepted);
+                if !self.deleted_page(now, id) {
+                    self.settle_piece(now, id, &RowVerdict::Accepted);
+                }
             }
             (Ok(answer), Some(errand)) => self.errand_done(now, id, errand, answer),
             (Err(failure), errand) => self.call_failed(now, id, failure, errand),
@@ -141,7 +146,12 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        if errand.is_none() {
+        let resource = self.resource;
+        let only_read = request
+            .pieces
+            .front()
+            .is_some_and(|piece| piece.must_read(resource));
+        if errand.is_none() && !only_read {
             request.note_failure(now, self.guard, &failure);
         }
         match failure {
@@ -247,6 +257,7 @@ impl Sequencer {
                 request.next_piece();
             } else {
                 request.pieces[0] = Arc::new(Piece::new(wanted));
+                request.read = Read::default();
             }
             for segment in aborted {
                 self.settle_segment(&segment, &verdict);

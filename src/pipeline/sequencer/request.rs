@@ -8,7 +8,9 @@ use super::lane::Target;
 use super::orphans::Waiting;
 use super::poison::Suspicion;
 use super::queues::UnderWay;
+use super::reads::{Read, next_read};
 use super::upsert::Turned;
+use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::Call;
@@ -114,6 +116,8 @@ pub struct Request {
     pub nodes_made: bool,
     /// The types were asked for: they do not tell the bad rows.
     pub types_known: bool,
+    /// What has been read of the piece at hand.
+    pub read: Read,
 }
 
 impl Request {
@@ -160,13 +164,15 @@ impl Request {
             makings_left: MAKINGS_MAX,
             nodes_made: false,
             types_known: false,
+            read: Read::default(),
         }
     }
 
     /// The next call; `None` when no row is left.
-    pub fn call(&self) -> Option<Call> {
+    pub fn call(&self, resource: Resource) -> Option<Call> {
         let piece = self.pieces.front()?;
         match &self.errand {
+            None if piece.must_read(resource) => Some(next_read(piece, &self.read, resource)),
             None => Some(Call::Write(piece.clone())),
             Some(Errand::MakeSeries { missing, .. }) => {
                 Some(making(missing, self.target == Target::Strings))
@@ -202,6 +208,7 @@ impl Request {
         self.piece_began = None;
         self.nodes_made = false;
         self.errand = None;
+        self.read = Read::default();
     }
 
     /// Notes what an attempt that failed leaves behind in CDF.
