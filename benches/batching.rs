@@ -3,7 +3,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt;
-use penstock::catalog::{self, Resource};
+use penstock::catalog::Resource;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{BatchTable, LimitsTable, RetrySettings};
 use penstock::pipeline::attempt::{AttemptReport, CallAnswer};

@@ -88,6 +88,7 @@ fn batch(change: &Change, first: u64) -> RowBatch {
                 series_index: whole.series_index.clone(),
                 timestamps_ms: whole.timestamps_ms.clone(),
                 values: DatapointValues::Deleted(ends),
+                statuses: Vec::new(),
                 row_numbers: RowNumbers::From(1),
             }
         }

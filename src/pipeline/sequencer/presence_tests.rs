@@ -30,6 +30,7 @@ fn piece(ranges: &[(i64, Range<i64>)]) -> Arc<Piece> {
         series_index: (0..ranges.len() as u32).collect(),
         timestamps_ms: ranges.iter().map(|(_, range)| range.start).collect(),
         values: DatapointValues::Deleted(ranges.iter().map(|(_, range)| range.end).collect()),
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     });
     let ticket = Ticket::new();
