@@ -3,7 +3,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt;
-use penstock::catalog::Resource;
+use penstock::catalog::{self, Resource};
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{BatchTable, LimitsTable, RetrySettings};
 use penstock::pipeline::attempt::{AttemptReport, CallAnswer};
@@ -11,8 +11,8 @@ use penstock::pipeline::pacing::{Pacing, PacingTerms};
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Submission, Ticket};
 use penstock::rows::{
-    DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key,
+    ActionKind, DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers,
+    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -81,6 +81,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
     let used = series.len().min(rows);
     RowBatch::Datapoints(DatapointBatch {
         table: penstock::catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: series[..used].to_vec(),
         spans: vec![
             TimeSpan {

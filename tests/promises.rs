@@ -23,6 +23,8 @@ mod journal_corners;
 mod letters_api;
 #[path = "promises/order.rs"]
 mod order;
+#[path = "promises/point_changes.rs"]
+mod point_changes;
 #[path = "promises/poison.rs"]
 mod poison;
 #[path = "promises/tables.rs"]

@@ -16,6 +16,7 @@ mod live_limits;
 mod missing_target;
 mod operation;
 mod percent;
+mod present;
 mod read_back;
 mod reasons;
 mod request;
@@ -38,6 +39,10 @@ pub use failure::{AttemptFailure, Reference, Throttle};
 pub use found::{Found, FoundKeys, InstanceName};
 pub use identity::{Credentials, Identity, IdentityOfUser, Project, Secret, SessionCredentials};
 pub use operation::Operation;
+pub use present::{
+    POINT_QUESTIONS_MAX, POINTS_PER_ANSWER_MAX, PointQuestion, PresentPage, ROWS_PER_ANSWER_MAX,
+    RowQuestion,
+};
 pub use read_back::{CurrentPoint, DatapointDigest, POINTS_MAX, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Repeat};
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};

@@ -55,6 +55,12 @@ fn written_by(table: &Table) -> &'static str {
     if !table.is_writable {
         return "nobody: read only";
     }
+    if matches!(
+        table.resource,
+        Resource::Datapoints | Resource::SequenceRows
+    ) {
+        return "COPY, INSERT, UPDATE, DELETE";
+    }
     match table.endpoints {
         None if table.resource == Resource::RawRows => "COPY, INSERT, UPDATE, DELETE",
         None => "COPY, INSERT",

@@ -5,7 +5,10 @@
 
 use super::segment::Piece;
 use crate::catalog::Resource;
-use crate::cdf::{AttemptFailure, Found, Identity, Reference, SettledCreates};
+use crate::cdf::{
+    AttemptFailure, Found, Identity, PointQuestion, PresentPage, Reference, RowQuestion,
+    SettledCreates,
+};
 use crate::rows::{InstanceName, SeriesKey};
 use serde_json::value::RawValue;
 use std::ops::Range;
@@ -41,6 +44,10 @@ pub enum Call {
     },
     /// Find out names and types of these series, so that the directory knows them.
     FindSeries(Arc<[Arc<SeriesKey>]>),
+    /// Find out which points series have.
+    FindPoints(Arc<[PointQuestion]>),
+    /// Find out which rows a sequence has.
+    FindRows(RowQuestion),
     /// Make these series.
     MakeSeries {
         external_ids: Arc<[Box<str>]>,
@@ -68,6 +75,8 @@ pub enum CallAnswer {
     /// The objects that CDF answered with, one for each row in the order of the rows.
     Objects(Vec<Box<RawValue>>),
     Settled(SettledCreates),
+    /// What CDF has, for each question in their order.
+    Present(Vec<PresentPage>),
     /// What CDF has of the rows that were read.
     Found(Found),
     /// Per row of the piece, whether there was something to do.

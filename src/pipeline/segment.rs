@@ -83,6 +83,8 @@ pub enum Step {
     /// As the action says; of an upsert nothing is known yet.
     #[default]
     Asked,
+    /// As the action says, after what has to be known first was looked up.
+    LookedUp,
     /// An upsert of objects that do not exist, as far as is known.
     Make,
     /// An upsert of objects that exist, as far as is known.
@@ -127,6 +129,7 @@ impl Piece {
             .map(|segment| &segment.submission.batch)
         {
             Some(RowBatch::Objects(batch)) => batch.action.kind(),
+            Some(RowBatch::Datapoints(batch)) => batch.action,
             Some(RowBatch::RawRows(batch)) => batch.action.kind(),
             _ => ActionKind::Create,
         }
@@ -153,9 +156,9 @@ impl Piece {
     /// The call that writes the rows.
     pub fn operation(&self, resource: Resource) -> Operation {
         match self.step {
-            Step::Asked => Operation::doing(resource, self.action()),
+            Step::Asked | Step::LookedUp => Operation::doing(resource, self.action()),
             Step::Make => Operation::Create(resource),
-            Step::Change => Operation::Update(resource),
+            Step::Change => Operation::doing(resource, ActionKind::Update),
         }
     }
 

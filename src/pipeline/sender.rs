@@ -193,7 +193,8 @@ impl CdfSender {
                     .await
                     .map(CallAnswer::Told)
             }
-            (_, false) => self
+            // What a delete answers is no object.
+            (Operation::Delete(_), _) | (_, false) => self
                 .client
                 .send(identity, &request)
                 .await
@@ -324,6 +325,14 @@ impl RequestSender for CdfSender {
                 AttemptReport::of(found.map(CallAnswer::Found))
             }
             Call::FindSeries(keys) => AttemptReport::of(self.find_series(identity, keys).await),
+            Call::FindPoints(questions) => {
+                let pages = self.client.present_points(identity, questions).await;
+                AttemptReport::of(pages.map(CallAnswer::Present))
+            }
+            Call::FindRows(question) => {
+                let page = self.client.present_rows(identity, question).await;
+                AttemptReport::of(page.map(|page| CallAnswer::Present(vec![page])))
+            }
             Call::MakeSeries {
                 external_ids,
                 is_string,

@@ -72,6 +72,19 @@ pub enum ActionKind {
     Delete,
 }
 
+impl ActionKind {
+    /// The name in files: it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActionKind::Create => "insert",
+            ActionKind::CreateMissing => "insert_missing",
+            ActionKind::Upsert => "upsert",
+            ActionKind::Update => "update",
+            ActionKind::Delete => "delete",
+        }
+    }
+}
+
 /// What `DO UPDATE SET` sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConflictUpdate {

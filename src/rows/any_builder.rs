@@ -52,7 +52,8 @@ impl AnyBuilder {
     ) -> Self {
         match table.shape {
             RowShape::DoubleDatapoints | RowShape::StringDatapoints => {
-                AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
+                let action = action.kind();
+                AnyBuilder::Datapoints(DatapointBuilder::doing(table, action, settings, bounds))
             }
             RowShape::RawRows => {
                 Self::of_raw(table, RawAction::of(&action, false), settings, bounds)
@@ -106,6 +107,10 @@ impl RowBuilder for AnyBuilder {
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
         dispatch!(self, builder => builder.field(column, format, value))
+    }
+
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.delete_between(begin_ms, end_ms))
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {

@@ -37,8 +37,9 @@ mod wide_point_tests;
 
 pub use action::{Action, ActionKind, Assigned, Assignment, ConflictUpdate};
 pub use any_builder::AnyBuilder;
-pub use batch::{POINT_STATUS_BYTES, RowBatch, RowRange};
+pub use batch::{DELETED_ITEM_BYTES, POINT_STATUS_BYTES, RowBatch, RowRange};
 pub use builder::{BatchBounds, RowBuilder, RowFiller, WireFormat};
+pub use cdf_rules::{DATAPOINT_FIRST_MS, DATAPOINT_LAST_MS};
 pub use cell_changes::{CellChanges, Cells};
 pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
@@ -49,6 +50,6 @@ pub use raw::{RawAction, RawBatch, RawDestination};
 pub use raw_builder::RawBuilder;
 pub use raw_columns_builder::RawColumnsBuilder;
 pub use row_numbers::RowNumbers;
-pub use row_text::RowText;
+pub use row_text::{LAST_TIMESTAMP, RowText};
 pub use series_key::{InstanceName, SeriesKey, SeriesReference, hash_key};
 pub use text_column::TextColumn;

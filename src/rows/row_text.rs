@@ -4,10 +4,13 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{Action, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
+use super::{ActionKind, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+/// The name that the last time of a deleted range has beside the columns of its table.
+pub const LAST_TIMESTAMP: &str = "last_timestamp";
 
 /// A row with the names of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl RowBatch {
     /// The name of what the rows do.
     pub fn action_name(&self) -> &'static str {
         match self {
-            RowBatch::Datapoints(_) => Action::Create.name(),
+            RowBatch::Datapoints(batch) => batch.action.name(),
             RowBatch::RawRows(batch) => batch.action.name(),
             RowBatch::Objects(batch) => batch.action.name(),
         }
@@ -59,9 +62,15 @@ impl RowBatch {
                     _ if status.has_no_value => None,
                     DatapointValues::Double(values) => Some(double(values[row])),
                     DatapointValues::Text(values) => Some(values.text(row).to_owned()),
+                    DatapointValues::Deleted(_) => None,
                 };
-                text.push("value", value);
+                if batch.action != ActionKind::Delete {
+                    text.push("value", value);
+                }
                 text.push("timestamp", Some(timestamp(batch.timestamps_ms[row])));
+                if batch.last_ms(row) > batch.timestamps_ms[row] {
+                    text.push(LAST_TIMESTAMP, Some(timestamp(batch.last_ms(row))));
+                }
                 let series = &batch.series[batch.series_index[row] as usize];
                 match series.reference() {
                     SeriesReference::ExternalId(name) => {

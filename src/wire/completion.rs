@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 pub(super) enum Counted {
     /// Its own, but for those that were skipped.
     Rows,
-    /// Those that CDF had, as the verdict tells; none where no verdict is waited for.
+    /// Those that CDF had, as the verdicts tell; none where no verdict is waited for.
     ByCdf,
     /// The tag has no count.
     Nothing,
@@ -118,9 +118,9 @@ impl Session {
                 returned.put(&mut self.replies, self.encoding, skipped, object)?;
             }
             let rows = match completion.counted {
-                Counted::ByCdf => object(1)
-                    .and_then(|count| count.get().parse().ok())
-                    .unwrap_or(0),
+                Counted::ByCdf => (1..=completion.rows)
+                    .filter_map(|row| object(row)?.get().parse::<u64>().ok())
+                    .sum(),
                 Counted::Rows | Counted::Nothing => completion.rows - skipped.len() as u64,
             };
             put_complete(&mut self.replies, completion.said(rows));

@@ -25,13 +25,18 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
     match statement {
         Statement::Copy(_) => StatementKind::Copy,
         Statement::Insert(_) => StatementKind::Insert,
-        Statement::Change(change) => match change.kind() {
-            ChangeKind::Update => StatementKind::Update,
-            ChangeKind::Delete | ChangeKind::Truncate => StatementKind::Delete,
-        },
+        Statement::Change(change) => of_change(change.kind()),
+        Statement::Ranged(change) => of_change(change.kind()),
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
         Statement::Empty | Statement::Cold(_) => StatementKind::Other,
+    }
+}
+
+fn of_change(kind: ChangeKind) -> StatementKind {
+    match kind {
+        ChangeKind::Update => StatementKind::Update,
+        ChangeKind::Delete | ChangeKind::Truncate => StatementKind::Delete,
     }
 }
 
@@ -58,6 +63,10 @@ impl Session {
             }
             Statement::Change(change) => {
                 self.change(change, bindings, received_bytes, target).await
+            }
+            Statement::Ranged(change) => {
+                self.change_ranged(change, bindings, received_bytes, target)
+                    .await
             }
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,

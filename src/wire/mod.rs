@@ -47,6 +47,7 @@ mod numbering;
 mod on_duplicate;
 mod open_batch;
 mod open_connections;
+mod ranged;
 mod receive;
 mod registry;
 mod reply;

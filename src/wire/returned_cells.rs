@@ -25,10 +25,11 @@ pub(super) fn of_batch(
             let series = batch.series[batch.series_index[row] as usize].reference();
             match (name, series) {
                 ("value", _) if batch.status(row).has_no_value => None,
-                ("value", _) => Some(match &batch.values {
-                    DatapointValues::Double(values) => Cell::Float8(values[row]),
-                    DatapointValues::Text(values) => Cell::Text(values.text(row).to_owned()),
-                }),
+                ("value", _) => match &batch.values {
+                    DatapointValues::Double(values) => Some(Cell::Float8(values[row])),
+                    DatapointValues::Text(values) => Some(Cell::Text(values.text(row).to_owned())),
+                    DatapointValues::Deleted(_) => None,
+                },
                 ("timestamp", _) => time(batch.timestamps_ms[row], zone),
                 ("external_id", SeriesReference::ExternalId(name)) => {
                     Some(Cell::Text(name.to_string()))

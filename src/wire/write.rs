@@ -19,20 +19,20 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 /// What a statement writes.
-struct Writing<'a> {
-    kind: RunKind,
+pub(super) struct Writing<'a> {
+    pub(super) kind: RunKind,
     /// The words of the tag before the count.
-    tag: &'static str,
-    counted_as: StatementKind,
-    table: &'static Table,
-    columns: &'a [usize],
-    action: Action,
-    returning: Option<&'a Returning>,
-    target: ResultTarget,
-    counted: Counted,
+    pub(super) tag: &'static str,
+    pub(super) counted_as: StatementKind,
+    pub(super) table: &'static Table,
+    pub(super) columns: &'a [usize],
+    pub(super) action: Action,
+    pub(super) returning: Option<&'a Returning>,
+    pub(super) target: ResultTarget,
+    pub(super) counted: Counted,
     /// A key that comes twice is an error.
-    updates_once: bool,
-    received_bytes: u64,
+    pub(super) updates_once: bool,
+    pub(super) received_bytes: u64,
 }
 
 impl Session {
@@ -112,7 +112,7 @@ impl Session {
         let reader = change.reader(bindings)?;
         let delete_rows_max = self.gateway.settings.statements.delete_rows_max;
         if kind == RunKind::Delete && reader.keys() as u64 > delete_rows_max {
-            return Err(too_many(reader.keys(), delete_rows_max).into());
+            return Err(too_many(reader.keys() as u64, delete_rows_max).into());
         }
         let writing = Writing {
             kind,
@@ -130,7 +130,8 @@ impl Session {
         self.write(writing, reader).await
     }
 
-    async fn write<R: RowReader>(
+    /// Gathers the rows of a statement.
+    pub(super) async fn write<R: RowReader>(
         &mut self,
         writing: Writing<'_>,
         mut reader: R,
@@ -261,7 +262,7 @@ fn does_not_read(table: &Table) -> Box<Diagnostic> {
 }
 
 /// 54000 for a DELETE of more keys than the configuration allows.
-fn too_many(keys: usize, keys_max: u64) -> Box<Diagnostic> {
+pub(super) fn too_many(keys: u64, keys_max: u64) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::error(
             SqlState::PROGRAM_LIMIT_EXCEEDED,

@@ -14,6 +14,7 @@ mod objects;
 mod pacing;
 mod parents;
 mod plant;
+mod point_changes;
 mod raw_changes;
 mod rows;
 mod saturation;

@@ -3,9 +3,9 @@
 use crate::directory::SPACE;
 use penstock::catalog;
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, InstanceName, ObjectBatch, ObjectColumn, ObjectValues,
-    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, InstanceName, ObjectBatch, ObjectColumn,
+    ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub struct Row {
 pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBatch {
     let mut batch = DatapointBatch {
         table: catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: Vec::new(),
         spans: Vec::new(),
         series_index: Vec::new(),

@@ -323,6 +323,7 @@ impl World {
                     Err(busy(None, true))
                 }
             },
+            Call::FindPoints(_) | Call::FindRows(_) => panic!("the model changes no points"),
             Call::MakeSeries { external_ids, .. } => {
                 for name in external_ids.iter() {
                     self.cdf.missing_series.remove(&**name);

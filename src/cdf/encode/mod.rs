@@ -16,6 +16,7 @@ mod raw_changes;
 mod raw_rows;
 mod sequence_rows;
 
+pub(super) use datapoints::deletes::push_series;
 pub use instance_changes::instance_names;
 pub(super) use raw_rows::raw_rows_path;
 
@@ -50,6 +51,7 @@ pub fn encode(
         Operation::Delete(Resource::RawRows) => raw_changes::encode_delete(ranges)?,
         Operation::Delete(Resource::Instances) => instance_changes::encode_delete(ranges)?,
         Operation::Create(Resource::SequenceRows) => sequence_rows::encode(ranges)?,
+        Operation::Delete(Resource::Datapoints) => datapoints::deletes::encode(ranges)?,
         Operation::Delete(Resource::SequenceRows) => sequence_rows::encode_delete(ranges)?,
         Operation::Create(Resource::Instances) => instances::encode(ranges)?,
         Operation::Create(resource) => objects::encode(resource, ranges)?,

@@ -381,13 +381,11 @@ fn for_each_span(
     }
     let mut spans: Vec<Option<TimeSpan>> = vec![None; batch.series.len()];
     for row in rows {
-        let at = batch.timestamps_ms[row];
-        let span = spans[batch.series_index[row] as usize].get_or_insert(TimeSpan {
-            first_ms: at,
-            last_ms: at,
-        });
-        span.first_ms = span.first_ms.min(at);
-        span.last_ms = span.last_ms.max(at);
+        let (first_ms, last_ms) = (batch.timestamps_ms[row], batch.last_ms(row));
+        let span =
+            spans[batch.series_index[row] as usize].get_or_insert(TimeSpan { first_ms, last_ms });
+        span.first_ms = span.first_ms.min(first_ms);
+        span.last_ms = span.last_ms.max(last_ms);
     }
     for (series, span) in spans.iter().enumerate() {
         if let Some(span) = span {

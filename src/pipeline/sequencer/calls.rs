@@ -24,7 +24,7 @@ impl Sequencer {
             };
             let endpoint = state.endpoint;
             self.decide_step(id);
-            let call = match (self.lookups.get(&id), self.requests.get(&id)) {
+            let call = match (self.lookups.get(&id), self.requests.get_mut(&id)) {
                 (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
                 (None, Some(request)) => request.call(self.resource),
                 (None, None) => None,
@@ -108,7 +108,7 @@ impl Sequencer {
     /// waited for a second slot could wait for itself.
     fn needs_slot(&self, call: &Call) -> bool {
         match call {
-            Call::Write(_) | Call::Read { .. } => false,
+            Call::Write(_) | Call::Read { .. } | Call::FindPoints(_) | Call::FindRows(_) => false,
             Call::FindSeries(_) | Call::MakeSeries { .. } | Call::MakeNodes { .. } => true,
             Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
         }
@@ -123,7 +123,10 @@ impl Sequencer {
                 Some(Reference::InstanceId(_)) => Resource::Instances,
                 _ => Resource::TimeSeries,
             }),
-            Some(Errand::FindTypes { .. }) => Operation::LookUp(Resource::TimeSeries),
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Operation::LookUp(Resource::TimeSeries)
+            }
+            Some(Errand::FindPresent(_)) => Operation::LookUp(self.resource),
             Some(Errand::SettleCreates { .. }) => match self.resource {
                 Resource::Datapoints => Operation::LookUp(Resource::TimeSeries),
                 Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
@@ -212,6 +215,8 @@ fn cost(call: &Call) -> (usize, u64) {
         // One of them; the others are paid as they are added.
         Call::Read { .. } => (1, 0),
         Call::FindSeries(keys) => (keys.len(), 0),
+        Call::FindPoints(questions) => (questions.len(), 0),
+        Call::FindRows(_) => (1, 0),
         Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
         Call::MakeNodes { nodes, .. } => (nodes.len(), 0),
         Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),

@@ -84,7 +84,9 @@ impl Sequencer {
                 Err(wait) => state.note(wait),
                 Ok(slot) => {
                     if let Some(id) = self.cut(now, place, *part, slot) {
-                        self.queues.of(queue).waiting.push_back(id);
+                        self.enqueue(now, id);
+                        // Something may have to be looked up first.
+                        let queue = self.queue_of(id).unwrap_or(queue);
                         self.grant(now, queue, calls);
                     }
                     return true;
@@ -174,7 +176,7 @@ impl Sequencer {
                 upsert::pieces(piece.segments, &changes, &self.bounds)
             }
             (_, Resource::RawTables) => by_database(&piece),
-            (ActionKind::Create, Resource::SequenceRows) => by_sequence_columns(&piece),
+            (_, Resource::SequenceRows) => by_sequence_columns(&piece),
             _ => vec![piece],
         };
         let id = self.new_call_id();
@@ -229,7 +231,13 @@ pub(super) fn bounds_of(
             ..*creates
         },
         (ActionKind::Create | ActionKind::CreateMissing, _)
-        | (_, Resource::SequenceRows | Resource::DataSets | Resource::RawTables) => *creates,
+        | (
+            _,
+            Resource::Datapoints
+            | Resource::SequenceRows
+            | Resource::DataSets
+            | Resource::RawTables,
+        ) => *creates,
         (ActionKind::Upsert | ActionKind::Update | ActionKind::Delete, _) => RequestBounds {
             items_max: creates.items_max.max(CHANGES_MAX),
             ..*creates
@@ -241,6 +249,7 @@ pub(super) fn bounds_of(
 /// that would cost a look at each, and the cut does it when it matters.
 fn is_full(lane: &Lane, resource: Resource, bounds: &RequestBounds) -> bool {
     let rows_max = match resource.kind() {
+        ResourceKind::Datapoints if lane.target.action() == ActionKind::Delete => bounds.items_max,
         ResourceKind::Datapoints => bounds.points_max,
         ResourceKind::RawRows | ResourceKind::Objects => bounds.items_max,
     };
@@ -275,6 +284,9 @@ impl Fill {
             return false;
         }
         match resource.kind() {
+            ResourceKind::Datapoints if deletes_points(entry) => {
+                self.items + weight.items <= bounds.items_max
+            }
             ResourceKind::Datapoints => {
                 self.rows + weight.rows <= bounds.points_max
                     && (self.items + weight.items <= bounds.items_max
@@ -322,6 +334,16 @@ impl Fill {
             bytes: self.bytes,
         }
     }
+}
+
+/// Whether an entry deletes points: each of its rows is an item of a request, though they share
+/// series.
+fn deletes_points(entry: &Entry) -> bool {
+    let batch = entry
+        .segment
+        .as_ref()
+        .map(|segment| &segment.submission.batch);
+    matches!(batch, Some(RowBatch::Datapoints(batch)) if batch.action == ActionKind::Delete)
 }
 
 /// The series of a segment, by hash; those of the whole batch where it is the batch.

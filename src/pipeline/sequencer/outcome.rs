@@ -18,6 +18,7 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
+use crate::rows::ActionKind;
 use crate::telemetry::RetryCause;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -103,6 +104,9 @@ impl Sequencer {
 
     /// Puts a request in the queue for its next call.
     pub(super) fn enqueue(&mut self, now: Instant, id: CallId) {
+        if !self.prepare(now, id) {
+            return;
+        }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -186,7 +190,9 @@ impl Sequencer {
                 self.back_off(now, id, retry_after, &reason, cause);
             }
             failure => match errand {
-                None => self.write_refused(now, id, failure),
+                None | Some(Errand::CheckTypes | Errand::FindPresent(_)) => {
+                    self.write_refused(now, id, failure);
+                }
                 Some(errand) => self.errand_failed(now, id, errand, failure.reason()),
             },
         }
@@ -340,8 +346,15 @@ impl Sequencer {
         };
         let makeable = makeable(request, &missing);
         let project = &request.identity.project;
+        // What is changed or deleted is not there: earlier writes of it have ended.
+        let changes = names_rows(self.resource)
+            && matches!(
+                request.target.action(),
+                ActionKind::Update | ActionKind::Delete
+            );
         let may_appear = |resource| self.names.may_appear(project, resource, now);
         let waits = makeable.is_empty()
+            && !changes
             && (awaited(self.resource, &missing).is_some_and(may_appear)
                 || may_follow(request, &missing, now)
                 || (names_nodes(&missing) && may_appear(Resource::Instances)));
@@ -434,6 +447,11 @@ impl Sequencer {
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
     }
+}
+
+/// Whether rows of `resource` belong to objects of another resource, which they name.
+fn names_rows(resource: Resource) -> bool {
+    matches!(resource, Resource::Datapoints | Resource::SequenceRows)
 }
 
 /// Whether time series are missed that are nodes.

@@ -7,6 +7,7 @@ use super::entries::EntryId;
 use super::lane::Target;
 use super::orphans::Waiting;
 use super::poison::Suspicion;
+use super::presence::Presence;
 use super::queues::UnderWay;
 use super::reads::{Read, next_read};
 use super::upsert::Turned;
@@ -45,6 +46,11 @@ pub enum Errand {
     },
     /// Learn the types of the series.
     FindTypes { reason: Box<Diagnostic> },
+    /// Learn the types of the series whose points are deleted: what is of the other type is none
+    /// of the table's.
+    CheckTypes,
+    /// Learn which of the rows CDF has.
+    FindPresent(Presence),
     /// Learn whose these objects are.
     SettleCreates {
         duplicated: Arc<[Reference]>,
@@ -169,15 +175,18 @@ impl Request {
     }
 
     /// The next call; `None` when no row is left.
-    pub fn call(&self, resource: Resource) -> Option<Call> {
+    pub fn call(&mut self, resource: Resource) -> Option<Call> {
         let piece = self.pieces.front()?;
-        match &self.errand {
+        match &mut self.errand {
             None if piece.must_read(resource) => Some(next_read(piece, &self.read, resource)),
             None => Some(Call::Write(piece.clone())),
             Some(Errand::MakeSeries { missing, .. }) => {
                 Some(making(missing, self.target == Target::Strings))
             }
-            Some(Errand::FindTypes { .. }) => Some(Call::FindSeries(series_of(piece).into())),
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Some(Call::FindSeries(series_of(piece).into()))
+            }
+            Some(Errand::FindPresent(presence)) => presence.call(),
             Some(Errand::SettleCreates { duplicated, .. }) => Some(Call::SettleCreates {
                 duplicated: duplicated.clone(),
                 first_sent: self.first_sent?,

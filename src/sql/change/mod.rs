@@ -14,8 +14,10 @@ mod several_columns_tests;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::sql) use elements::Elements;
 pub(crate) use parse::{delete, truncate, update};
 pub use reader::ChangeReader;
+pub(in crate::sql) use refusal::{empties, missing_from};
 
 use super::assignments::{SetItem, Source};
 use super::bindings::Bindings;

@@ -12,6 +12,7 @@ use crate::sql::assignments::{self, SetItem, SetList, Unread, fixed_at_creation}
 use crate::sql::classify::cold;
 use crate::sql::cursor::Cursor;
 use crate::sql::lexer::Token;
+use crate::sql::ranged;
 use crate::sql::returning;
 use crate::sql::statement::Statement;
 use crate::sql::target::{NamedTable, Write, check_allows, named_table};
@@ -27,6 +28,9 @@ pub(crate) fn update(text: &str, namespace: &Namespace) -> Result<Statement, Box
     cursor.expect_word("update")?;
     let (named, alias) = relation(cursor, namespace, &["set"])?;
     check_allows(named.table, Write::Update)?;
+    if ranged::is_ranged(named.table) {
+        return ranged::update(cursor, named, alias.as_deref());
+    }
     cursor.expect_word("set")?;
     let list = match assignments::parse(cursor, named.table, false) {
         Ok(list) => list,
@@ -57,6 +61,9 @@ pub(crate) fn delete(text: &str, namespace: &Namespace) -> Result<Statement, Box
     cursor.expect_word("from")?;
     let (named, alias) = relation(cursor, namespace, &["where", "using", "returning"])?;
     check_allows(named.table, Write::Delete)?;
+    if ranged::is_ranged(named.table) {
+        return ranged::delete(cursor, named, alias.as_deref());
+    }
     if cursor.at_end() || cursor.at_word("returning") {
         if !may_be_emptied(named.table) {
             return Err(refusal::empties(named.table, "DELETE"));

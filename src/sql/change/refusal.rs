@@ -10,10 +10,14 @@ use crate::sql::cursor::Cursor;
 use crate::sql::syntax::error_at;
 
 /// 42501: the statement would delete what others have written.
-pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
     let verb = statement.to_lowercase();
     let hint = if table.references().next().is_some() {
         "Delete by key instead: DELETE … WHERE external_id IN (…)."
+    } else if table.resource == Resource::Datapoints {
+        "Name the time series: DELETE … WHERE external_id IN (…) [AND timestamp …]."
+    } else if table.resource == Resource::SequenceRows {
+        "Name the sequence and the rows: DELETE … WHERE external_id = … AND row_number IN (…)."
     } else {
         "A loader that empties its table first must be told not to: CDF overwrites existing rows."
     };
@@ -42,15 +46,6 @@ pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic
     if !table.is_writable || is_named {
         return None;
     }
-    let hint = match (table.shape, kind) {
-        (RowShape::DoubleDatapoints | RowShape::StringDatapoints, ChangeKind::Update) => {
-            "INSERT the point again: CDF overwrites the value at an existing timestamp."
-        }
-        (RowShape::Objects, ChangeKind::Update) if table.name == "sequence_rows" => {
-            "INSERT the row again: CDF overwrites its cells."
-        }
-        _ => "CDF's API and its user interface do it.",
-    };
     let word = match kind {
         ChangeKind::Update => "UPDATE",
         ChangeKind::Delete | ChangeKind::Truncate => "DELETE",
@@ -60,7 +55,7 @@ pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic
             SqlState::FEATURE_NOT_SUPPORTED,
             format!("{word} is not supported for \"{}\"", table.name),
         )
-        .with_hint(hint)
+        .with_hint("CDF's API and its user interface do it.")
         .with_table(table.name),
     ))
 }
@@ -127,7 +122,11 @@ pub(super) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
 }
 
 /// 42P01 for a relation that the statement does not have.
-pub(super) fn missing_from(cursor: &Cursor<'_>, offset: usize, name: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn missing_from(
+    cursor: &Cursor<'_>,
+    offset: usize,
+    name: &str,
+) -> Box<Diagnostic> {
     error_at(
         cursor.text(),
         offset,
