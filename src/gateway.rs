@@ -14,6 +14,7 @@ use crate::journal::{
     Journal, JournalError, JournalParts, RejectedFile, UserPrincipals, WritePath, disk,
 };
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
+use crate::revocation::{Revocation, RevocationParts};
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
@@ -61,6 +62,7 @@ pub struct Gateway {
     readiness: Readiness,
     drain: Duration,
     accounts: Option<HttpServer>,
+    revocation: Revocation,
 }
 
 impl Gateway {
@@ -132,7 +134,17 @@ impl Gateway {
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
         // 7. Who administers users.
-        let accounts = start_accounts(configuration, state, tokens)?;
+        let accounts = start_accounts(configuration, state, tokens.clone())?;
+
+        // Who takes users' access back.
+        let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+        let revocation = Revocation::start(RevocationParts {
+            client: CdfClient::new(timeout, tokens.clone())?,
+            tokens,
+            users: users.clone(),
+            connections: connections.clone(),
+            check_interval: Duration::from_secs(configuration.accounts.check_interval_s),
+        });
 
         // 8. The way in, last.
         let tls = tls_identity(configuration)?;
@@ -159,6 +171,7 @@ impl Gateway {
             readiness,
             drain: Duration::from_secs(configuration.timeouts.drain_s),
             accounts,
+            revocation,
         })
     }
 
@@ -184,6 +197,7 @@ impl Gateway {
         if let Some(accounts) = self.accounts {
             accounts.stop();
         }
+        drop(self.revocation);
         // Threads that end are no hang; and every wait from here on is bounded.
         drop(self.watchdog);
         self.wire.drain(self.drain).await;

@@ -35,6 +35,7 @@ pub mod gateway;
 pub mod http_server;
 pub mod journal;
 pub mod pipeline;
+pub mod revocation;
 pub mod rows;
 pub mod spool;
 pub mod sql;

@@ -197,6 +197,13 @@ fn copy(tree: &Tree, findings: &mut Findings) {
 fn timeouts(tree: &Tree, findings: &mut Findings) {
     let timeouts = &tree.timeouts;
     not_zero("timeouts.sign_in_s", timeouts.sign_in_s, findings);
+    if timeouts.sign_in_s > SIGN_IN_S_MAX {
+        findings.note(
+            "timeouts.sign_in_s",
+            "who signs in for so long could outlast the end of its user",
+            format!("Set it to {SIGN_IN_S_MAX} or less"),
+        );
+    }
     for (key, value) in [
         ("timeouts.idle_s", timeouts.idle_s),
         (

@@ -18,12 +18,12 @@ mod prometheus;
 pub use dead_letter_meters::DeadLetterMeters;
 pub use journal_meters::JournalMeters;
 pub use labels::{
-    Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
+    AccessOutcome, Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
     RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind, TokenOutcome,
     Verdict, WatchedThread,
 };
 pub use meters::{
-    ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
+    AccessCheckCounters, ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
     PipelineMeters, StatementMeters, TableCounters, TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};

@@ -151,6 +151,8 @@ metrics_table! {
         "Principals with parked rows, counted for each resource";
     TOKEN_REQUESTS: "penstock_token_requests_total", Counter, Count("requests"), ["outcome"],
         "Requests for an access token, by how they ended";
+    ACCESS_CHECKS: "penstock_access_checks_total", Counter, Count("checks"), ["outcome"],
+        "Looks at whether an identity with open connections still has access to CDF, by what came of them";
     ACTOR_RESTARTS: "penstock_actor_restarts_total", Counter, Count("restarts"), ["actor"],
         "Actors that ended by a fault and were started again";
     HEARTBEATS: "penstock_heartbeats_total", Counter, Count("beats"), ["thread"],
@@ -176,7 +178,7 @@ mod tests {
     use super::*;
     use crate::dead_letters::LetterSource;
     use crate::telemetry::{
-        Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
+        AccessOutcome, Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
         RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind,
         TokenOutcome, Verdict, WatchedThread,
     };
@@ -249,6 +251,7 @@ mod tests {
             values_line::<ThrottleKind>("kind", &[&THROTTLED]),
             values_line::<Verdict>("verdict", &[&ROWS_SETTLED]),
             values_line::<TokenOutcome>("outcome", &[&TOKEN_REQUESTS]),
+            values_line::<AccessOutcome>("outcome", &[&ACCESS_CHECKS]),
             values_line::<Actor>("actor", &[&ACTOR_RESTARTS]),
             values_line::<WatchedThread>("thread", &[&HEARTBEATS]),
             values_line::<LetterSource>("source", &[&DEAD_LETTERS]),

@@ -5,7 +5,8 @@
 //! connection but through its mailbox.
 
 use super::connection::{Cancel, ConnectionActor, Depart, Drain, Stop};
-use super::departure::Departure;
+use super::departure::{Departure, Whom};
+use super::departures::Departures;
 use super::user::GatewayUser;
 use actix::Addr;
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ struct Connections {
     /// All that were accepted and did not end, also those without an entry yet.
     open: usize,
     is_draining: bool,
+    departures: Departures,
 }
 
 /// The list, shared by all threads that serve connections.
@@ -48,6 +50,8 @@ pub(super) struct Registry {
 pub(super) struct Registration {
     registry: Arc<Registry>,
     process_id: i32,
+    /// Departures so far, when the connection was accepted.
+    departures_before: u64,
     /// Whether this one is above the number of connections that are served.
     pub(super) refused: bool,
 }
@@ -78,6 +82,7 @@ impl Registry {
         Some(Registration {
             registry: self.clone(),
             process_id,
+            departures_before: connections.departures.count(),
             refused,
         })
     }
@@ -110,20 +115,20 @@ impl Registry {
         }
     }
 
-    /// Ends the connections for which `is_meant` holds, and tells how many there are.
-    pub(super) fn depart(
-        &self,
-        departure: Departure,
-        is_meant: impl Fn(&GatewayUser) -> bool,
-    ) -> usize {
-        let connections = self.connections();
-        let meant = connections.by_process_id.values().filter(|entry| {
+    /// Ends the connections of those who are meant, and tells how many there are. One that is
+    /// signing in learns of it when it has signed in.
+    pub(super) fn depart(&self, departure: Departure, whom: Whom) -> usize {
+        let mut connections = self.connections();
+        let entries = connections.by_process_id.values();
+        let meant = entries.filter(|entry| {
             let user = entry.user.as_deref();
-            user.is_some_and(&is_meant)
+            user.is_some_and(|user| whom.includes(user))
         });
-        meant
+        let count = meant
             .map(|entry| entry.address.do_send(Depart(departure)))
-            .count()
+            .count();
+        connections.departures.note(departure, whom);
+        count
     }
 
     /// The users who are signed in; one for each connection.
@@ -179,12 +184,16 @@ impl Registration {
         connections.is_draining
     }
 
-    /// Notes whose connection it is.
-    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) {
+    /// Notes whose connection it is. `Some`: the user departed while it was signing in.
+    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) -> Option<Departure> {
         let mut connections = self.registry.connections();
+        let departed = connections
+            .departures
+            .since(self.departures_before, &user);
         if let Some(entry) = connections.by_process_id.get_mut(&self.process_id) {
             entry.user = Some(user);
         }
+        departed
     }
 
     /// Makes the connection's cancel key, of `bytes` random bytes.

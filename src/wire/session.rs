@@ -209,7 +209,11 @@ impl Session {
             () = signals.stopped() => signals.ending(),
             ending = self.serve() => ending,
         };
-        if ending.why == ConnectionEnd::TimedOut && self.implicit.is_sent() {
+        let may_tell = matches!(
+            ending.why,
+            ConnectionEnd::TimedOut | ConnectionEnd::Departed
+        );
+        if may_tell && self.implicit.is_sent() {
             // So that the last words can say what was written.
             self.delivery.break_off(&self.implicit).await;
         }

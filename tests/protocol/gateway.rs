@@ -103,6 +103,7 @@ fn user() -> GatewayUser {
             name: USER.to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         }),
         modes: UserModes::default(),
     }
