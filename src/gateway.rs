@@ -9,17 +9,19 @@ use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
 use crate::cdf::{CdfClient, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
-use crate::http_server::{self, HttpServer};
+use crate::http_server::{self, CurrentTls, HttpServer};
 use crate::journal::{
-    Journal, JournalError, JournalParts, RejectedFile, UserPrincipals, WritePath, disk,
+    Journal, JournalError, JournalParts, RejectedFile, RulePrincipals, UserPrincipals, WritePath,
+    disk,
 };
+use crate::oidc::TokenCheck;
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::revocation::{Revocation, RevocationParts};
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireHandle,
+    self, GatewayUser, OpenConnections, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle,
     WireSettings, WireStop,
 };
 use actix::ArbiterHandle;
@@ -41,6 +43,8 @@ pub enum GatewayError {
     },
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
+    #[error("tokens cannot be checked: {0}")]
+    TokenCheck(String),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -133,20 +137,10 @@ impl Gateway {
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 7. Who administers users.
-        let accounts = start_accounts(configuration, state, tokens.clone())?;
+        // 7. Who takes users' access back.
+        let revocation = watch_access(configuration, &users, &connections, &tokens)?;
 
-        // Who takes users' access back.
-        let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
-        let revocation = Revocation::start(RevocationParts {
-            client: CdfClient::new(timeout, tokens.clone())?,
-            tokens,
-            users: users.clone(),
-            connections: connections.clone(),
-            check_interval: Duration::from_secs(configuration.accounts.check_interval_s),
-        });
-
-        // 8. The way in, last.
+        // 8. The way in.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -157,8 +151,14 @@ impl Gateway {
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
+            sign_in: configuration.sign_in.clone(),
+            sign_in_failures: configuration.sign_in_failures.clone(),
+            tokens: token_check(configuration)?,
         };
         let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
+
+        // 9. Who administers users, by the same certificate.
+        let accounts = start_accounts(configuration, state, tokens, wire.https())?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
@@ -188,6 +188,11 @@ impl Gateway {
     /// Where health and metrics are served.
     pub fn http_address(&self) -> SocketAddr {
         self.admin.address()
+    }
+
+    /// What ends every connection at once, from any thread.
+    pub fn stopper(&self) -> WireStop {
+        self.wire.stopper()
     }
 
     /// Ends in the order of the data path: no new connections, statements in flight finish,
@@ -263,6 +268,7 @@ fn start_accounts(
     configuration: &Configuration,
     state: Option<StateHandle>,
     tokens: Arc<TokenCache>,
+    tls: Option<CurrentTls>,
 ) -> Result<Option<HttpServer>, GatewayError> {
     let (Some(address), Some(state)) = (configuration.accounts.listen, state) else {
         return Ok(None);
@@ -270,11 +276,28 @@ fn start_accounts(
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let cdf = CdfClient::new(timeout, tokens)?;
     let service = AccountsService::new(state, cdf, configuration.accounts.clone());
-    http_server::start("accounts", address, None, move || {
+    http_server::start("accounts", address, tls, move || {
         accounts_api::router(service)
     })
     .map(Some)
     .map_err(|cause| GatewayError::Http { address, cause })
+}
+
+/// Watches over the access of those who are connected, and keeps the users' sessions of CDF alive.
+fn watch_access(
+    configuration: &Configuration,
+    users: &Users,
+    connections: &OpenConnections,
+    tokens: &Arc<TokenCache>,
+) -> Result<Revocation, GatewayError> {
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    Ok(Revocation::start(RevocationParts {
+        client: CdfClient::new(timeout, tokens.clone())?,
+        tokens: tokens.clone(),
+        users: users.clone(),
+        connections: connections.clone(),
+        check_interval: Duration::from_secs(configuration.accounts.check_interval_s),
+    }))
 }
 
 /// Opens the journal, if one is configured. Rows that it cannot deliver become dead letters, or
@@ -295,7 +318,7 @@ fn open_journal(
     };
     let parts = JournalParts {
         intake: intake.clone(),
-        principals: Arc::new(principals),
+        principals: Arc::new(RulePrincipals::new(principals, &configuration.principals)),
         rejected,
         disk: Arc::new(disk::FileSystem),
     };
@@ -327,13 +350,19 @@ fn letters(
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {
-    let listen = &configuration.listen;
-    match (&listen.tls_certificate, &listen.tls_private_key) {
-        (Some(certificate), Some(private_key)) => {
-            Ok(Some(TlsIdentity::from_files(certificate, private_key)?))
-        }
-        _ => Ok(None),
+    let files = TlsFiles::of(&configuration.listen);
+    Ok(files.map(TlsIdentity::from_files).transpose()?)
+}
+
+/// What checks access tokens, where issuers are configured.
+fn token_check(configuration: &Configuration) -> Result<Option<Arc<TokenCheck>>, GatewayError> {
+    if configuration.issuers.is_empty() {
+        return Ok(None);
     }
+    let issuers = configuration.issuers.iter().cloned();
+    TokenCheck::new(issuers, configuration.principals.clone())
+        .map(|check| Some(Arc::new(check)))
+        .map_err(GatewayError::TokenCheck)
 }
 
 fn users(configuration: &Configuration) -> Users {

@@ -13,7 +13,7 @@
 //! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
-//! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
+//! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`telemetry`] (metrics and logs),
 //! [`supervision`] (threads that hang), [`state`] (custom tables), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
 //! [`emulator`] (a local CDF) and [`cli`].
 //!
@@ -34,6 +34,7 @@ pub mod emulator;
 pub mod gateway;
 pub mod http_server;
 pub mod journal;
+pub mod oidc;
 pub mod pipeline;
 pub mod revocation;
 pub mod rows;

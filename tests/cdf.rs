@@ -6,6 +6,7 @@
 mod cdf {
     mod attempts;
     mod batches;
+    mod callers_tokens;
     mod datapoint_bodies;
     mod failure_table;
     mod instances;
@@ -14,7 +15,10 @@ mod cdf {
     mod round_trip;
     mod scripted_server;
     mod series;
+    mod secrecy;
     mod series_directory;
+    mod sessions;
+    mod standing;
     mod tokens;
     mod untrusted;
 }

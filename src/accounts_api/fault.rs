@@ -36,6 +36,11 @@ impl ApiFault {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// 413: the request is too large.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
     /// 422: the request has not the shape of one.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)

@@ -8,8 +8,9 @@ use super::caller::{self, Caller};
 use super::document::Fields;
 use super::fault::ApiFault;
 use super::minimum::FIRST_VERSION;
+use super::sent::Sent;
 use super::service::{AccountsService, no_user};
-use super::users::{Answered, read};
+use super::users::Answered;
 use crate::catalog::{ColumnType, Definition, Source, custom_table};
 use crate::state::{Account, StoredTable};
 use axum::extract::{Path, State};
@@ -133,10 +134,10 @@ async fn create(
     State(service): State<AccountsService>,
     Path(user): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &user).await?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let mut definitions = Vec::new();
     for item in Fields::of_body(&body)?
         .only(&["items"])?
@@ -190,10 +191,10 @@ async fn update(
     State(service): State<AccountsService>,
     Path(user): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &user).await?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["items"])?;
     let tables = service.state.tables(&account.name).await?;
     let mut changes = Vec::new();
@@ -239,10 +240,10 @@ async fn delete(
     State(service): State<AccountsService>,
     Path(user): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &user).await?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["items"])?;
     let tables = service.state.tables(&account.name).await?;
     let mut names = Vec::new();

@@ -7,8 +7,9 @@
 use super::document::Fields;
 use super::fault::ApiFault;
 use super::minimum::{FIRST_VERSION, missing_in_words};
+use super::sent::Sent;
 use super::service::AccountsService;
-use super::users::{Answered, read};
+use super::users::Answered;
 use crate::catalog::Dialect;
 use crate::cdf::{Credentials, Identity, Project, Secret};
 use crate::state::{AccountCredentials, NewUser};
@@ -26,11 +27,11 @@ pub(super) fn router() -> Router<AccountsService> {
 async fn create(
     State(service): State<AccountsService>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     // Without a token nobody learns what else would be wrong.
     super::caller::bearer(&headers)?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["auth", "project"])?;
     let project = fields.text("project")?;
     let auth = fields.object("auth")?;

@@ -17,6 +17,7 @@ mod first_tables;
 mod first_users;
 mod minimum;
 mod page;
+mod sent;
 mod service;
 mod table_shape;
 mod tables;

@@ -8,9 +8,10 @@ use super::caller::Access;
 use super::document::Fields;
 use super::fault::ApiFault;
 use super::page::Page;
+use super::sent::Sent;
 use super::service::{AccountsService, no_user};
 use super::table_shape;
-use super::users::{Answered, read};
+use super::users::Answered;
 use crate::catalog::{Definition, TABLES, custom_table};
 use crate::cdf::ViewFault;
 use crate::state::{Account, StoredTable};
@@ -55,10 +56,10 @@ async fn create(
     State(service): State<AccountsService>,
     Path(place): Path<(String, String)>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &place, Access::Write).await?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let items = Fields::of_body(&body)?
         .only(&["items"])?
         .list("items", ITEMS_MAX)?;
@@ -227,10 +228,10 @@ async fn by_ids(
     State(service): State<AccountsService>,
     Path(place): Path<(String, String)>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &place, Access::Read).await?;
-    let (names, ignore) = names(&read(&body)?)?;
+    let (names, ignore) = names(&sent.read()?)?;
     let (mut tables, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         let built_in = TABLES
@@ -250,10 +251,10 @@ async fn delete(
     State(service): State<AccountsService>,
     Path(place): Path<(String, String)>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let account = owner(&service, &headers, &place, Access::Write).await?;
-    let (names, ignore) = names(&read(&body)?)?;
+    let (names, ignore) = names(&sent.read()?)?;
     let (mut known, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         match service.state.table(&account.name, &name).await? {

@@ -9,6 +9,7 @@ use super::document::Fields;
 use super::fault::ApiFault;
 use super::minimum::{SECOND_VERSION, missing_in_words};
 use super::page::Page;
+use super::sent::Sent;
 use super::service::AccountsService;
 use crate::catalog::Dialect;
 use crate::cdf::{Identity, RedeemFault, Secret};
@@ -49,12 +50,6 @@ struct ListQuery {
     cursor: Option<String>,
 }
 
-/// The body of a request, as JSON.
-pub(super) fn read(body: &[u8]) -> Result<Value, ApiFault> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiFault::bad(format!("the body is no JSON: {error}")))
-}
-
 fn shown(account: &Account) -> Value {
     let mut user = json!({
         "username": account.name,
@@ -71,7 +66,7 @@ async fn create(
     State(service): State<AccountsService>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let caller = service.caller(&headers, &project).await?;
     if caller.reach(Access::Write)? != Reach::Everybody {
@@ -80,7 +75,7 @@ async fn create(
         ));
     }
     caller.need(&SECOND_VERSION, ApiFault::forbidden)?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let items = Fields::of_body(&body)?.only(&["items"])?;
     let mut nonces = Vec::new();
     for item in items.objects("items", WRITES_MAX)? {
@@ -173,10 +168,10 @@ async fn filter(
     State(service): State<AccountsService>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let caller = service.caller(&headers, &project).await?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["limit", "cursor"])?;
     let page = Page::new(
         fields.number_if_given("limit")?,
@@ -259,13 +254,13 @@ async fn by_ids(
     State(service): State<AccountsService>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let reach = service
         .caller(&headers, &project)
         .await?
         .reach(Access::Read)?;
-    let accounts = named(&service, &reach, &project, &read(&body)?, BY_IDS_MAX).await?;
+    let accounts = named(&service, &reach, &project, &sent.read()?, BY_IDS_MAX).await?;
     let users: Vec<Value> = accounts.iter().map(shown).collect();
     Ok(Json(json!({"items": users})))
 }
@@ -274,13 +269,13 @@ async fn delete(
     State(service): State<AccountsService>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let reach = service
         .caller(&headers, &project)
         .await?
         .reach(Access::Write)?;
-    for account in named(&service, &reach, &project, &read(&body)?, WRITES_MAX).await? {
+    for account in named(&service, &reach, &project, &sent.read()?, WRITES_MAX).await? {
         // Somebody else may have deleted it meanwhile: then it is as was asked.
         if service.state.delete_account(&account.name).await? {
             tracing::info!(user = account.name, project, "a user was deleted");
@@ -293,13 +288,13 @@ async fn update(
     State(service): State<AccountsService>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    sent: Sent,
 ) -> Answered {
     let reach = service
         .caller(&headers, &project)
         .await?
         .reach(Access::Write)?;
-    let body = read(&body)?;
+    let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["items"])?;
     let mut users = Vec::new();
     for item in fields.objects("items", WRITES_MAX)? {

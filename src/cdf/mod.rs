@@ -51,6 +51,6 @@ pub use settle::SettledCreates;
 pub use standing::Standing;
 pub use token_inspection::TokenInspection;
 pub use tokens::{Denials, SessionKeys, TokenCache};
-pub(crate) use transport::install_crypto;
+pub(crate) use transport::{Transport, install_crypto, is_local};
 pub use view_definition::ViewFault;
 pub use view_properties::ViewProperties;

@@ -37,7 +37,7 @@ pub struct EmulatorArguments {
     )]
     pub client_secret: Option<String>,
     /// Let groups and their capabilities decide who may do what
-    #[arg(long)]
+    #[arg(long, requires = "admin_client_id")]
     pub enforce_access: bool,
     /// The application that administers every project
     #[arg(long, requires = "admin_client_secret")]

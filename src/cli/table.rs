@@ -6,8 +6,8 @@
 
 use crate::catalog::{Definition, DefinitionFault, InstanceType, Source, custom_table};
 use crate::cdf::{CdfClient, Identity, TokenCache, ViewFault};
-use crate::config::{Configuration, User};
-use crate::state::{StateError, StateStore, StoredTable};
+use crate::config::Configuration;
+use crate::state::{StateError, StateStore, StoredTable, identity_of};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -97,35 +97,54 @@ pub fn run(arguments: &TableArguments) -> ExitCode {
     }
 }
 
-/// The configuration, the user in it, and the store that it names.
-fn open(place: &Place) -> Result<(Configuration, User, StateStore), Trouble> {
+/// A user of the configuration, or of the store.
+struct Owner {
+    name: String,
+    identity: Arc<Identity>,
+}
+
+/// The configuration, the user, and the store that it names.
+fn open(place: &Place) -> Result<(Configuration, Owner, StateStore), Trouble> {
     let configuration =
         Configuration::load(&place.config).map_err(|error| Trouble::Other(error.to_string()))?;
-    let user = configuration
-        .users
-        .iter()
-        .find(|user| user.name == place.user)
-        .cloned()
-        .ok_or_else(|| {
-            let names: Vec<&str> = configuration
-                .users
-                .iter()
-                .map(|user| user.name.as_str())
-                .collect();
-            Trouble::Other(format!(
-                "there is no user \"{}\"; there are {}",
-                place.user,
-                names.join(", ")
-            ))
-        })?;
     let location = configuration.state.location.clone().ok_or_else(|| {
         Trouble::Other(
             "the configuration names no state store: set state.path, for example to \"state.sqlite\""
                 .to_owned(),
         )
     })?;
-    let store = StateStore::open(&location, configuration.state.keys())?;
-    Ok((configuration, user, store))
+    let mut store = StateStore::open(&location, configuration.state.keys())?;
+    let configured = configuration
+        .users
+        .iter()
+        .find(|user| user.name == place.user)
+        .map(|user| user.identity.clone());
+    let identity = match configured {
+        Some(identity) => Some(identity),
+        None => store
+            .account(&place.user)?
+            .map(|account| Arc::new(identity_of(&account, &configuration.accounts))),
+    };
+    let identity = identity.ok_or_else(|| {
+        let names: Vec<&str> = configuration
+            .users
+            .iter()
+            .map(|user| user.name.as_str())
+            .collect();
+        Trouble::Other(format!(
+            "there is no user \"{}\" in the state store; the configuration has {}",
+            place.user,
+            match names.as_slice() {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            }
+        ))
+    })?;
+    let owner = Owner {
+        name: place.user.clone(),
+        identity,
+    };
+    Ok((configuration, owner, store))
 }
 
 fn create(place: &Place, file: &Path) -> Result<String, Trouble> {
@@ -255,7 +274,7 @@ fn delete(place: &Place, name: &str) -> Result<String, Trouble> {
     ))
 }
 
-fn no_such_table(user: &User, name: &str) -> Trouble {
+fn no_such_table(user: &Owner, name: &str) -> Trouble {
     Trouble::Other(format!(
         "the user \"{}\" has no table \"{name}\"",
         user.name

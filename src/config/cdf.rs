@@ -215,7 +215,7 @@ pub(super) fn check_base_url(key: &str, text: &str, findings: &mut Findings) -> 
     Some(text.to_owned())
 }
 
-fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
     let key = format!("{section}.project");
     if name.is_empty() {
         findings.note(

@@ -14,16 +14,19 @@ mod configuration;
 mod dead_letters;
 mod document;
 mod environment;
+mod issuers;
 mod journal;
 mod limits;
 mod logs;
 mod modes;
 mod pacing;
+mod principals;
 mod problem;
 mod request_checks;
 mod retry;
 mod secret_source;
 mod server;
+mod sign_in;
 mod sources;
 mod state;
 mod statements;
@@ -44,9 +47,10 @@ pub use pacing::PacingSettings;
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
 pub use server::{
-    CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings,
+    ClientCertificates, CopySettings, ListenSettings, MemorySettings, RuntimeSettings,
+    TimeoutSettings, TransactionSettings,
 };
+pub use sign_in::SignInFailureSettings;
 pub use state::{StateKeys, StateSettings};
 pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

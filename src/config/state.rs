@@ -61,7 +61,7 @@ impl Default for StateKeys {
 }
 
 /// The state store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSettings {
     /// `None`: there is none, and users are those of the configuration, without custom tables.
     pub location: Option<StateLocation>,
@@ -70,6 +70,18 @@ pub struct StateSettings {
     /// What they were sealed with before.
     pub previous_key: Option<Secret>,
     pub lease_s: u64,
+}
+
+impl Default for StateSettings {
+    /// None.
+    fn default() -> Self {
+        StateSettings {
+            location: None,
+            key: None,
+            previous_key: None,
+            lease_s: StateKeys::default().lease_s,
+        }
+    }
 }
 
 impl StateSettings {

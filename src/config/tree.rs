@@ -7,11 +7,15 @@
 use super::accounts::AccountsSettings;
 use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
+use super::issuers::IssuerSettings;
+use super::principals::PrincipalSettings;
+use super::sign_in::SignInSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateKeys,
-    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    SignInFailureSettings, StateKeys, StatementSettings, TableSettings, TimeoutSettings,
+    TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +43,7 @@ pub(super) struct Tree {
     pub dead_letters: DeadLetterSettings,
     pub state: StateKeys,
     pub accounts: AccountsSettings,
+    pub sign_in_failures: SignInFailureSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]
     pub admin: AdminKeys,
@@ -46,4 +51,10 @@ pub(super) struct Tree {
     pub cdf: BTreeMap<String, CdfSettings>,
     #[serde(skip_serializing)]
     pub users: Vec<UserSettings>,
+    #[serde(skip_serializing)]
+    pub sign_in: Vec<SignInSettings>,
+    #[serde(skip_serializing)]
+    pub issuers: Vec<IssuerSettings>,
+    #[serde(skip_serializing)]
+    pub principals: Vec<PrincipalSettings>,
 }

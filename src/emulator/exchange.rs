@@ -4,14 +4,14 @@
 //! place in the budgets, read the body, meet a fault, decompress, call the handler, count
 //! and log the end. The places taken are given back when it is dropped, however it ends.
 
-use super::access::{self, AccessOperation, Rights};
+use super::access::Rights;
+use super::admission::{Admission, unauthorized};
 use super::answer::{Answer, Refusal};
 use super::body::{self, BodyFault};
 use super::call::{Call, RequestBody, Tally};
 use super::connection::ResetSwitch;
 use super::fault::{FaultKind, FaultRule};
 use super::identity::{self, Principal, TokenFault};
-use super::objects::ObjectOperation;
 use super::query::Query;
 use super::request_log::Entry;
 use super::route::{self, Operation, PathNames};
@@ -52,47 +52,15 @@ impl Exchange {
     pub fn arrive(emulator: Arc<Emulator>, parts: Parts, switch: ResetSwitch) -> Self {
         let started_us = emulator.elapsed_us();
         let path = parts.uri.path();
-        let (operation, names, mut refusal) = match route::resolve(&parts.method, path) {
+        let (operation, names, unknown) = match route::resolve(&parts.method, path) {
             Ok((operation, names)) => (operation, names, None),
             Err(refusal) => (Operation::Unknown, PathNames::default(), Some(refusal)),
         };
         let serving = emulator.statistics.begin(operation);
-        let mut asker = Asker {
-            project: names.project.clone(),
-            identity: String::new(),
-            operation,
-        };
-        let mut in_flight = None;
-        let mut principal = Arc::default();
-        let mut rights = None;
-        if !is_open(operation) {
-            let authorization = header(&parts.headers, AUTHORIZATION);
-            match emulator.identity.principal(authorization) {
-                Ok(known) => {
-                    asker.identity.clone_from(&known.identity);
-                    principal = known;
-                }
-                Err(fault) => refusal = refusal.or_else(|| Some(unauthorized(fault))),
-            }
-            if operation != Operation::TokenInspect
-                && let Some(only) = &emulator.only_project
-                && *only != names.project
-            {
-                refusal = refusal.or_else(|| Some(no_access(&names.project)));
-            }
-            if emulator.access.enforced && refusal.is_none() && !names.project.is_empty() {
-                let known = emulator.access.rights(&principal, &names.project);
-                refusal = if known.is_empty() {
-                    Some(no_access(&names.project))
-                } else {
-                    access::opens(&known, operation).err()
-                };
-                rights = Some(known);
-            }
-            let (places, verdict) = emulator.throttle.arrive(&asker);
-            in_flight = Some(places);
-            refusal = refusal.or(verdict.err());
-        }
+        let authorization = header(&parts.headers, AUTHORIZATION);
+        let admission = Admission::decide(&emulator, operation, &names, authorization);
+        let refusal = unknown.or(admission.refusal);
+        let asker = admission.asker;
         let fault = match &refusal {
             None => emulator.faults.strike(&asker, path),
             Some(_) => None,
@@ -103,8 +71,8 @@ impl Exchange {
             parts,
             switch,
             asker,
-            principal,
-            rights,
+            principal: admission.principal,
+            rights: admission.rights,
             names,
             started_us,
             body: RequestBody::Whole(Bytes::new()),
@@ -112,7 +80,7 @@ impl Exchange {
             refusal,
             fault,
             _serving: serving,
-            _in_flight: in_flight,
+            _in_flight: admission.in_flight,
         }
     }
 
@@ -314,19 +282,6 @@ impl Exchange {
     }
 }
 
-/// Whether the operation needs no token.
-fn is_open(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::TokenIssue
-            | Operation::IdentityKeys
-            | Operation::IdentityConfiguration
-            | Operation::Objects(ObjectOperation::FilesUpload)
-            | Operation::Access(AccessOperation::SessionsToken)
-            | Operation::Unknown
-    )
-}
-
 /// Whether the request takes effect although it meets this fault.
 fn commits(fault: &FaultRule) -> bool {
     match fault.kind {
@@ -337,23 +292,4 @@ fn commits(fault: &FaultRule) -> bool {
         | FaultKind::LateAnswer
         | FaultKind::PartialWrite => true,
     }
-}
-
-/// What a principal hears that is in no group of the project.
-fn no_access(project: &str) -> Refusal {
-    Refusal::Unauthorized(format!("Unauthorized: no access to project '{project}'"))
-}
-
-fn unauthorized(fault: TokenFault) -> Refusal {
-    Refusal::Unauthorized(
-        match fault {
-            TokenFault::Absent => "Unauthorized: no bearer token was given",
-            TokenFault::Unknown => "Unauthorized: the token is not known",
-            TokenFault::Early => "Unauthorized: the token is not valid yet",
-            TokenFault::Expired => "Unauthorized: the token has expired",
-            TokenFault::Revoked => "Unauthorized: the session of the token has ended",
-            TokenFault::ForAnother => "Unauthorized: the token was not made for CDF",
-        }
-        .to_owned(),
-    )
 }

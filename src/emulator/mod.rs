@@ -21,6 +21,7 @@
 
 mod access;
 mod admin;
+mod admission;
 mod answer;
 mod body;
 mod budget;

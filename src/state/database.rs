@@ -178,9 +178,7 @@ impl Ask for &Connection {
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        let mut statement = self
-            .prepare(sql)
-            .map_err(|error| error.to_string())?;
+        let mut statement = self.prepare(sql).map_err(|error| error.to_string())?;
         let columns = statement.column_count();
         let read = |row: &rusqlite::Row<'_>| {
             let values = (0..columns).map(|column| {

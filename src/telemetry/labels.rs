@@ -109,6 +109,8 @@ label_values! {
         Shutdown = "shutdown",
         /// The user was deleted or changed, or CDF withdrew the user's access.
         Departed = "departed",
+        /// The token that the client signed in with expired.
+        TokenExpired = "token_expired",
         /// A fault of the gateway.
         Fault = "fault",
     }
@@ -127,6 +129,21 @@ label_values! {
         Abandoned = "abandoned",
         /// Startup packet or SASL messages that make no sense.
         ProtocolError = "protocol_error",
+        /// A rule says so, or there is none for the client.
+        Rejected = "rejected",
+        /// The client shows no certificate, or one of another name.
+        ClientCertificate = "client_certificate",
+        /// A token that is not good, or not for the user that it was shown for.
+        BadToken = "bad_token",
+        ExpiredToken = "expired_token",
+        /// A good token of somebody whom no rule maps to a principal of CDF.
+        NoPrincipal = "no_principal",
+        /// The keys of a token's issuer cannot be fetched.
+        KeysUnavailable = "keys_unavailable",
+        /// Too many sign-ins of the user or from the address failed before.
+        Throttled = "throttled",
+        /// Ended for others: too many connections had not signed in yet.
+        CrowdedOut = "crowded_out",
     }
 
     /// What a statement asks for.

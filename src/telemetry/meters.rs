@@ -261,6 +261,46 @@ impl Default for AccessCheckCounters {
     }
 }
 
+/// Fetches of the keys that tokens are checked with.
+#[derive(Clone, Debug)]
+pub struct KeyCounters {
+    pub fetches: CountersBy<TokenOutcome>,
+}
+
+impl KeyCounters {
+    pub fn new() -> Self {
+        KeyCounters {
+            fetches: CountersBy::register(&names::KEY_FETCHES, &[]),
+        }
+    }
+}
+
+impl Default for KeyCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Certificates that were read again because their files changed.
+#[derive(Clone, Debug)]
+pub struct CertificateCounters {
+    pub reloads: CountersBy<TokenOutcome>,
+}
+
+impl CertificateCounters {
+    pub fn new() -> Self {
+        CertificateCounters {
+            reloads: CountersBy::register(&names::TLS_RELOADS, &[]),
+        }
+    }
+}
+
+impl Default for CertificateCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Beats of the threads that are watched.
 #[derive(Clone, Debug)]
 pub struct HeartbeatCounters {

@@ -23,8 +23,9 @@ pub use labels::{
     Verdict, WatchedThread,
 };
 pub use meters::{
-    AccessCheckCounters, ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
-    PipelineMeters, StatementMeters, TableCounters, TokenCounters,
+    AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters, CountersBy, EndpointMeters,
+    HeartbeatCounters, KeyCounters, MemoryGauges, PipelineMeters, StatementMeters, TableCounters,
+    TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

@@ -46,6 +46,10 @@ pub(super) struct Stop;
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
 pub(super) struct Depart(pub(super) Departure);
+/// End if nobody has signed in yet: others need the place.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct CrowdOut;
 
 /// What the actor's loop starts with.
 struct Accepted {
@@ -85,8 +89,12 @@ impl Actor for ConnectionActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         if let Some(accepted) = self.accepted.take() {
-            if accepted.registration.list(context.address()) {
+            let listed = accepted.registration.list(context.address());
+            if listed.is_draining {
                 self.signals.drain();
+            }
+            if listed.is_crowded_out {
+                self.signals.crowd_out();
             }
             let served = serve(accepted, self.peer, self.signals.clone());
             context.spawn(served.into_actor(self).map(|(), _, context| context.stop()));
@@ -123,6 +131,14 @@ impl Handler<Depart> for ConnectionActor {
 
     fn handle(&mut self, Depart(departure): Depart, _: &mut Self::Context) {
         self.signals.depart(departure);
+    }
+}
+
+impl Handler<CrowdOut> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: CrowdOut, _: &mut Self::Context) {
+        self.signals.crowd_out();
     }
 }
 
@@ -176,14 +192,17 @@ async fn attend(
     signals: Rc<Signals>,
 ) -> ConnectionEnd {
     let deadline = Instant::now() + Duration::from_secs(gateway.settings.timeouts.sign_in_s);
+    // As it is now: files may change before the client binds its sign-in to the certificate.
+    let tls = gateway.tls.current();
     let started = async {
         let socket = TcpStream::from_std(socket)?;
         let (registry, meters) = (registration.registry(), &gateway.connections);
-        receive_startup(socket, gateway.tls.as_ref(), registry, meters).await
+        receive_startup(socket, tls.as_ref(), registry, meters).await
     };
     let started = tokio::select! {
         biased;
         () = signals.drained() => return ConnectionEnd::Shutdown,
+        () = signals.crowded_out() => return crowded_out(gateway).why,
         started = timeout_at(deadline, started) => started,
     };
     let (mut transport, request) = match started {
@@ -200,9 +219,10 @@ async fn attend(
     let welcomed = tokio::select! {
         biased;
         () = signals.drained() => Err(signals.ending()),
+        () = signals.crowded_out() => Err(crowded_out(gateway)),
         welcomed = timeout_at(
             deadline,
-            welcome(gateway, &mut transport, request, &registration),
+            welcome(gateway, &mut transport, request, (peer.ip(), tls.as_ref()), &registration),
         ) => welcomed.unwrap_or_else(|_| Err(too_slow(gateway))),
     };
     let (mut transport, ending) = match welcomed {
@@ -226,6 +246,20 @@ async fn attend(
     // A client that does not read keeps nobody.
     let _ = timeout(LAST_WORDS_WAIT, transport.close()).await;
     ending.why
+}
+
+fn crowded_out(gateway: &Gateway) -> Ending {
+    gateway
+        .connections
+        .sign_ins_failed
+        .add(SignInFailure::CrowdedOut, 1);
+    Ending::with_words(
+        ConnectionEnd::Refused,
+        Box::new(Diagnostic::fatal(
+            SqlState::TOO_MANY_CONNECTIONS,
+            "too many connections have not signed in yet",
+        )),
+    )
 }
 
 fn too_slow(gateway: &Gateway) -> Ending {

@@ -1,7 +1,7 @@
 //! Why a connection has to end although the gateway goes on.
 //!
-//! Owns the reasons that lie with the user, their words, and whose connections are meant. Promises that a driver can tell them
-//! from a fault of the network. Never ends anything itself.
+//! Owns the reasons that lie with the user, their words, and whose connections are meant. Promises
+//! that a driver can tell them from a fault of the network. Never ends anything itself.
 
 use super::ending::Ending;
 use super::user::GatewayUser;
@@ -17,6 +17,8 @@ pub enum Departure {
     Deleted,
     /// The user has other credentials now: what comes next must go by those.
     Changed,
+    /// The access token that the client signed in with has expired.
+    TokenExpired,
     /// CDF, or the identity provider, does not let the user in any more.
     Revoked,
 }
@@ -42,6 +44,7 @@ impl Whom {
 impl Departure {
     pub(super) fn ending(self) -> Ending {
         let (sqlstate, message, hint) = match self {
+            Departure::TokenExpired => return Ending::token_expired(),
             Departure::Deleted => (
                 SqlState::ADMIN_SHUTDOWN,
                 "terminating connection because its user was deleted",

@@ -3,7 +3,7 @@
 //! A connection goes through these files, in this order:
 //!
 //! 1. `listener` accepts it and gives it to a thread; `connection` is its actor.
-//! 2. `startup` negotiates TLS and the version, `sign_in` checks the password, `welcome`
+//! 2. `startup` negotiates TLS and the version, [`sign_in`] checks password or token, `welcome`
 //!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
 //! 4. `simple_query`, `extended_query`, [`copy`], `execute` and `write` run statements.
@@ -42,6 +42,7 @@ mod holding;
 mod ignored_rows;
 mod ignoring;
 mod listener;
+mod live_tls;
 mod message;
 mod numbering;
 mod on_duplicate;
@@ -80,5 +81,6 @@ pub use error::WireError;
 pub use listener::{WireHandle, WireSettings, WireStop, start};
 pub use open_connections::OpenConnections;
 pub use scram::ScramVerifier;
-pub use tls::TlsIdentity;
+pub use sign_in::{ClientCertificate, SignInMethod, SignInRule};
+pub use tls::{TlsFiles, TlsIdentity};
 pub use user::{GatewayUser, Users};

@@ -5,6 +5,7 @@
 //! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
+use super::deadlines::expire;
 use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Replies are sent once there are so many, though the client did not ask for them yet.
@@ -128,6 +130,8 @@ pub(super) struct Session {
     pub(super) copy_waits: bool,
     /// Settings changed since the client was last told.
     reports_are_due: bool,
+    /// When the token that opened the session has expired, its grace included.
+    ends_at: Option<Instant>,
     /// Bytes of a message's body that are to be dropped before the next message.
     pub(super) unread_bytes: usize,
     /// After an error in the extended protocol: everything up to Sync is skipped.
@@ -149,6 +153,7 @@ impl Session {
             database,
             settings,
             process_id,
+            ends_at,
         } = welcomed;
         let delivery = Delivery {
             destination: gateway.destination.clone(),
@@ -194,6 +199,7 @@ impl Session {
             rests_since: Instant::now(),
             copy_waits: false,
             reports_are_due: false,
+            ends_at,
             unread_bytes: 0,
             is_skipping: false,
             is_at_rest: true,
@@ -204,10 +210,13 @@ impl Session {
     /// encoding that they are to be in.
     pub(super) async fn run(mut self) -> (Transport, (Ending, ClientEncoding)) {
         let signals = self.signals.clone();
+        let ends_at = self.ends_at;
+        let drain = Duration::from_secs(self.gateway.settings.timeouts.drain_s);
         let ending = tokio::select! {
             biased;
             () = signals.stopped() => signals.ending(),
             ending = self.serve() => ending,
+            never = expire(&signals, ends_at, drain) => match never {},
         };
         let may_tell = matches!(
             ending.why,

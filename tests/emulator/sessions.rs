@@ -217,10 +217,16 @@ async fn a_session_dies_with_the_secret_that_made_it() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_renewed_expires() -> TestResult {
+async fn a_session_that_is_not_renewed_expires_with_its_tokens() -> TestResult {
     let cdf = with_loader().await?;
+    cdf.admin("PUT", "sessions", json!({"lifetime_s": 600}))
+        .await?;
     let session = bound(&cdf).await?;
-    cdf.handle.advance_clock_ms(86_400_001);
+    assert_eq!(session["mustRefreshIn"], 600);
+    cdf.handle.advance_clock_ms(599_000);
+    assert_eq!(opens(&cdf, &session).await?, 200);
+    cdf.handle.advance_clock_ms(1_001);
+    assert_eq!(opens(&cdf, &session).await?, 401);
     let refused = renew(&cdf, &session, &session["sessionKey"]).await?;
     assert_eq!(refused.message(), "Session is not active: EXPIRED");
     Ok(())

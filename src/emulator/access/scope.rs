@@ -35,7 +35,7 @@ impl Scope {
             .and_then(|members| members.iter().next())
             .ok_or("scope: expected an object with exactly one scope")?;
         let malformed = || format!("scope.{name}: not of the form that it has");
-        Ok(match name.to_ascii_lowercase().as_str() {
+        match name.to_ascii_lowercase().as_str() {
             "all" => content.is_object().then_some(Self::All),
             "currentuserscope" => Some(Self::CurrentUser),
             "datasetscope" => numbers(content, "ids").map(Self::DataSets),
@@ -47,7 +47,7 @@ impl Scope {
             other if OTHERS.contains(&other) => Some(Self::Other),
             _ => return Err(format!("scope: there is no scope '{name}'")),
         }
-        .ok_or_else(malformed)?)
+        .ok_or_else(malformed)
     }
 
     /// Whether it reaches an object with this id in this data set.

@@ -4,7 +4,7 @@
 //! and secret come as fields of the form or as a Basic header. An assertion is exchanged
 //! only by the application that it was made for, and only for a user.
 
-use super::directory::Application;
+use super::entries::Application;
 use super::oauth_error::OauthError;
 use super::principal::{Holder, TokenVersion};
 use super::{Identity, Order};

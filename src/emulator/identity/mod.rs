@@ -12,6 +12,7 @@ mod admin;
 mod clock;
 mod directory;
 mod discovery;
+mod entries;
 mod grants;
 mod minting;
 mod oauth_error;
@@ -21,8 +22,8 @@ mod tokens;
 
 pub use admin::answer as answer_admin;
 pub use clock::IdentityClock;
-pub use directory::{Application, User};
 pub use discovery::{configuration, keys};
+pub use entries::{Application, User};
 pub use grants::answer as answer_token_request;
 pub use principal::{Holder, Principal, TokenVersion};
 pub use tokens::{Hash, TokenFault, bearer, hash};

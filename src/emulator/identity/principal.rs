@@ -4,7 +4,7 @@
 //! emulator reads from them. A principal is what its token says: groups that change later
 //! show in the next token.
 
-use super::directory::{Application, User};
+use super::entries::{Application, User};
 use crate::emulator::checksum;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -72,11 +72,12 @@ fn give(call: &Call<'_>, id: i64, now_ms: i64) -> Result<Answer, Refusal> {
     let token = identity.issue(&order, Some(Arc::clone(&session.end_ms)))?;
     let mut answer = json!({"id": id, "accessToken": token, "expiresIn": lifetime_s});
     if session.kind == SessionKind::OneshotTokenExchange {
-        session.expires_ms = now_ms.saturating_add(lifetime_s.saturating_mul(1_000));
+        session.live_until(now_ms.saturating_add(lifetime_s.saturating_mul(1_000)));
     } else {
         let settings = call.emulator.access.session_settings();
         let key = secret_text();
-        session.renew(&key, now_ms.saturating_add(ms(settings.lifetime_s)));
+        session.set_key(&key);
+        session.live_until(now_ms.saturating_add(ms(settings.lifetime_s)));
         answer["mustRefreshIn"] = settings.lifetime_s.into();
         answer["sessionKey"] = key.into();
     }

@@ -206,14 +206,20 @@ impl Session {
         Ok(())
     }
 
-    /// Sets the key that renews it next, and lives on for as long as it is given.
-    pub fn renew(&mut self, key: &str, expires_ms: i64) {
+    /// Sets the key that renews it next.
+    pub fn set_key(&mut self, key: &str) {
         let previous = self.keys.as_ref().and_then(|keys| keys.previous);
         self.keys = Some(Keys {
             current: hash(key),
             previous,
         });
+    }
+
+    /// Lets it live on; its tokens end with it.
+    pub fn live_until(&mut self, expires_ms: i64) {
         self.expires_ms = expires_ms;
+        let end_ms = self.revoked_from_ms.unwrap_or(i64::MAX).min(expires_ms);
+        self.end_ms.store(end_ms, Ordering::Relaxed);
     }
 
     /// Ends it; what was revoked before stays so.

@@ -67,7 +67,8 @@ class GuardedCdf:
         self.url = self.process.ready["cdf"]
         self.token_url = self.process.ready["token_url"]
         self.emulator = Emulator(self.url)
-        self.administrator = self.client(Application("administrator", secret, ""))
+        self._admin = Application("administrator", secret, "")
+        self.administrator = self.client(self._admin)
 
     def client(self, application: Application, project: str = PROJECT) -> CogniteClient:
         """Cognite's SDK as that application."""
@@ -79,6 +80,9 @@ class GuardedCdf:
         )
         config = ClientConfig("penstock-client-tests", project, credentials, base_url=self.url)
         return CogniteClient(config)
+
+    def administrator_of(self, project: str) -> CogniteClient:
+        return self.client(self._admin, project)
 
     def register(self, name: str) -> Application:
         """Steps 1 and 2 of the guide: an application, and a group that it is a member of."""
