@@ -173,6 +173,7 @@ impl Plant {
                         name: format!("client-{number}"),
                         credentials: Credentials::FixedToken(Secret::new("token")),
                         create_missing_time_series: false,
+                        required_access: Default::default(),
                     })
                 })
                 .collect(),
