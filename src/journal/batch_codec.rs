@@ -151,17 +151,21 @@ fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable>
 
 /// The kind of the values of points.
 fn kind_of_values(batch: &DatapointBatch) -> u8 {
-    match batch.values {
-        DatapointValues::Double(_) => DOUBLES,
-        DatapointValues::Text(_) => STRINGS,
-        DatapointValues::Deleted(_) => TIMES,
+    match (&batch.values, batch.statuses.is_empty()) {
+        (DatapointValues::Double(_), true) => DOUBLES,
+        (DatapointValues::Text(_), true) => STRINGS,
+        (DatapointValues::Double(_), false) => DOUBLES_WITH_STATUSES,
+        (DatapointValues::Text(_), false) => STRINGS_WITH_STATUSES,
+        (DatapointValues::Deleted(_), _) => TIMES,
     }
 }
 
 /// What points do that are not just made, and the kind of their values.
 fn point_change(fields: &mut Fields<'_>) -> Result<(ActionKind, u8), Unreadable> {
     match (fields.u8()?, fields.u8()?) {
-        (0, values @ (DOUBLES | STRINGS)) => Ok((ActionKind::Update, values)),
+        (0, values @ (DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES)) => {
+            Ok((ActionKind::Update, values))
+        }
         (1, TIMES) => Ok((ActionKind::Delete, TIMES)),
         _ => Err(Unreadable("its points do something unknown")),
     }
