@@ -9,45 +9,30 @@
 //! kind u8 · rows u32 · row numbers · columns of that kind
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
-//! point change: 0 update or 1 delete, u8 · kind of values u8 · series …
 //! series:       0 id u64  |  1 external id  |  2 space · external id
 //! statuses:     code u32 × rows · 1 without a value, u8 × rows
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
-use super::point_fields::{put_series, put_statuses, series_reference, statuses};
+use super::point_codec;
 use crate::catalog::Table;
 use crate::rows::{
-    Action, ActionKind, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues,
-    ObjectBatch, ObjectColumn, ObjectValues, RawAction, RawBatch, RawDestination, RowBatch,
-    RowNumbers, SeriesKey, TextColumn, TimeSpan, hash_key, row_key_hash,
+    Action, Assigned, Assignment, ConflictUpdate, ObjectBatch, ObjectColumn, ObjectValues,
+    RawAction, RawBatch, RawDestination, RowBatch, RowNumbers, TextColumn, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
-const DOUBLES: u8 = 1;
-const STRINGS: u8 = 2;
 const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
 /// Objects that are not just made: what they do follows the columns.
 const OBJECT_CHANGES: u8 = 5;
-/// Datapoints with statuses, which follow the values. A version that does not know them does not
-/// take them for points without.
-const DOUBLES_WITH_STATUSES: u8 = 8;
-const STRINGS_WITH_STATUSES: u8 = 9;
 /// RAW rows that are not just inserted: what they do follows the columns.
 const RAW_CHANGES: u8 = 10;
-/// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
-/// before their series. A version that does not know them does not take them for new points.
-const POINT_CHANGES: u8 = 16;
-
-/// The values of a [`POINT_CHANGES`] that deletes: where each range ends.
-const TIMES: u8 = 3;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
-        RowBatch::Datapoints(batch) if batch.action != ActionKind::Create => POINT_CHANGES,
-        RowBatch::Datapoints(batch) => kind_of_values(batch),
+        RowBatch::Datapoints(batch) => point_codec::kind(batch),
         RowBatch::RawRows(batch) if batch.action == RawAction::Insert => RAW_ROWS,
         RowBatch::RawRows(_) => RAW_CHANGES,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
@@ -56,7 +41,10 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     bytes.push(kind);
     bytes.extend_from_slice(&(batch.rows() as u32).to_le_bytes());
     match batch {
-        RowBatch::Datapoints(batch) => put_datapoints(bytes, batch),
+        RowBatch::Datapoints(batch) => {
+            put_row_numbers(bytes, &batch.row_numbers);
+            point_codec::put(bytes, batch);
+        }
         RowBatch::RawRows(batch) => {
             put_row_numbers(bytes, &batch.row_numbers);
             put_text(bytes, &batch.destination.database);
@@ -86,14 +74,13 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let rows = fields.length()?;
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
-        DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => {
-            let made = (ActionKind::Create, kind);
-            datapoints(&mut fields, made, table, rows, row_numbers)?
-        }
-        POINT_CHANGES => {
-            let change = point_change(&mut fields)?;
-            datapoints(&mut fields, change, table, rows, row_numbers)?
-        }
+        kind if point_codec::is_kind(kind) => RowBatch::Datapoints(point_codec::read(
+            &mut fields,
+            kind,
+            table,
+            rows,
+            row_numbers,
+        )?),
         RAW_ROWS | RAW_CHANGES => raw_rows(&mut fields, kind, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
@@ -137,192 +124,16 @@ fn row_numbers(fields: &mut Fields<'_>, rows: usize) -> Result<RowNumbers, Unrea
     }
 }
 
-fn put_texts(bytes: &mut Vec<u8>, texts: &TextColumn) {
+pub(super) fn put_texts(bytes: &mut Vec<u8>, texts: &TextColumn) {
     put_column(bytes, texts.ends().iter().map(|end| end.to_le_bytes()));
     put_bytes(bytes, texts.all_bytes());
 }
 
-fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable> {
+pub(super) fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable> {
     let ends = fields.column(rows)?;
     let ends = ends.iter().map(|end| u32::from_le_bytes(*end)).collect();
     let bytes = fields.bytes()?.to_vec();
     TextColumn::from_parts(ends, bytes).ok_or(Unreadable("a column of text is not sound"))
-}
-
-/// The kind of the values of points.
-fn kind_of_values(batch: &DatapointBatch) -> u8 {
-    match (&batch.values, batch.statuses.is_empty()) {
-        (DatapointValues::Double(_), true) => DOUBLES,
-        (DatapointValues::Text(_), true) => STRINGS,
-        (DatapointValues::Double(_), false) => DOUBLES_WITH_STATUSES,
-        (DatapointValues::Text(_), false) => STRINGS_WITH_STATUSES,
-        (DatapointValues::Deleted(_), _) => TIMES,
-    }
-}
-
-/// What points do that are not just made, and the kind of their values.
-fn point_change(fields: &mut Fields<'_>) -> Result<(ActionKind, u8), Unreadable> {
-    match (fields.u8()?, fields.u8()?) {
-        (0, values @ (DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES)) => {
-            Ok((ActionKind::Update, values))
-        }
-        (1, TIMES) => Ok((ActionKind::Delete, TIMES)),
-        _ => Err(Unreadable("its points do something unknown")),
-    }
-}
-
-/// Few series need few bytes for the index of a row's series.
-fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
-    put_row_numbers(bytes, &batch.row_numbers);
-    if batch.action != ActionKind::Create {
-        bytes.push(u8::from(batch.action == ActionKind::Delete));
-        bytes.push(kind_of_values(batch));
-    }
-    bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
-    for key in &batch.series {
-        put_series(bytes, key.reference());
-    }
-    let index = batch.series_index.iter();
-    match batch.series.len() {
-        0..=1 => {}
-        2..=0x100 => put_column(bytes, index.map(|index| [*index as u8])),
-        0x101..=0x1_0000 => put_column(bytes, index.map(|index| (*index as u16).to_le_bytes())),
-        _ => put_column(bytes, index.map(|index| index.to_le_bytes())),
-    }
-    put_column(
-        bytes,
-        batch.timestamps_ms.iter().map(|value| value.to_le_bytes()),
-    );
-    match &batch.values {
-        DatapointValues::Double(values) => {
-            put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
-        }
-        DatapointValues::Text(values) => put_texts(bytes, values),
-        DatapointValues::Deleted(ends_ms) => {
-            put_column(bytes, ends_ms.iter().map(|value| value.to_le_bytes()));
-        }
-    }
-    if !batch.statuses.is_empty() {
-        put_statuses(bytes, &batch.statuses);
-    }
-}
-
-fn datapoints(
-    fields: &mut Fields<'_>,
-    (action, kind): (ActionKind, u8),
-    table: &'static Table,
-    rows: usize,
-    row_numbers: RowNumbers,
-) -> Result<RowBatch, Unreadable> {
-    let series_count = fields.length()?;
-    let mut series = Vec::new();
-    for _ in 0..series_count {
-        let reference = series_reference(fields)?;
-        series.push(Arc::new(SeriesKey::new(reference)));
-    }
-    // Every row has a time: what holds no times for them holds no rows either.
-    if fields.len() / size_of::<i64>() < rows {
-        return Err(Unreadable("it ends too early"));
-    }
-    let series_index: Vec<u32> = match series_count {
-        0..=1 => vec![0; rows],
-        2..=0x100 => fields
-            .take(rows)?
-            .iter()
-            .map(|index| u32::from(*index))
-            .collect(),
-        0x101..=0x1_0000 => fields
-            .column(rows)?
-            .iter()
-            .map(|index| u32::from(u16::from_le_bytes(*index)))
-            .collect(),
-        _ => fields
-            .column(rows)?
-            .iter()
-            .map(|index| u32::from_le_bytes(*index))
-            .collect(),
-    };
-    let timestamps_ms: Vec<i64> = fields
-        .column(rows)?
-        .iter()
-        .map(|value| i64::from_le_bytes(*value))
-        .collect();
-    let values = match kind {
-        DOUBLES | DOUBLES_WITH_STATUSES => DatapointValues::Double(
-            fields
-                .column(rows)?
-                .iter()
-                .map(|value| f64::from_le_bytes(*value))
-                .collect(),
-        ),
-        TIMES => DatapointValues::Deleted(ends_ms(fields, &timestamps_ms)?),
-        _ => DatapointValues::Text(texts(fields, rows)?),
-    };
-    let statuses = match kind {
-        DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => statuses(fields, rows)?,
-        _ => Vec::new(),
-    };
-    let last_ms = match &values {
-        DatapointValues::Deleted(ends_ms) => ends_ms,
-        DatapointValues::Double(_) | DatapointValues::Text(_) => &timestamps_ms,
-    };
-    let mut spans = spans(series.len(), &series_index, &timestamps_ms, last_ms)?;
-    if kind == TIMES {
-        for span in &mut spans {
-            span.last_ms -= 1;
-        }
-    }
-    Ok(RowBatch::Datapoints(DatapointBatch {
-        table,
-        action,
-        series,
-        spans,
-        series_index,
-        timestamps_ms,
-        values,
-        statuses,
-        row_numbers,
-    }))
-}
-
-/// The ends of what is deleted, each after its beginning.
-fn ends_ms(fields: &mut Fields<'_>, begins_ms: &[i64]) -> Result<Vec<i64>, Unreadable> {
-    let ends_ms = integers(fields, begins_ms.len())?;
-    match begins_ms
-        .iter()
-        .zip(&ends_ms)
-        .all(|(begin, end)| begin < end)
-    {
-        true => Ok(ends_ms),
-        false => Err(Unreadable("a time that is deleted ends before it begins")),
-    }
-}
-
-/// The time that the points of each series span.
-fn spans(
-    series: usize,
-    series_index: &[u32],
-    first_ms: &[i64],
-    last_ms: &[i64],
-) -> Result<Vec<TimeSpan>, Unreadable> {
-    let mut spans = vec![
-        TimeSpan {
-            first_ms: i64::MAX,
-            last_ms: i64::MIN,
-        };
-        series
-    ];
-    for (index, (first, last)) in series_index.iter().zip(first_ms.iter().zip(last_ms)) {
-        let span = spans
-            .get_mut(*index as usize)
-            .ok_or(Unreadable("a point belongs to no series"))?;
-        span.first_ms = span.first_ms.min(*first);
-        span.last_ms = span.last_ms.max(*last);
-    }
-    if spans.iter().any(|span| span.first_ms > span.last_ms) {
-        return Err(Unreadable("a series has no points"));
-    }
-    Ok(spans)
 }
 
 fn raw_rows(
@@ -512,7 +323,7 @@ fn flags(fields: &mut Fields<'_>, rows: usize) -> Result<Vec<bool>, Unreadable> 
     Ok(fields.take(rows)?.iter().map(|flag| *flag != 0).collect())
 }
 
-fn integers(fields: &mut Fields<'_>, count: usize) -> Result<Vec<i64>, Unreadable> {
+pub(super) fn integers(fields: &mut Fields<'_>, count: usize) -> Result<Vec<i64>, Unreadable> {
     let values = fields.column(count)?.iter();
     Ok(values.map(|value| i64::from_le_bytes(*value)).collect())
 }

@@ -25,6 +25,7 @@ mod feeder;
 mod fields;
 mod lock;
 mod parked;
+mod point_codec;
 mod point_fields;
 pub mod positions;
 mod principals;
