@@ -30,6 +30,8 @@ pub(super) struct PostgreSql {
     config: Config,
     runtime: Runtime,
     client: Client,
+    /// Whether what is asked belongs to one change.
+    is_changing: bool,
 }
 
 impl fmt::Debug for PostgreSql {
@@ -55,6 +57,7 @@ impl PostgreSql {
             config,
             runtime,
             client,
+            is_changing: false,
         };
         postgresql.migrate()?;
         Ok(postgresql)
@@ -103,6 +106,14 @@ impl PostgreSql {
         Ok(())
     }
 
+    /// Within a change a lost connection is the end of it: what came after would be done alone.
+    fn reconnect_outside_of_changes(&mut self) -> Result<(), Fault> {
+        match self.is_changing {
+            true => Ok(()),
+            false => self.reconnect_if_lost(),
+        }
+    }
+
     pub fn now_ms(&mut self) -> Result<i64, Fault> {
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
         let rows = self.query(sql, &[])?;
@@ -117,7 +128,10 @@ impl PostgreSql {
     ) -> Result<T, E> {
         self.reconnect_if_lost()?;
         self.batch("BEGIN; LOCK TABLE changes IN EXCLUSIVE MODE")?;
-        match change(self) {
+        self.is_changing = true;
+        let changed = change(self);
+        self.is_changing = false;
+        match changed {
             Ok(done) => {
                 self.batch("COMMIT")?;
                 Ok(done)
@@ -138,14 +152,14 @@ impl PostgreSql {
 
 impl Ask for PostgreSql {
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, Fault> {
-        self.reconnect_if_lost()?;
+        self.reconnect_outside_of_changes()?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         self.runtime
             .block_on(bounded(self.client.execute(sql, &values)))
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        self.reconnect_if_lost()?;
+        self.reconnect_outside_of_changes()?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         let rows = self
             .runtime

@@ -44,11 +44,11 @@ pub(super) const STEPS: [&str; 2] = [
 
     -- One row: grows with every change, so that others see that there was one.
     CREATE TABLE changes (
-        only {INTEGER} NOT NULL PRIMARY KEY CHECK (only = 1),
+        one {INTEGER} NOT NULL PRIMARY KEY CHECK (one = 1),
         count {INTEGER} NOT NULL,
         last_number {INTEGER} NOT NULL
     ) {STRICT};
-    INSERT INTO changes (only, count, last_number)
+    INSERT INTO changes (one, count, last_number)
         SELECT 1, 0, coalesce(max(number), 0) FROM custom_tables;
 
     -- Who serves. Times are milliseconds since 1970-01-01 UTC.

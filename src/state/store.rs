@@ -178,7 +178,7 @@ impl StateStore {
                     "INSERT INTO custom_tables (user_name, name, definition, created_ms, number) \
                      SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), \
                      CAST($4 AS BIGINT), last_number FROM changes \
-                     WHERE only = 1 ON CONFLICT DO NOTHING",
+                     WHERE one = 1 ON CONFLICT DO NOTHING",
                     &[
                         user.into(),
                         definition.name.as_str().into(),

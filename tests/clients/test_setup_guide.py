@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -125,13 +126,15 @@ def await_sign_in(gateway, user: str, password: str) -> None:
     """Tries until the gateway knows the password."""
     import psycopg
 
-    for _ in range(1000):
+    # A command is seen within a second; each failure counts against a bound of sign-ins.
+    for _ in range(60):
         try:
             with psycopg.connect(**gateway.keywords(user, password)) as connection:
                 assert connection.execute("SELECT current_user").fetchone() == (user,)
                 return
         except psycopg.OperationalError as error:
             assert "password authentication failed" in str(error), error
+            time.sleep(0.5)
     raise AssertionError("the gateway does not see the change")
 
 

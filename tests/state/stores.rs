@@ -174,7 +174,7 @@ fn a_change_is_seen_by_others_and_the_renewal_of_a_key_is_none() {
             .create_account(&with_session("ada", 7, "key"))
             .expect("made");
         let after = reader.version().expect("readable");
-        assert!(after > before);
+        assert_ne!(after, before);
         writer
             .session_key_renewed(7, &Secret::new("next"))
             .expect("kept");
