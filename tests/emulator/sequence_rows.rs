@@ -116,7 +116,7 @@ async fn rows_are_deleted_by_number_within_the_limits() -> TestResult {
         (items(json!([of("q", json!(vec![0; 10_001]))])), 400),
         (
             items(json!([of("q", json!([0])), of("q", json!([2]))])),
-            400,
+            422,
         ),
         (
             items(json!([of("q", json!([0])), of("none", json!([2]))])),

@@ -164,6 +164,7 @@ fn missing_series_are_made_with_the_type_of_their_table() {
         };
         let mut values = TextColumn::default();
         values.push(b"open");
+        batch.table = catalog::STRING_DATAPOINTS;
         batch.values = DatapointValues::Text(values);
         let batch = RowBatch::Datapoints(batch);
         let outcome = pipeline
