@@ -54,6 +54,7 @@ fn identity() -> Arc<Identity> {
         name: "client".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     })
 }
 

@@ -16,6 +16,7 @@ use crate::journal::{
 };
 use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
+use crate::revocation::{Revocation, RevocationParts};
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
@@ -65,6 +66,7 @@ pub struct Gateway {
     readiness: Readiness,
     drain: Duration,
     accounts: Option<HttpServer>,
+    revocation: Revocation,
 }
 
 impl Gateway {
@@ -135,7 +137,10 @@ impl Gateway {
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 7. The way in.
+        // 7. Who takes users' access back.
+        let revocation = watch_access(configuration, &users, &connections, &tokens)?;
+
+        // 8. The way in.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -152,7 +157,7 @@ impl Gateway {
         };
         let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
 
-        // 8. Who administers users, by the same certificate.
+        // 9. Who administers users, by the same certificate.
         let accounts = start_accounts(configuration, state, tokens, wire.https())?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
@@ -166,6 +171,7 @@ impl Gateway {
             readiness,
             drain: Duration::from_secs(configuration.timeouts.drain_s),
             accounts,
+            revocation,
         })
     }
 
@@ -196,6 +202,7 @@ impl Gateway {
         if let Some(accounts) = self.accounts {
             accounts.stop();
         }
+        drop(self.revocation);
         // Threads that end are no hang; and every wait from here on is bounded.
         drop(self.watchdog);
         self.wire.drain(self.drain).await;
@@ -274,6 +281,23 @@ fn start_accounts(
     })
     .map(Some)
     .map_err(|cause| GatewayError::Http { address, cause })
+}
+
+/// Watches over the access of those who are connected, and keeps the users' sessions of CDF alive.
+fn watch_access(
+    configuration: &Configuration,
+    users: &Users,
+    connections: &OpenConnections,
+    tokens: &Arc<TokenCache>,
+) -> Result<Revocation, GatewayError> {
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    Ok(Revocation::start(RevocationParts {
+        client: CdfClient::new(timeout, tokens.clone())?,
+        tokens: tokens.clone(),
+        users: users.clone(),
+        connections: connections.clone(),
+        check_interval: Duration::from_secs(configuration.accounts.check_interval_s),
+    }))
 }
 
 /// Opens the journal, if one is configured. Rows that it cannot deliver become dead letters, or

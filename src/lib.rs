@@ -36,6 +36,7 @@ pub mod http_server;
 pub mod journal;
 pub mod oidc;
 pub mod pipeline;
+pub mod revocation;
 pub mod rows;
 pub mod spool;
 pub mod sql;

@@ -6,6 +6,7 @@
 mod cdf {
     mod attempts;
     mod batches;
+    mod callers_tokens;
     mod datapoint_bodies;
     mod datapoint_messages;
     mod datapoint_statuses;
@@ -16,8 +17,11 @@ mod cdf {
     mod raw_changes;
     mod round_trip;
     mod scripted_server;
+    mod secrecy;
     mod series;
     mod series_directory;
+    mod sessions;
+    mod standing;
     mod status_codes;
     mod tokens;
     mod untrusted;

@@ -2,9 +2,10 @@
 //!
 //! Owns the parts of an answer that the failure table looks at, and the reading of CDF's
 //! error bodies in all their shapes. Promises text that is safe to show: bounded, without
-//! control characters. Never decides what to do about it.
+//! control characters and tokens. Never decides what to do about it.
 
 use super::http_date;
+use super::redaction::without_tokens;
 use crate::rows::InstanceName;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
@@ -191,8 +192,9 @@ fn message_of_other_body(answer: &Answer) -> String {
 }
 
 /// Text that may reach a log or a terminal: at most `chars_max` characters, none of them
-/// control characters.
+/// control characters, and no token among them.
 pub fn presentable(text: &str, chars_max: usize) -> String {
+    let text = without_tokens(text);
     let mut shown: String = text
         .chars()
         .map(|character| {

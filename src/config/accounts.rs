@@ -19,6 +19,9 @@ const TOKEN_HOSTS: [&str; 3] = [
 /// Where CDF's own service exchanges sessions, below its base URL.
 const SESSION_EXCHANGE_PATH: &str = "/api/v1/projects/{project}/sessions/token";
 
+/// Revoked access that stays open for longer than an hour is no revocation.
+const CHECK_INTERVAL_S_MAX: u64 = 3_600;
+
 /// Stands for the project in an address.
 const PROJECT: &str = "{project}";
 
@@ -40,6 +43,8 @@ pub struct AccountsSettings {
     /// Where nonces and sessions are exchanged for tokens; `{project}` stands for the project.
     /// Empty: CDF's own address.
     pub session_exchange_url: String,
+    /// How often the access of everybody with open connections is looked at, in seconds.
+    pub check_interval_s: u64,
 }
 
 impl Default for AccountsSettings {
@@ -51,6 +56,7 @@ impl Default for AccountsSettings {
             public_host: String::new(),
             token_hosts: TOKEN_HOSTS.map(str::to_owned).to_vec(),
             session_exchange_url: String::new(),
+            check_interval_s: 60,
         }
     }
 }
@@ -75,6 +81,13 @@ impl AccountsSettings {
                 "accounts.session_exchange_url",
                 format!("\"{exchange}\" is no http or https address"),
                 "Write the whole address, with {project} where the project belongs",
+            );
+        }
+        if !(1..=CHECK_INTERVAL_S_MAX).contains(&self.check_interval_s) {
+            findings.note(
+                "accounts.check_interval_s",
+                format!("the value is {}", self.check_interval_s),
+                format!("Set it to 1 to {CHECK_INTERVAL_S_MAX}"),
             );
         }
         if self.listen.is_none() {

@@ -5,7 +5,7 @@
 
 use super::problem::Findings;
 use super::secret_source::{SecretSource, Surroundings};
-use crate::cdf::{Credentials, Identity, Project, Secret};
+use crate::cdf::{Credentials, Identity, Project, RequiredAccess, Secret};
 use reqwest::Url;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -83,6 +83,7 @@ impl CdfSettings {
                 name: self.client_id.clone(),
                 credentials,
                 create_missing_time_series,
+                required_access: RequiredAccess::default(),
             })),
         })
     }
@@ -172,6 +173,7 @@ impl Principal {
                 name: user.to_owned(),
                 credentials: Credentials::FixedToken(token.clone()),
                 create_missing_time_series: *create_missing_time_series,
+                required_access: RequiredAccess::default(),
             }),
         }
     }

@@ -31,6 +31,9 @@ const SESSION_TIMEOUT_S_MAX: u64 = i32::MAX as u64 / 1000;
 /// A day: whoever was shut out must not write for longer.
 const TOKEN_GRACE_S_MAX: u64 = 86_400;
 
+/// As long as the departures of users are remembered.
+const SIGN_IN_S_MAX: u64 = 3_600;
+
 /// More threads than this are a mistake.
 const THREADS_MAX: usize = 1024;
 
@@ -224,6 +227,13 @@ fn copy(tree: &Tree, findings: &mut Findings) {
 fn timeouts(tree: &Tree, findings: &mut Findings) {
     let timeouts = &tree.timeouts;
     not_zero("timeouts.sign_in_s", timeouts.sign_in_s, findings);
+    if timeouts.sign_in_s > SIGN_IN_S_MAX {
+        findings.note(
+            "timeouts.sign_in_s",
+            "who signs in for so long could outlast the end of its user",
+            format!("Set it to {SIGN_IN_S_MAX} or less"),
+        );
+    }
     if timeouts.token_grace_s > TOKEN_GRACE_S_MAX {
         findings.note(
             "timeouts.token_grace_s",

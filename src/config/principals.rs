@@ -152,7 +152,8 @@ impl PrincipalSettings {
                 "Set cdf_audiences of the issuer, or map to stored credentials by cdf",
             );
         }
-        let base_url = cdf::check_base_url(section, &self.base_url, findings);
+        let base_url =
+            cdf::check_base_url(&format!("{section}.base_url"), &self.base_url, findings);
         let project = cdf::check_project(section, &self.project, findings);
         Some(CdfTarget::OwnToken {
             project: Project {

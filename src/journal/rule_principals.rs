@@ -64,6 +64,7 @@ mod tests {
             name: name.to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         })
     }
 

@@ -6,7 +6,7 @@
 use super::claims::Claims;
 use super::issuer::Issuer;
 use super::names::Names;
-use crate::cdf::{Credentials, Identity, Project, Secret};
+use crate::cdf::{Credentials, Identity, Project, RequiredAccess, Secret};
 use crate::config::UserModes;
 use std::sync::Arc;
 
@@ -108,6 +108,7 @@ impl PrincipalRule {
                     expires_at_ms,
                 },
                 create_missing_time_series: *create_missing_time_series,
+                required_access: RequiredAccess::AcceptedToken,
             }),
             CdfTarget::OwnToken { project } => Arc::new(Identity {
                 project: project.clone(),
@@ -117,6 +118,7 @@ impl PrincipalRule {
                     expires_at_ms,
                 },
                 create_missing_time_series: false,
+                required_access: RequiredAccess::AcceptedToken,
             }),
         }
     }
@@ -151,6 +153,7 @@ mod tests {
             name: name.to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: RequiredAccess::AcceptedToken,
         }))
     }
 

@@ -8,10 +8,10 @@
 use super::StateError;
 use super::account::{Account, AccountCredentials};
 use super::store::{StateStore, StoredTable};
-use crate::catalog::{CustomTables, Table, custom_table, publish_custom_tables};
-use crate::cdf::{Credentials, Identity, Secret, SessionCredentials};
+use crate::catalog::{CustomTables, Dialect, Table, custom_table, publish_custom_tables};
+use crate::cdf::{Credentials, Identity, RequiredAccess, Secret, SessionCredentials};
 use crate::config::{AccountsSettings, UserModes};
-use crate::wire::{Departure, GatewayUser, OpenConnections, Users};
+use crate::wire::{Departure, GatewayUser, OpenConnections, Users, Whom};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -130,7 +130,9 @@ impl Publication {
     }
 
     fn depart(&self, name: &str, departure: Departure) {
-        let count = self.connections.depart(departure, |user| user.name == name);
+        let count = self
+            .connections
+            .depart(departure, Whom::User(name.to_owned()));
         if count > 0 {
             tracing::info!(user = name, count, ?departure, "connections of a user end");
         }
@@ -180,6 +182,10 @@ pub fn identity_of(account: &Account, settings: &AccountsSettings) -> Identity {
         name: account.principal.clone(),
         credentials,
         create_missing_time_series: false,
+        required_access: match account.dialect {
+            Dialect::First => RequiredAccess::ProjectAndGroups,
+            Dialect::Second => RequiredAccess::PostgresGateway,
+        },
     }
 }
 

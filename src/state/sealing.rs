@@ -213,7 +213,8 @@ mod tests {
         ) {
             let keys = keys(3, &[]);
             let sealed = keys.seal("o", "f", &Secret::new(secret.clone())).expect("sealed");
-            prop_assert!(secret.is_empty() || !sealed.contains(&secret));
+            // A short one may stand there by chance.
+            prop_assert!(secret.len() < 8 || !sealed.contains(&secret));
             let opened = keys.open("o", "f", &sealed).expect("opens");
             prop_assert_eq!(opened.expose(), secret);
             let (head, text) = sealed.rsplit_once(':').expect("three words");

@@ -174,6 +174,16 @@ label_values! {
         Failed = "failed",
     }
 
+    /// What came of a look at an identity's access to CDF.
+    AccessOutcome {
+        /// It has what it needs.
+        Kept = "kept",
+        /// CDF or the identity provider said no.
+        Lost = "lost",
+        /// Nobody could be asked.
+        Unknown = "unknown",
+    }
+
     /// Why a row became a dead letter: PostgreSQL's name of the SQLSTATE.
     LetterCondition {
         /// 22001.
@@ -328,6 +338,7 @@ mod tests {
         is_sound::<StatementKind>();
         is_sound::<StatementOutcome>();
         is_sound::<TokenOutcome>();
+        is_sound::<AccessOutcome>();
         is_sound::<Actor>();
         is_sound::<LetterSource>();
         is_sound::<LetterCondition>();

@@ -7,8 +7,8 @@
 //! while counting.
 
 use super::labels::{
-    Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-    StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
+    AccessOutcome, Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure,
+    StatementKind, StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
 };
 use super::metric::Metric;
 use super::names;
@@ -236,6 +236,26 @@ impl TokenCounters {
 }
 
 impl Default for TokenCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Looks at the access of identities.
+#[derive(Clone, Debug)]
+pub struct AccessCheckCounters {
+    pub checks: CountersBy<AccessOutcome>,
+}
+
+impl AccessCheckCounters {
+    pub fn new() -> Self {
+        AccessCheckCounters {
+            checks: CountersBy::register(&names::ACCESS_CHECKS, &[]),
+        }
+    }
+}
+
+impl Default for AccessCheckCounters {
     fn default() -> Self {
         Self::new()
     }

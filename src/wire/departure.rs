@@ -1,11 +1,14 @@
 //! Why a connection has to end although the gateway goes on.
 //!
-//! Owns the reasons that lie with the user, and their words. Promises that a driver can tell them
-//! from a fault of the network. Never ends anything itself.
+//! Owns the reasons that lie with the user, their words, and whose connections are meant. Promises
+//! that a driver can tell them from a fault of the network. Never ends anything itself.
 
 use super::ending::Ending;
+use super::user::GatewayUser;
+use crate::cdf::Identity;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::ConnectionEnd;
+use std::sync::Arc;
 
 /// What became of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,24 @@ pub enum Departure {
     TokenExpired,
     /// CDF, or the identity provider, does not let the user in any more.
     Revoked,
+}
+
+/// Whose connections are meant.
+#[derive(Clone, Debug)]
+pub enum Whom {
+    /// Those of the user of that name.
+    User(String),
+    /// Those that write as an identity, of whichever user.
+    Identity(Arc<Identity>),
+}
+
+impl Whom {
+    pub(super) fn includes(&self, user: &GatewayUser) -> bool {
+        match self {
+            Whom::User(name) => user.name == *name,
+            Whom::Identity(identity) => user.identity == *identity,
+        }
+    }
 }
 
 impl Departure {
@@ -37,7 +58,8 @@ impl Departure {
             Departure::Revoked => (
                 SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
                 "terminating connection because CDF has withdrawn the access of its user",
-                "An administrator of the CDF project can give it back.",
+                "An administrator of the CDF project can give it back; the gateway's log tells what \
+                 was refused.",
             ),
         };
         Ending::with_words(

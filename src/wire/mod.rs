@@ -25,6 +25,7 @@ mod copy_in;
 mod deadlines;
 mod delivery;
 mod departure;
+mod departures;
 mod destination;
 mod encoding;
 mod ending;
@@ -76,7 +77,7 @@ mod welcome;
 mod withheld;
 mod write;
 
-pub use departure::Departure;
+pub use departure::{Departure, Whom};
 pub use destination::Destination;
 pub use error::WireError;
 pub use listener::{WireHandle, WireSettings, WireStop, start};

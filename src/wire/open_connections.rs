@@ -1,10 +1,11 @@
 //! The open connections, for those who watch over users.
 //!
-//! Owns the way in from outside of the event loops. Promises that a user who signed in before a
-//! call of [`OpenConnections::depart`] is told by it, and that the call does not block. Never
+//! Owns the way in from outside of the event loops. Promises that a call of
+//! [`OpenConnections::depart`] reaches every connection that was accepted before it, and that it does
+//! not block. Never
 //! reads from a connection.
 
-use super::departure::Departure;
+use super::departure::{Departure, Whom};
 use super::registry::Registry;
 use super::user::GatewayUser;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ pub struct OpenConnections {
 }
 
 impl OpenConnections {
-    /// Ends the connections of the users whom `is_meant` picks, each with FATAL and the words of
-    /// `departure`; tells how many there were.
-    pub fn depart(&self, departure: Departure, is_meant: impl Fn(&GatewayUser) -> bool) -> usize {
-        self.registry.depart(departure, is_meant)
+    /// Ends the connections of those who are meant, each with FATAL and the words of `departure`;
+    /// tells how many there were. One of them that is still signing in ends when it has signed in.
+    pub fn depart(&self, departure: Departure, whom: Whom) -> usize {
+        self.registry.depart(departure, whom)
     }
 
     /// The users who are signed in now, one for each connection.

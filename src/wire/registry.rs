@@ -5,7 +5,8 @@
 //! connection but through its mailbox.
 
 use super::connection::{Cancel, ConnectionActor, CrowdOut, Depart, Drain, Stop};
-use super::departure::Departure;
+use super::departure::{Departure, Whom};
+use super::departures::Departures;
 use super::user::GatewayUser;
 use crate::config::ListenSettings;
 use actix::Addr;
@@ -39,6 +40,7 @@ struct Connections {
     signing_in: BTreeMap<u64, SigningIn>,
     accepted: u64,
     is_draining: bool,
+    departures: Departures,
 }
 
 /// How many connections there may be.
@@ -102,6 +104,8 @@ pub(super) struct Registration {
     process_id: i32,
     /// Its place in the order of those that were accepted.
     accepted: u64,
+    /// Departures so far, when the connection was accepted.
+    departures_before: u64,
     /// Whether this one is above the number of connections that are served.
     pub(super) refused: bool,
 }
@@ -147,6 +151,7 @@ impl Registry {
             registry: self.clone(),
             process_id,
             accepted,
+            departures_before: connections.departures.count(),
             refused,
         })
     }
@@ -179,20 +184,20 @@ impl Registry {
         }
     }
 
-    /// Ends the connections for which `is_meant` holds, and tells how many there are.
-    pub(super) fn depart(
-        &self,
-        departure: Departure,
-        is_meant: impl Fn(&GatewayUser) -> bool,
-    ) -> usize {
-        let connections = self.connections();
-        let meant = connections.by_process_id.values().filter(|entry| {
+    /// Ends the connections of those who are meant, and tells how many there are. One that is
+    /// signing in learns of it when it has signed in.
+    pub(super) fn depart(&self, departure: Departure, whom: Whom) -> usize {
+        let mut connections = self.connections();
+        let entries = connections.by_process_id.values();
+        let meant = entries.filter(|entry| {
             let user = entry.user.as_deref();
-            user.is_some_and(&is_meant)
+            user.is_some_and(|user| whom.includes(user))
         });
-        meant
+        let count = meant
             .map(|entry| entry.address.do_send(Depart(departure)))
-            .count()
+            .count();
+        connections.departures.note(departure, whom);
+        count
     }
 
     /// The users who are signed in; one for each connection.
@@ -305,13 +310,15 @@ impl Registration {
         }
     }
 
-    /// Notes whose connection it is: it does not count any more among those of nobody yet.
-    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) {
+    /// Notes whose connection it is: it does not count any more among those of nobody yet. `Some`: the user departed while it was signing in.
+    pub(super) fn signed_in(&self, user: Arc<GatewayUser>) -> Option<Departure> {
         let mut connections = self.registry.connections();
         connections.signing_in.remove(&self.accepted);
+        let departed = connections.departures.since(self.departures_before, &user);
         if let Some(entry) = connections.by_process_id.get_mut(&self.process_id) {
             entry.user = Some(user);
         }
+        departed
     }
 
     /// Makes the connection's cancel key, of `bytes` random bytes.
@@ -376,6 +383,44 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    fn user(name: &str) -> Arc<GatewayUser> {
+        let project = Project {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            name: "plant".to_owned(),
+        };
+        Arc::new(GatewayUser {
+            name: name.to_owned(),
+            scram: ScramVerifier::from_password("secret"),
+            identity: Arc::new(Identity::of_token(project, Secret::new("token"))),
+            modes: UserModes::default(),
+            barred: None,
+        })
+    }
+
+    #[test]
+    fn who_departs_while_signing_in_learns_of_it_and_who_comes_later_does_not() {
+        let registry = Arc::new(Registry::default());
+        let register = || {
+            let places = Places {
+                connections_max: 100,
+                ..PLACES
+            };
+            registry
+                .register(address("10.0.0.1"), &places)
+                .expect("a place")
+        };
+        let (slow, other) = (register(), register());
+        registry.depart(Departure::Deleted, Whom::User("ada".to_owned()));
+        let later = register();
+        assert_eq!(slow.signed_in(user("ada")), Some(Departure::Deleted));
+        assert_eq!(other.signed_in(user("bob")), None);
+        assert_eq!(later.signed_in(user("ada")), None);
+        let by_identity = register();
+        let whom = Whom::Identity(user("ada").identity.clone());
+        registry.depart(Departure::Revoked, whom);
+        assert_eq!(by_identity.signed_in(user("ada")), Some(Departure::Revoked));
+    }
+
     /// The numbers of those that were told to go.
     fn crowded_out(registry: &Registry) -> Vec<i32> {
         let connections = registry.connections();
@@ -383,20 +428,6 @@ mod tests {
         all.filter(|one| one.is_crowded_out)
             .map(|one| one.process_id)
             .collect()
-    }
-
-    fn user() -> Arc<GatewayUser> {
-        let project = Project {
-            base_url: "http://127.0.0.1:1".to_owned(),
-            name: "plant".to_owned(),
-        };
-        Arc::new(GatewayUser {
-            name: "ada".to_owned(),
-            scram: ScramVerifier::from_password("secret"),
-            identity: Arc::new(Identity::of_token(project, Secret::new("token"))),
-            modes: UserModes::default(),
-            barred: None,
-        })
     }
 
     #[test]
@@ -414,7 +445,7 @@ mod tests {
         let told: Vec<i32> = flood[..3].iter().map(Registration::process_id).collect();
         assert_eq!(crowded_out(&registry), told);
         // The third address finds all places taken: the oldest goes, if it has not signed in.
-        honest.signed_in(user());
+        honest.signed_in(user("ada"));
         let others = [register("10.0.0.2"), register("10.0.0.3")];
         assert_eq!(crowded_out(&registry), told);
         let last = register("10.0.0.4");
@@ -427,7 +458,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let register = || registry.register(address("10.0.0.1"), &PLACES);
         let served = register().expect("there is a place");
-        served.signed_in(user());
+        served.signed_in(user("ada"));
         let refused = register().expect("there is a place to refuse");
         assert!(!served.refused && refused.refused);
         assert!(register().is_none());

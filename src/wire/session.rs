@@ -222,7 +222,11 @@ impl Session {
             ending = self.serve() => ending,
             never = expire(&signals, ends_at, drain) => match never {},
         };
-        if ending.why == ConnectionEnd::TimedOut && self.implicit.is_sent() {
+        let may_tell = matches!(
+            ending.why,
+            ConnectionEnd::TimedOut | ConnectionEnd::Departed
+        );
+        if may_tell && self.implicit.is_sent() {
             // So that the last words can say what was written.
             self.delivery.break_off(&self.implicit).await;
         }

@@ -63,6 +63,13 @@ impl Users {
         Arc::new(move |name| users.find(name).map(|user| user.identity.clone()))
     }
 
+    /// As whom the accounts write that can sign in.
+    pub fn account_identities(&self) -> Vec<Arc<Identity>> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let usable = accounts.values().filter(|user| user.barred.is_none());
+        usable.map(|user| user.identity.clone()).collect()
+    }
+
     /// Puts an account in its place, or takes it away. Sign-ins see it from now on.
     pub fn set_account(&self, name: &str, user: Option<Arc<GatewayUser>>) {
         // One insertion or removal: the map is right whoever panicked.

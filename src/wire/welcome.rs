@@ -82,7 +82,9 @@ pub(super) async fn welcome(
         let diagnostic = Diagnostic::fatal(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, reason);
         return Err(fatal(Box::new(diagnostic)));
     }
-    registration.signed_in(user.clone());
+    if let Some(departure) = registration.signed_in(user.clone()) {
+        return Err(departure.ending());
+    }
     request.check_database().map_err(fatal)?;
     let defaults = session_defaults(gateway, &user);
     let defaults = defaults.iter().map(|(name, value)| (*name, value.as_str()));

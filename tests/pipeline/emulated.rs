@@ -31,6 +31,7 @@ impl Pipeline {
             name: "client".to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series,
+            required_access: Default::default(),
         })
     }
 
@@ -224,6 +225,7 @@ fn an_address_where_nobody_listens_is_tried_until_the_ticket_is_cancelled() {
             name: "client".to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         };
         identity.name.push_str("-2");
         let identity = Arc::new(identity);

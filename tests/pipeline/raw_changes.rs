@@ -108,6 +108,7 @@ impl World {
                 name: "client".to_owned(),
                 credentials: Credentials::FixedToken(Secret::new("token")),
                 create_missing_time_series: false,
+                required_access: Default::default(),
             }),
             budget: MemoryBudget::new(1 << 30, 1 << 30).connection(),
             reads_at_once: 0,

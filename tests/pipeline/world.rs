@@ -139,6 +139,7 @@ impl World {
                     name: format!("client-{}", number.min(1)),
                     credentials: Credentials::FixedToken(Secret::new(format!("token-{number}"))),
                     create_missing_time_series: number == 2,
+                    required_access: Default::default(),
                 })
             })
             .collect();

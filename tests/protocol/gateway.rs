@@ -19,6 +19,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct Gateway {
     pub address: SocketAddr,
     pub pipeline: Arc<Pipeline>,
+    pub connections: OpenConnections,
     drain: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,13 +52,14 @@ impl Gateway {
         };
         settings.runtime.connection_threads = 1;
         change(&mut settings);
+        let connections = OpenConnections::default();
+        let open = connections.clone();
         let (address_sender, address) = mpsc::channel();
         let (drain, drained) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let users = Users::new([user()]);
-                let connections = OpenConnections::default();
-                let handle = start(settings, users, destination, budget, tls, connections).unwrap();
+                let handle = start(settings, users, destination, budget, tls, open).unwrap();
                 address_sender.send(handle.address()).unwrap();
                 let timeout = drained.await.unwrap_or(Duration::ZERO);
                 handle.drain(timeout).await;
@@ -66,6 +68,7 @@ impl Gateway {
         Gateway {
             address: address.recv().unwrap(),
             pipeline,
+            connections,
             drain: Some(drain),
             thread: Some(thread),
         }
@@ -106,6 +109,7 @@ fn user() -> GatewayUser {
             name: USER.to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         }),
         modes: UserModes::default(),
         barred: None,

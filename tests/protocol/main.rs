@@ -15,6 +15,7 @@ mod bearer;
 mod cancel;
 mod client_certificates;
 mod copy;
+mod departure;
 mod extended;
 mod memory;
 mod shutdown;

@@ -289,6 +289,7 @@ fn the_first_principal_that_fits_counts_and_somebody_without_one_stays_out() {
             name: name.to_owned(),
             credentials: identity.credentials.clone(),
             create_missing_time_series: false,
+            required_access: Default::default(),
         })),
         _ => unreachable!(),
     };

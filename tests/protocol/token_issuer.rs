@@ -223,6 +223,7 @@ pub fn stored() -> CdfTarget {
         name: "plant-client".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("stored")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     }))
 }
 

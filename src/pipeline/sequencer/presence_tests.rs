@@ -46,6 +46,7 @@ fn piece(ranges: &[(i64, Range<i64>)]) -> Arc<Piece> {
             },
             credentials: Credentials::FixedToken(Secret::new("t")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         }),
         batch,
         connection: 1,
