@@ -441,3 +441,37 @@ def test_the_catalog_lists_both_schemas(connection):
         "status_code",
         "status_symbol",
     ]
+
+
+def test_points_of_a_node_are_deleted_and_changed_with_their_statuses(connection, store, space, series):
+    node = make_node(store, series)
+    other = make_node(store, f"{series}-other")
+    for number in range(4):
+        for name in (series, f"{series}-other"):
+            insert(
+                connection,
+                "double_datapoints",
+                value=number,
+                timestamp=moment(number),
+                instance_space=space,
+                external_id=name,
+            )
+    done = connection.execute(
+        "DELETE FROM cdf.double_datapoints WHERE instance_space = %s AND external_id IN (%s, 'none')"
+        " AND timestamp BETWEEN %s AND %s",
+        (space, series, moment(1), moment(2)),
+    )
+    assert done.statusmessage == "DELETE 1"
+    done = connection.execute(
+        "UPDATE cdf.double_datapoints SET value = 7, status_symbol = 'Uncertain'"
+        " WHERE instance_space = %s AND external_id = %s AND timestamp IN (%s, %s)",
+        (space, series, moment(3), moment(9)),
+    )
+    assert done.statusmessage == "UPDATE 1"
+    assert read(store, instance_id=node) == [
+        (moment_ms(0), 0.0, GOOD, "Good"),
+        (moment_ms(3), 7.0, UNCERTAIN, "Uncertain"),
+    ]
+    assert len(read(store, instance_id=other)) == 4
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        connection.execute("UPDATE cdf.double_datapoints SET value = 1 WHERE id = 1 AND timestamp = now()")
