@@ -117,8 +117,9 @@ async fn each_assertion_has_its_own_token() {
     )
     .await;
     let client = client();
+    let ends = in_seconds(3_600);
     for assertion in ["one", "other", "one"] {
-        let caller = on_behalf_of(&cdf, &provider, assertion, in_seconds(3_600));
+        let caller = on_behalf_of(&cdf, &provider, assertion, ends);
         assert_eq!(client.send(&caller, &datapoint()).await, Ok(()));
     }
     let sent: Vec<String> = cdf

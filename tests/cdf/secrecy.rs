@@ -77,9 +77,19 @@ fn search(place: &str, text: &str) {
     }
 }
 
+/// The secrets in a request for a token by these credentials.
+fn sent_by(credentials: &Credentials) -> Vec<&'static str> {
+    match credentials {
+        Credentials::ClientCredentials { .. } => vec![CLIENT_SECRET, SECRETS[1]],
+        Credentials::Session(_) => vec![SESSION_KEY],
+        Credentials::OnBehalfOf { .. } => vec![CLIENT_SECRET, SECRETS[1], ASSERTION],
+        Credentials::CallerToken { .. } | Credentials::FixedToken(_) => Vec::new(),
+    }
+}
+
 /// What a provider answers that repeats the whole request in its error.
-fn echo(status: u16) -> Reply {
-    let all = SECRETS.join(" and ");
+fn echo(status: u16, sent: &[&str]) -> Reply {
+    let all = sent.join(" and ");
     let body = json!({
         "error": "invalid_client",
         "error_description": format!("you sent {all}"),
@@ -138,12 +148,29 @@ async fn no_secret_is_in_a_log_line_an_error_or_anything_printed() {
         ),
     )
     .await;
-    let refusing = ScriptedServer::start(vec![], echo(400)).await;
     let away = ScriptedServer::start(vec![], Reply::Close).await;
     let accepting = ScriptedServer::start(vec![], Reply::json(200, "{}")).await;
     let body = json!({"error": {"code": 401, "message": format!("Token {GRANTED} {ASSERTION}")}});
     let rejecting = ScriptedServer::start(vec![], Reply::json(401, body.to_string())).await;
-    for provider in [&granting, &refusing, &away] {
+    let mut refusing = Vec::new();
+    for identity in every_kind("http://nowhere", "http://nowhere") {
+        let reply = echo(400, &sent_by(&identity.credentials));
+        refusing.push(ScriptedServer::start(vec![], reply).await);
+    }
+    let client = client_with(Duration::from_secs(30), Arc::new(TokenCache::new()));
+    for (kind, provider) in refusing.iter().enumerate() {
+        let identity = every_kind(&provider.url, &accepting.url).swap_remove(kind);
+        let sent = client.send(&identity, &datapoint()).await;
+        let standing = client.standing(&identity).await;
+        search("a refusal", &format!("{sent:?} {standing:?}"));
+    }
+    let refusing = ScriptedServer::start(vec![], echo(400, &[NONCE])).await;
+    let redeemed = client
+        .redeem_nonce(&refusing.url, &Secret::new(NONCE))
+        .await;
+    let fault = redeemed.expect_err("it is refused");
+    search("a refused nonce", &format!("{fault} {fault:?}"));
+    for provider in [&granting, &away] {
         for cdf in [&accepting, &rejecting] {
             let tokens = Arc::new(TokenCache::new());
             let client = client_with(Duration::from_secs(30), tokens.clone());
