@@ -21,6 +21,7 @@ mod escape;
 mod insert;
 mod lexer;
 mod query;
+mod raw_copy_option;
 mod returning;
 mod session_command;
 mod settings;
