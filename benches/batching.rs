@@ -11,8 +11,8 @@ use penstock::pipeline::pacing::{Pacing, PacingTerms};
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Submission, Ticket};
 use penstock::rows::{
-    DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key,
+    ActionKind, DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers,
+    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ fn identity() -> Arc<Identity> {
         name: "client".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     })
 }
 
@@ -80,6 +81,8 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
     let per_series = (rows / series.len()).max(1) as i64;
     let used = series.len().min(rows);
     RowBatch::Datapoints(DatapointBatch {
+        table: penstock::catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: series[..used].to_vec(),
         spans: vec![
             TimeSpan {
@@ -91,12 +94,14 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
         series_index: (0..rows).map(|row| (row % used) as u32).collect(),
         timestamps_ms: (0..rows).map(|row| from_ms + (row / used) as i64).collect(),
         values: DatapointValues::Double(vec![1.5; rows]),
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }
 
 fn raw_rows(destination: &Arc<RawDestination>, rows: usize, from: usize) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: destination.clone(),
         keys: TextColumn::default(),
         key_hashes: Vec::with_capacity(rows),

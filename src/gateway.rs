@@ -4,19 +4,25 @@
 //! behind it works, and that at the end rows in flight get their verdicts before the process
 //! goes. Never touches a row.
 
-use crate::admin::{self, AdminHandle, Guarded, Letters, Readiness, ReadinessState};
-use crate::cdf::{CdfClient, TokenCache};
+use crate::accounts_api::{self, AccountsService};
+use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
+use crate::cdf::{CdfClient, IdentityOfUser, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
+use crate::http_server::{self, CurrentTls, HttpServer};
 use crate::journal::{
-    ConfiguredPrincipals, Journal, JournalError, JournalParts, RejectedFile, WritePath, disk,
+    Journal, JournalError, JournalParts, RejectedFile, RulePrincipals, UserPrincipals, WritePath,
+    disk,
 };
+use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
-use crate::state::{StateError, StateWatch};
+use crate::revocation::{Revocation, RevocationParts};
+use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, ScramVerifier, TlsIdentity, Users, WireHandle, WireSettings, WireStop,
+    self, GatewayUser, OpenConnections, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle,
+    WireSettings, WireStop,
 };
 use actix::ArbiterHandle;
 use std::io;
@@ -30,13 +36,15 @@ pub enum GatewayError {
     /// The address is taken, the certificate unreadable …
     #[error("clients cannot be served: {0}")]
     Wire(#[from] wire::WireError),
-    #[error("the address of the metrics, {address}, cannot be listened on: {cause}")]
+    #[error("the HTTP address {address} cannot be listened on: {cause}")]
     Http {
         address: SocketAddr,
         cause: io::Error,
     },
     #[error("the thread that watches the others cannot be started: {0}")]
     Watchdog(io::Error),
+    #[error("tokens cannot be checked: {0}")]
+    TokenCheck(String),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -54,11 +62,11 @@ pub struct Gateway {
     wire: WireHandle,
     intake: Intake,
     path: Arc<WritePath>,
-    admin: AdminHandle,
+    admin: HttpServer,
     readiness: Readiness,
     drain: Duration,
-    /// Ends with the gateway.
-    _state: Option<StateWatch>,
+    accounts: Option<HttpServer>,
+    revocation: Revocation,
 }
 
 impl Gateway {
@@ -95,13 +103,15 @@ impl Gateway {
             tokens.clone(),
         )?;
 
-        // Custom tables: the journal may hold rows of them.
-        let state = match &configuration.state.path {
-            Some(path) => Some(StateWatch::start(path)?),
-            None => None,
-        };
+        // 3. Users and custom tables: the journal may hold rows of them.
+        let users = users(configuration);
+        let connections = OpenConnections::default();
+        let state = open_state(configuration, &users, &connections)?;
+        if let Some(state) = &state {
+            tokens.keep_session_keys(Arc::new(state.clone()));
+        }
 
-        // 3. Where refused rows go. Opened before anybody can bring some.
+        // 4. Where refused rows go. Opened before anybody can bring some.
         let dead_letters = match &configuration.dead_letters.directory {
             Some(directory) => Some(DeadLetterStore::open(
                 directory,
@@ -110,24 +120,27 @@ impl Gateway {
             None => None,
         };
 
-        // 4. The journal: what an earlier life acknowledged goes on its way first.
-        let journal = open_journal(configuration, &intake, dead_letters.clone())?;
+        // 5. The journal: what an earlier life acknowledged goes on its way first.
+        let journal = open_journal(configuration, &users, &intake, dead_letters.clone())?;
         let path = Arc::new(WritePath::new(intake.clone(), journal));
 
-        // 5. What operators see.
+        // 6. What operators see.
         let readiness = Readiness::new();
         let address = configuration.listen.http;
         let guarded = Guarded {
             token: configuration.admin.token.clone(),
             letters: dead_letters
                 .clone()
-                .map(|store| letters(configuration, store, &path, &budget, tokens))
+                .map(|store| letters(configuration, &users, store, &path, &budget, tokens.clone()))
                 .transpose()?,
         };
         let admin = admin::start(address, scrape, readiness.clone(), guarded)
             .map_err(|cause| GatewayError::Http { address, cause })?;
 
-        // 6. The way in, last.
+        // 7. Who takes users' access back.
+        let revocation = watch_access(configuration, &users, &connections, &tokens)?;
+
+        // 8. The way in.
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -138,8 +151,14 @@ impl Gateway {
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),
+            sign_in: configuration.sign_in.clone(),
+            sign_in_failures: configuration.sign_in_failures.clone(),
+            tokens: token_check(configuration)?,
         };
-        let wire = wire::start(settings, users(configuration), path.clone(), budget, tls)?;
+        let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
+
+        // 9. Who administers users, by the same certificate.
+        let accounts = start_accounts(configuration, state, tokens, wire.https())?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
@@ -151,7 +170,8 @@ impl Gateway {
             admin,
             readiness,
             drain: Duration::from_secs(configuration.timeouts.drain_s),
-            _state: state,
+            accounts,
+            revocation,
         })
     }
 
@@ -160,15 +180,29 @@ impl Gateway {
         self.wire.address()
     }
 
+    /// Where the accounts API is served, if it is.
+    pub fn accounts_address(&self) -> Option<SocketAddr> {
+        self.accounts.as_ref().map(HttpServer::address)
+    }
+
     /// Where health and metrics are served.
     pub fn http_address(&self) -> SocketAddr {
         self.admin.address()
+    }
+
+    /// What ends every connection at once, from any thread.
+    pub fn stopper(&self) -> WireStop {
+        self.wire.stopper()
     }
 
     /// Ends in the order of the data path: no new connections, statements in flight finish,
     /// rows in flight get their verdicts, then the metrics go.
     pub async fn drain(self) {
         self.readiness.advance(ReadinessState::Draining);
+        if let Some(accounts) = self.accounts {
+            accounts.stop();
+        }
+        drop(self.revocation);
         // Threads that end are no hang; and every wait from here on is bounded.
         drop(self.watchdog);
         self.wire.drain(self.drain).await;
@@ -214,26 +248,77 @@ fn watchdog(
     watchdog.map(Some).map_err(GatewayError::Watchdog)
 }
 
+/// Opens the state store, if one is configured, and makes its users and tables known.
+fn open_state(
+    configuration: &Configuration,
+    users: &Users,
+    connections: &OpenConnections,
+) -> Result<Option<StateHandle>, StateError> {
+    let settings = &configuration.state;
+    let Some(location) = settings.location.clone() else {
+        return Ok(None);
+    };
+    let accounts = configuration.accounts.clone();
+    let publication = Publication::new(users.clone(), connections.clone(), accounts.clone());
+    StateHandle::start(location, settings.keys(), publication, accounts).map(Some)
+}
+
+/// Starts the accounts API, if it is configured.
+fn start_accounts(
+    configuration: &Configuration,
+    state: Option<StateHandle>,
+    tokens: Arc<TokenCache>,
+    tls: Option<CurrentTls>,
+) -> Result<Option<HttpServer>, GatewayError> {
+    let (Some(address), Some(state)) = (configuration.accounts.listen, state) else {
+        return Ok(None);
+    };
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    let cdf = CdfClient::new(timeout, tokens)?;
+    let service = AccountsService::new(state, cdf, configuration.accounts.clone());
+    http_server::start("accounts", address, tls, move || {
+        accounts_api::router(service)
+    })
+    .map(Some)
+    .map_err(|cause| GatewayError::Http { address, cause })
+}
+
+/// Watches over the access of those who are connected, and keeps the users' sessions of CDF alive.
+fn watch_access(
+    configuration: &Configuration,
+    users: &Users,
+    connections: &OpenConnections,
+    tokens: &Arc<TokenCache>,
+) -> Result<Revocation, GatewayError> {
+    let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
+    Ok(Revocation::start(RevocationParts {
+        client: CdfClient::new(timeout, tokens.clone())?,
+        tokens: tokens.clone(),
+        users: users.clone(),
+        connections: connections.clone(),
+        check_interval: Duration::from_secs(configuration.accounts.check_interval_s),
+    }))
+}
+
 /// Opens the journal, if one is configured. Rows that it cannot deliver become dead letters, or
 /// lines of a file where there is no store for them.
 fn open_journal(
     configuration: &Configuration,
+    users: &Users,
     intake: &Intake,
     dead_letters: Option<DeadLetterStore>,
 ) -> Result<Option<Journal>, JournalError> {
     let Some(directory) = &configuration.journal.directory else {
         return Ok(None);
     };
-    let users = configuration.users.iter();
-    let principals =
-        ConfiguredPrincipals::new(users.map(|user| (user.name.clone(), user.identity.clone())));
+    let principals = UserPrincipals::new(users.identities());
     let rejected: Arc<dyn RejectedRows> = match dead_letters {
         Some(store) => Arc::new(store),
         None => Arc::new(RejectedFile::new(directory.join("rejected.jsonl"))),
     };
     let parts = JournalParts {
         intake: intake.clone(),
-        principals: Arc::new(principals),
+        principals: Arc::new(RulePrincipals::new(principals, &configuration.principals)),
         rejected,
         disk: Arc::new(disk::FileSystem),
     };
@@ -243,6 +328,7 @@ fn open_journal(
 /// What operators do with dead letters.
 fn letters(
     configuration: &Configuration,
+    users: &Users,
     store: DeadLetterStore,
     path: &Arc<WritePath>,
     budget: &MemoryBudget,
@@ -250,14 +336,12 @@ fn letters(
 ) -> Result<Letters, GatewayError> {
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let client = CdfClient::new(timeout, tokens)?;
-    let users = configuration.users.iter();
-    let identities = users.map(|user| (user.name.clone(), user.identity.clone()));
     let replayer = Replayer::new(
         store.clone(),
         path.clone(),
         budget,
         client,
-        identities.collect(),
+        identities(configuration, users),
     );
     Ok(Letters {
         store,
@@ -265,14 +349,26 @@ fn letters(
     })
 }
 
+/// As whom rows of a user are written once more: also of one who signed in by token and is gone.
+fn identities(configuration: &Configuration, users: &Users) -> IdentityOfUser {
+    let (of_users, rules) = (users.identities(), configuration.principals.clone());
+    Arc::new(move |name| of_users(name).or_else(|| PrincipalRule::stored_for(&rules, name)))
+}
+
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {
-    let listen = &configuration.listen;
-    match (&listen.tls_certificate, &listen.tls_private_key) {
-        (Some(certificate), Some(private_key)) => {
-            Ok(Some(TlsIdentity::from_files(certificate, private_key)?))
-        }
-        _ => Ok(None),
+    let files = TlsFiles::of(&configuration.listen);
+    Ok(files.map(TlsIdentity::from_files).transpose()?)
+}
+
+/// What checks access tokens, where issuers are configured.
+fn token_check(configuration: &Configuration) -> Result<Option<Arc<TokenCheck>>, GatewayError> {
+    if configuration.issuers.is_empty() {
+        return Ok(None);
     }
+    let issuers = configuration.issuers.iter().cloned();
+    TokenCheck::new(issuers, configuration.principals.clone())
+        .map(|check| Some(Arc::new(check)))
+        .map_err(GatewayError::TokenCheck)
 }
 
 fn users(configuration: &Configuration) -> Users {
@@ -284,5 +380,6 @@ fn users(configuration: &Configuration) -> Users {
         },
         identity: user.identity.clone(),
         modes: user.modes,
+        barred: None,
     }))
 }

@@ -13,15 +13,18 @@
 //! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
-//! Around it: [`config`] (what operators tune), [`telemetry`] (metrics and logs),
-//! [`supervision`] (threads that hang), [`state`] (custom tables), [`admin`] (HTTP: health and metrics), [`dead_letters`] (rows that CDF refused for good),
-//! [`emulator`] (a local CDF) and [`cli`].
+//! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`state`] (users
+//! and custom tables that are kept), [`accounts_api`] (HTTP that makes them), [`revocation`] (access
+//! that is withdrawn), [`telemetry`] (metrics and logs), [`supervision`] (threads that hang),
+//! [`admin`] (HTTP: health and metrics, on an [`http_server`]), [`dead_letters`] (rows that CDF
+//! refused for good), [`emulator`] (a local CDF) and [`cli`].
 //!
 //! Dependencies point one way: wire → sql → rows → catalog, wire → journal → pipeline
 //! → cdf.
 //! The emulator shares no encoder and no decoder with the rest.
 #![deny(unsafe_code)]
 
+pub mod accounts_api;
 pub mod admin;
 pub mod catalog;
 pub mod cdf;
@@ -31,8 +34,11 @@ pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
 pub mod gateway;
+pub mod http_server;
 pub mod journal;
+pub mod oidc;
 pub mod pipeline;
+pub mod revocation;
 pub mod rows;
 pub mod spool;
 pub mod sql;

@@ -1,12 +1,13 @@
 //! The admin server, over HTTP as operators and their tools see it.
 
-use penstock::admin::{self, AdminHandle, Guarded, Readiness, ReadinessState};
+use penstock::admin::{self, Guarded, Readiness, ReadinessState};
+use penstock::http_server::HttpServer;
 use penstock::telemetry::{self, ConnectionMeters, MemoryGauges, Scrape};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-fn start(scrape: Scrape, readiness: Readiness) -> AdminHandle {
+fn start(scrape: Scrape, readiness: Readiness) -> HttpServer {
     admin::start(
         SocketAddr::from(([127, 0, 0, 1], 0)),
         scrape,

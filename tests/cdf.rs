@@ -6,15 +6,23 @@
 mod cdf {
     mod attempts;
     mod batches;
+    mod callers_tokens;
     mod datapoint_bodies;
+    mod datapoint_messages;
+    mod datapoint_statuses;
     mod failure_table;
     mod instances;
     mod json_bodies;
     mod live_limits;
+    mod raw_changes;
     mod round_trip;
     mod scripted_server;
+    mod secrecy;
     mod series;
     mod series_directory;
+    mod sessions;
+    mod standing;
+    mod status_codes;
     mod tokens;
     mod untrusted;
 }

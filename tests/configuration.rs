@@ -2,6 +2,7 @@
 
 use penstock::cdf::Credentials;
 use penstock::config::{Configuration, Environment, Password};
+use penstock::oidc::CdfTarget;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -396,7 +397,7 @@ fn secrets_come_from_files_and_variables_too() {
         Credentials::ClientCredentials { client_secret, .. } => {
             assert_eq!(client_secret.expose(), "from variable");
         }
-        Credentials::FixedToken(_) => panic!("client credentials are no token"),
+        other => panic!("these are no client credentials: {other:?}"),
     }
 }
 
@@ -496,4 +497,281 @@ fn a_journal_keeps_its_spent_budgets_beside_it_unless_they_have_a_file() {
     assert_eq!(file(journal).as_deref(), Some("rows.pacing"));
     let both = format!("{journal}[pacing]\nstate_file = \"spent\"\n");
     assert_eq!(file(&both).as_deref(), Some("spent"));
+}
+
+/// Sign-in by token, with all that belongs to it.
+const BY_TOKEN: &str = r#"
+[listen]
+tls_certificate = "server.crt"
+tls_private_key = "server.key"
+
+[[sign_in]]
+user = ["*@example.com", "etl"]
+address = "10.0.0.0/8"
+method = "token"
+
+[[sign_in]]
+user = "writer"
+method = "scram"
+
+[[issuers]]
+name = "entra"
+iss = ["https://login.example.com/tenant/v2.0", "https://sts.example.com/tenant/"]
+audiences = "https://ossrdbms-aad.database.windows.net"
+
+[[principals]]
+cdf = "plant"
+"#;
+
+fn load_by_token(text: &str) -> Result<Configuration, String> {
+    let text = format!("{PRINCIPALS}\n{text}");
+    let directory = directory(&[
+        ("penstock.toml", &text),
+        ("server.crt", ""),
+        ("server.key", ""),
+        ("clients.crt", ""),
+    ]);
+    let loaded = Configuration::load_with(&directory.join("penstock.toml"), &Environment::of(&[]));
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    loaded.map_err(|error| error.to_string())
+}
+
+#[test]
+fn sign_in_by_token_is_read_with_its_defaults() {
+    let loaded = load_by_token(BY_TOKEN).expect("the configuration is sound");
+    assert_eq!(loaded.sign_in.len(), 2);
+    let issuer = &loaded.issuers[0];
+    assert_eq!(
+        issuer.discovery_url(),
+        "https://login.example.com/tenant/v2.0/.well-known/openid-configuration"
+    );
+    assert_eq!(issuer.leeway_s, 60);
+    match &loaded.principals[0].target {
+        CdfTarget::Stored(identity) => assert_eq!(*identity, loaded.users[0].identity),
+        other => panic!("{other:?}"),
+    }
+    // Nobody but those who have tokens.
+    let users = "[[users]]\nname = \"writer\"\npassword = \"correct horse\"\ncdf = \"plant\"\n";
+    let text = format!("{PRINCIPALS}\n{BY_TOKEN}").replace(users, "");
+    assert!(!text.contains("[[users]]"));
+    let directory = directory(&[
+        ("penstock.toml", &text),
+        ("server.crt", ""),
+        ("server.key", ""),
+    ]);
+    let file = directory.join("penstock.toml");
+    let loaded = Configuration::load_with(&file, &Environment::of(&[])).expect("sound as well");
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    assert!(loaded.users.is_empty());
+}
+
+#[test]
+fn what_cannot_work_about_sign_in_is_refused_by_its_key() {
+    let change = |from: &str, to: &str| {
+        assert!(BY_TOKEN.contains(from), "{from}");
+        BY_TOKEN.replace(from, to)
+    };
+    let without = |section: &str| {
+        let start = BY_TOKEN.find(section).expect("the section is there");
+        let end = BY_TOKEN[start..]
+            .find("\n\n")
+            .map_or(BY_TOKEN.len(), |end| start + end);
+        format!("{}{}", &BY_TOKEN[..start], &BY_TOKEN[end..])
+    };
+    let own = |keys: &str| change("cdf = \"plant\"", &format!("own_token = true\n{keys}"));
+    let place = "base_url = \"https://api.example.com\"\nproject = \"p\"\n";
+    for (text, expected) in [
+        (
+            without("[[issuers]]"),
+            "sign_in.0.method: there is no issuer",
+        ),
+        (without("[[principals]]"), "sign_in.0.method: no rule maps"),
+        (
+            without("[listen]"),
+            "sign_in.0.method: tokens are taken over TLS only",
+        ),
+        (
+            change("method = \"token\"", ""),
+            "sign_in.0.method: the rule has no method",
+        ),
+        (
+            change("\"token\"", "\"trust\""),
+            "sign_in.0.method: unknown variant",
+        ),
+        (
+            change("method = \"token\"", "method = \"token\"\ntls = false"),
+            "sign_in.0.tls: tokens are taken over TLS only",
+        ),
+        (
+            change(
+                "method = \"token\"",
+                "method = \"token\"\nissuer = \"google\"",
+            ),
+            "sign_in.0.issuer: there is no section [[issuers]] with the name \"google\"",
+        ),
+        (
+            change(
+                "method = \"scram\"",
+                "method = \"scram\"\nissuer = \"entra\"",
+            ),
+            "sign_in.1.issuer: only the methods token and oauth",
+        ),
+        (
+            change(
+                "method = \"scram\"",
+                "method = \"scram\"\nscope = \"openid\"",
+            ),
+            "sign_in.1.scope: only the method oauth",
+        ),
+        (
+            change("\"10.0.0.0/8\"", "[\"10.0.0.0/8\", \"10.0.0.0/33\"]"),
+            "sign_in.0.address: \"10.0.0.0/33\" is no address",
+        ),
+        (
+            change(
+                "\"scram\"",
+                "\"scram\"\nclient_certificate = \"verify-full\"",
+            ),
+            "sign_in.1.client_certificate: there is no authority",
+        ),
+        (
+            change("name = \"entra\"", ""),
+            "issuers.0.name: the issuer has no name",
+        ),
+        (
+            change("iss = [", "forms = ["),
+            "issuers.0.forms: unknown field",
+        ),
+        (
+            change(
+                "iss = [\"https://login.example.com/tenant/v2.0\", \"https://sts.example.com/tenant/\"]",
+                "",
+            ),
+            "issuers.0.iss: the issuer has no iss",
+        ),
+        (
+            change("https://login.example.com", "http://login.example.com"),
+            "issuers.0.iss: the keys would be fetched from \"http://login.example.com",
+        ),
+        (
+            change(
+                "audiences = \"https://ossrdbms-aad.database.windows.net\"",
+                "",
+            ),
+            "issuers.0.audiences: no audience",
+        ),
+        (
+            change(
+                "name = \"entra\"",
+                "name = \"entra\"\nalgorithms = [\"HS256\"]",
+            ),
+            "issuers.0.algorithms",
+        ),
+        (
+            change(
+                "name = \"entra\"",
+                "name = \"entra\"\nalgorithms = [\"none\"]",
+            ),
+            "issuers.0.algorithms",
+        ),
+        (
+            change("name = \"entra\"", "name = \"entra\"\nalgorithms = []"),
+            "issuers.0.algorithms: no algorithm is allowed",
+        ),
+        (
+            change("name = \"entra\"", "name = \"entra\"\nname_claims = []"),
+            "issuers.0.name_claims: no claim names the user",
+        ),
+        (
+            change("name = \"entra\"", "name = \"entra\"\nleeway_s = 86_400"),
+            "issuers.0.leeway_s: expired tokens would count",
+        ),
+        (
+            change(
+                "name = \"entra\"",
+                "name = \"entra\"\nkeys_interval_min_s = 0",
+            ),
+            "issuers.0.keys_interval_min_s: the value is 0",
+        ),
+        (
+            change(
+                "name = \"entra\"",
+                "name = \"entra\"\njwks_url = \"https://a.b/c\"\ndiscovery_url = \"https://a.b/d\"",
+            ),
+            "issuers.0.jwks_url: there are two addresses",
+        ),
+        (
+            format!(
+                "{BY_TOKEN}\n[[issuers]]\nname = \"entra\"\niss = \"https://a.b\"\naudiences = \"a\""
+            ),
+            "issuers.1.name: the issuer \"entra\" is there twice",
+        ),
+        (
+            format!(
+                "{BY_TOKEN}\n[[issuers]]\nname = \"b\"\niss = \"https://sts.example.com/tenant/\"\naudiences = \"a\""
+            ),
+            "issuers.1.iss: an earlier issuer has",
+        ),
+        (
+            change("cdf = \"plant\"", "cdf = \"plan\""),
+            "principals.0.cdf: there is no section [cdf.plan]",
+        ),
+        (
+            change("cdf = \"plant\"", ""),
+            "principals.0: the rule does not say",
+        ),
+        (
+            change(
+                "cdf = \"plant\"",
+                "cdf = \"plant\"\non_behalf_of = \"plant\"",
+            ),
+            "principals.0: the rule does not say with which credentials rows are written, or says it twice",
+        ),
+        (
+            change("cdf = \"plant\"", "cdf = \"plant\"\nproject = \"p\""),
+            "principals.0.project: the project is that of the section",
+        ),
+        (
+            change("cdf = \"plant\"", "cdf = \"plant\"\nissuer = \"google\""),
+            "principals.0.issuer: there is no section [[issuers]]",
+        ),
+        (
+            own(place),
+            "principals.0.own_token: no issuer accepts tokens that are made for CDF",
+        ),
+        (own(""), "principals.0.base_url: "),
+        (
+            format!(
+                "{}\n[cdf.fixed]\nbase_url = \"https://a.b\"\nproject = \"p\"\ntoken = \"t\"",
+                change("cdf = \"plant\"", "on_behalf_of = \"fixed\"")
+            ),
+            "principals.0.on_behalf_of: [cdf.fixed] has a fixed token",
+        ),
+        (
+            change("[listen]", "[sign_in_failures]\nforgotten_s = 0\n[listen]"),
+            "sign_in_failures.forgotten_s: the value is 0",
+        ),
+        (
+            change("[listen]", "[timeouts]\ntoken_grace_s = 100_000\n[listen]"),
+            "timeouts.token_grace_s: ",
+        ),
+        (
+            change("[listen]", "[listen]\nsign_ins_max = 2_000"),
+            "listen.sign_ins_max: more connections",
+        ),
+        (
+            change(
+                "[listen]",
+                "[listen]\ntls_client_certificates = \"require\"",
+            ),
+            "listen.tls_client_certificates: clients must show",
+        ),
+        (
+            change("[listen]", "[listen]\ntls_client_ca = \"absent.crt\""),
+            "listen.tls_client_ca: ",
+        ),
+    ] {
+        let error = load_by_token(&text).expect_err(&format!("must be refused: {expected}"));
+        assert!(error.contains(expected), "{text}\nis refused with\n{error}");
+    }
 }

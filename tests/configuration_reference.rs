@@ -2,9 +2,10 @@
 //! differ from the code.
 
 use penstock::config::{
-    BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment, JournalSettings,
-    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
-    RuntimeSettings, StateSettings, StatementSettings, TimeoutSettings, TransactionSettings,
+    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment,
+    JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
+    RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys, StatementSettings,
+    TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -37,7 +38,9 @@ fn defaults() -> Value {
         "pacing": PacingSettings::default(),
         "limits": LimitsTable::default(),
         "dead_letters": DeadLetterSettings::default(),
-        "state": StateSettings::default(),
+        "state": StateKeys::default(),
+        "accounts": AccountsSettings::default(),
+        "sign_in_failures": SignInFailureSettings::default(),
         "journal": JournalSettings::default(),
         "logs": LogSettings::default(),
     })
@@ -116,7 +119,16 @@ fn the_reference_file_shows_every_key_with_its_default() {
             assert_eq!(written, Some(&default), "{key}");
         }
     }
-    for header in ["[[users]]", "[cdf.plant]", "[tables.assets]", "[admin]"] {
+    for header in [
+        "[[users]]",
+        "[cdf.plant]",
+        "[tables.assets]",
+        "[admin]",
+        "[state]",
+        "[[sign_in]]",
+        "[[issuers]]",
+        "[[principals]]",
+    ] {
         for key in known_keys(header) {
             let shown = [format!("\n{key} = "), format!("\n# {key} = ")];
             assert!(
@@ -194,6 +206,10 @@ fn the_documentation_lists_every_key_with_its_default() {
         ("[cdf.plant]", "cdf.<name>"),
         ("[tables.assets]", "tables.<name>"),
         ("[admin]", "admin"),
+        ("[state]", "state"),
+        ("[[sign_in]]", "sign_in"),
+        ("[[issuers]]", "issuers"),
+        ("[[principals]]", "principals"),
     ] {
         wanted.extend(
             known_keys(header)

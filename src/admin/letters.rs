@@ -152,8 +152,8 @@ async fn export(
             let name = filter.table.as_deref().ok_or_else(|| {
                 ApiRefusal::bad("a CSV export is of one table: name it with table=")
             })?;
-            let table = catalog::table(None, name)
-                .map_err(|diagnostic| ApiRefusal::bad(diagnostic.message))?;
+            let table = catalog::table_of_full_name(name)
+                .ok_or_else(|| ApiRefusal::bad(format!("there is no table \"{name}\"")))?;
             (Layout::Csv(table), "text/csv; charset=utf-8")
         }
     };

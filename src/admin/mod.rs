@@ -15,4 +15,4 @@ mod server;
 
 pub use letters::Letters;
 pub use readiness::{Readiness, ReadinessState};
-pub use server::{AdminHandle, Guarded, start};
+pub use server::{Guarded, start};

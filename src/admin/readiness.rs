@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum ReadinessState {
     /// Not listening yet.
     Starting,
+    /// Another gateway serves; this one takes over when that one ends.
+    Standby,
     /// Clients may connect.
     Ready,
     /// Statements in flight are finished, new connections are refused.
@@ -22,6 +24,7 @@ impl ReadinessState {
     pub fn name(self) -> &'static str {
         match self {
             ReadinessState::Starting => "starting",
+            ReadinessState::Standby => "standby",
             ReadinessState::Ready => "ready",
             ReadinessState::Draining => "draining",
         }
@@ -48,7 +51,8 @@ impl Readiness {
     pub fn state(&self) -> ReadinessState {
         match self.state.load(Ordering::Acquire) {
             0 => ReadinessState::Starting,
-            1 => ReadinessState::Ready,
+            1 => ReadinessState::Standby,
+            2 => ReadinessState::Ready,
             _ => ReadinessState::Draining,
         }
     }

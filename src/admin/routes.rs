@@ -45,7 +45,9 @@ async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
     let readiness = state.readiness.state();
     let status = match readiness {
         ReadinessState::Ready => StatusCode::OK,
-        ReadinessState::Starting | ReadinessState::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        ReadinessState::Starting | ReadinessState::Standby | ReadinessState::Draining => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     (status, format!("{}\n", readiness.name()))
 }

@@ -264,6 +264,11 @@ impl Column {
         Column { rule, ..self }
     }
 
+    /// The column with a bound on the UTF-8 bytes of its values.
+    pub const fn with_bytes_max(self, bytes_max: u32) -> Self {
+        Column { bytes_max, ..self }
+    }
+
     /// The column with a bound on the elements of its lists.
     pub const fn with_elements_max(self, elements_max: u32) -> Self {
         Column {

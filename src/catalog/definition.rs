@@ -35,6 +35,16 @@ pub enum InstanceType {
     Edge,
 }
 
+impl InstanceType {
+    /// The word in CDF's data modeling API.
+    pub fn name(self) -> &'static str {
+        match self {
+            InstanceType::Node => "node",
+            InstanceType::Edge => "edge",
+        }
+    }
+}
+
 /// What is behind a custom table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -251,7 +261,10 @@ pub fn table_name(item: &Map<String, Value>) -> Result<String, DefinitionFault> 
             "tablename \"{name}\" has {characters} characters: it must have 1 to {NAME_CHARACTERS_MAX}, none of them zero"
         ));
     }
-    let is_built_in = TABLES.iter().any(|table| table.name == name) || OLD_NAMES.contains(&name);
+    let is_built_in = TABLES
+        .iter()
+        .any(|table| table.name == name || table.full_name() == name)
+        || OLD_NAMES.contains(&name);
     if is_built_in || name.starts_with("pg_") {
         return fault(format!(
             "tablename \"{name}\" is a name of the gateway's own"

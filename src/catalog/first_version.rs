@@ -148,7 +148,7 @@ impl FirstTable {
         // The rules are on columns that existed then; where not, there is nothing to keep.
         let pair = |first, second| then(first).zip(then(second));
         let row_rule = match today.row_rule {
-            RowRule::None | RowRule::Cells => today.row_rule,
+            RowRule::None | RowRule::PointOfSeries | RowRule::Cells => today.row_rule,
             RowRule::Ordered(first, second) => pair(first, second)
                 .map_or(RowRule::None, |(first, second)| {
                     RowRule::Ordered(first, second)

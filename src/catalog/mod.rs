@@ -4,6 +4,8 @@
 //! is that file and one line here. Promises stable OIDs. Never does I/O.
 
 mod assets;
+mod cdf_double_datapoints;
+mod cdf_string_datapoints;
 mod column;
 mod containers;
 mod custom;
@@ -67,11 +69,15 @@ pub static DOUBLE_DATAPOINTS: &Table = &double_datapoints::TABLE;
 /// The table of string datapoints.
 pub static STRING_DATAPOINTS: &Table = &string_datapoints::TABLE;
 
+/// The tables of datapoints with statuses and instance ids.
+pub static CDF_DOUBLE_DATAPOINTS: &Table = &cdf_double_datapoints::TABLE;
+pub static CDF_STRING_DATAPOINTS: &Table = &cdf_string_datapoints::TABLE;
+
 /// The table of RAW rows.
 pub static RAW_ROWS: &Table = &raw_rows::TABLE;
 
 /// Every table, those of schema public first, ordered by name.
-pub static TABLES: [&Table; 20] = [
+pub static TABLES: [&Table; 22] = [
     &assets::TABLE,
     &containers::TABLE,
     &data_models::TABLE,
@@ -92,6 +98,8 @@ pub static TABLES: [&Table; 20] = [
     &units::TABLE,
     &views::TABLE,
     &data_sets::TABLE,
+    &cdf_double_datapoints::TABLE,
+    &cdf_string_datapoints::TABLE,
 ];
 
 /// The table of that name. `schema` is `None` where the statement names none, which means
@@ -117,6 +125,20 @@ pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Dia
                 .with_hint(renamed::table_hint(name).unwrap_or_else(known_tables)),
             )
         })
+}
+
+/// The table of that full name ([`Table::full_name`]).
+pub fn table_of_full_name(name: &str) -> Option<&'static Table> {
+    TABLES
+        .iter()
+        .copied()
+        .find(|table| table.full_name() == name)
+}
+
+/// The full names of the tables, for messages.
+pub fn full_names() -> String {
+    let names: Vec<_> = TABLES.iter().map(|table| table.full_name()).collect();
+    names.join(", ")
 }
 
 /// Where the objects of a resource are made, changed, deleted and read.

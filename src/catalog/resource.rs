@@ -96,7 +96,7 @@ impl Resource {
         }
     }
 
-    /// Whether rows of other resources name its objects by external id, so that they can come
+    /// Whether rows of other resources name its objects by a name of their writer's, so that they can come
     /// before what they name. Assets name each other as well; those wait by a rule of their own.
     pub fn is_referred_to(self) -> bool {
         matches!(
@@ -105,6 +105,8 @@ impl Resource {
                 | Resource::Sequences
                 | Resource::Labels
                 | Resource::ExtractionPipelines
+                // Nodes that are time series, named by their instance ids.
+                | Resource::Instances
         )
     }
 

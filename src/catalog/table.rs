@@ -9,6 +9,7 @@ use super::endpoints::Endpoints;
 use super::renamed;
 use super::resource::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
+use std::sync::LazyLock;
 
 /// How the rows of a table are held and encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum RowRule {
     OneAtMost(usize, usize),
     /// One of the two columns, and only one, has a value.
     ExactlyOne(usize, usize),
+    /// A datapoint with a status: a value unless that is Bad, one name of its series.
+    PointOfSeries,
     /// Cells of a sequence: as many values as columns, or an object that names them.
     Cells,
 }
@@ -77,7 +80,34 @@ pub struct Table {
     pub comment: &'static str,
 }
 
+/// A table is made once: it is the same where it is the same value.
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Table {}
+
+/// The built-in tables of other schemas than public, each with its full name, made once.
+static FULL_NAMES: LazyLock<Vec<(&'static Table, &'static str)>> = LazyLock::new(|| {
+    super::TABLES
+        .iter()
+        .filter(|table| table.schema != super::PUBLIC)
+        .map(|table| (*table, &*format!("{}.{}", table.schema, table.name).leak()))
+        .collect()
+});
+
 impl Table {
+    /// The name with its schema, where that is not public: what configuration, metrics and dead
+    /// letters call it.
+    pub fn full_name(&self) -> &'static str {
+        FULL_NAMES
+            .iter()
+            .find(|(table, _)| table.oid == self.oid)
+            .map_or(self.name, |(_, name)| name)
+    }
+
     /// Cognite's guides for Azure Data Factory write `externalId` for this one table.
     fn position_of_other_spelling(&self, name: &str) -> Option<usize> {
         if self.resource == Resource::ExtractionPipelineRuns && name == "externalId" {

@@ -33,8 +33,11 @@ pub fn custom_type(name: &str) -> Option<ColumnType> {
         .map(|(_, column_type)| *column_type)
 }
 
-/// The name of a type of custom tables.
+/// The name of a type in the tables API, which has no lengths.
 pub fn custom_type_name(column_type: ColumnType) -> &'static str {
+    if let ColumnType::Varchar(_) = column_type {
+        return "VARCHAR";
+    }
     CUSTOM_TYPES
         .iter()
         .find(|(_, known)| *known == column_type)

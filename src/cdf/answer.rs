@@ -2,9 +2,11 @@
 //!
 //! Owns the parts of an answer that the failure table looks at, and the reading of CDF's
 //! error bodies in all their shapes. Promises text that is safe to show: bounded, without
-//! control characters. Never decides what to do about it.
+//! control characters and tokens. Never decides what to do about it.
 
 use super::http_date;
+use super::redaction::without_tokens;
+use crate::rows::InstanceName;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -70,6 +72,7 @@ impl Answer {
 pub enum Named {
     Id(i64),
     ExternalId(Box<str>),
+    InstanceId(Box<InstanceName>),
     Name(Box<str>),
 }
 
@@ -145,6 +148,12 @@ fn names(list: Option<&Value>) -> Vec<Named> {
         .filter_map(|item| {
             if let Some(id) = item.get("id").and_then(Value::as_i64) {
                 Some(Named::Id(id))
+            } else if let Some(instance) = item.get("instanceId") {
+                let part = |name: &str| instance.get(name).and_then(Value::as_str);
+                Some(Named::InstanceId(Box::new(InstanceName {
+                    space: part("space")?.into(),
+                    external_id: part("externalId")?.into(),
+                })))
             } else if let Some(external_id) = item.get("externalId").and_then(Value::as_str) {
                 Some(Named::ExternalId(external_id.into()))
             } else if let Some(name) = item.get("name").and_then(Value::as_str) {
@@ -183,8 +192,9 @@ fn message_of_other_body(answer: &Answer) -> String {
 }
 
 /// Text that may reach a log or a terminal: at most `chars_max` characters, none of them
-/// control characters.
+/// control characters, and no token among them.
 pub fn presentable(text: &str, chars_max: usize) -> String {
+    let text = without_tokens(text);
     let mut shown: String = text
         .chars()
         .map(|character| {

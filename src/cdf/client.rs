@@ -5,6 +5,8 @@
 
 use super::answer::Answer;
 use super::classify::classify;
+use super::found::{InstanceName, names_in, untouched_in};
+use super::token_slot::Bearer;
 use super::transport::{self, Transport};
 use super::unanswered::unanswered;
 use super::{
@@ -16,6 +18,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -114,23 +117,112 @@ impl CdfClient {
         })
     }
 
+    /// Deletes instances, and tells which of these there were; all of them where the answer does
+    /// not say.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn delete_instances(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+        names: &[InstanceName],
+    ) -> Result<Vec<bool>, AttemptFailure> {
+        let answer = self.call(identity, &rows_call(request)).await?;
+        let deleted: Option<HashSet<InstanceName>> =
+            names_in(&answer.body).map(|names| names.into_iter().collect());
+        let was_there = |name| {
+            deleted
+                .as_ref()
+                .is_none_or(|deleted| deleted.contains(name))
+        };
+        Ok(names.iter().map(was_there).collect())
+    }
+
+    /// Makes those of these instances that do not exist, and tells which; all of them where the
+    /// answer does not say.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn make_missing_instances(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+        names: &[InstanceName],
+    ) -> Result<Vec<bool>, AttemptFailure> {
+        let answer = self.call(identity, &rows_call(request)).await?;
+        let untouched = untouched_in(&answer.body).unwrap_or_default();
+        Ok(names.iter().map(|name| !untouched.contains(name)).collect())
+    }
+
+    /// Deletes RAW rows. Of a table that does not exist none is left.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn delete_raw_rows(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+    ) -> Result<(), AttemptFailure> {
+        let call = rows_call(request);
+        self.call_for_existing(identity, &call).await.map(|_| ())
+    }
+
     /// Sends a call, with a fresh token after a 401, and judges the answer.
     pub(super) async fn call(
         &self,
         identity: &Identity,
         call: &Call<'_>,
     ) -> Result<Answer, AttemptFailure> {
+        let answered = self.answered(identity, call).await;
+        let called = answered.and_then(|answer| self.judge(call, answer));
+        self.note_denial(identity, &called);
+        called
+    }
+
+    /// A refusal of the principal makes those look who watch over its access.
+    fn note_denial<T>(&self, identity: &Identity, called: &Result<T, AttemptFailure>) {
+        if let Err(AttemptFailure::Stop { reason }) = called
+            && matches!(
+                reason.sqlstate,
+                SqlState::INVALID_AUTHORIZATION_SPECIFICATION | SqlState::INSUFFICIENT_PRIVILEGE
+            )
+        {
+            self.tokens.denied(identity);
+        }
+    }
+
+    /// The same where CDF may say that there is no such row or table: `None` then. What a proxy
+    /// says of an address says nothing of rows.
+    pub(super) async fn call_for_existing(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+    ) -> Result<Option<Answer>, AttemptFailure> {
+        let answered = self.answered(identity, call).await;
+        let called = answered.and_then(|answer| {
+            if answer.status == 404 && answer.error().from_cdf {
+                return Ok(None);
+            }
+            self.judge(call, answer).map(Some)
+        });
+        self.note_denial(identity, &called);
+        called
+    }
+
+    /// An answer that is not judged yet.
+    async fn answered(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+    ) -> Result<Answer, AttemptFailure> {
         let bearer = self.bearer(identity).await?;
         let answer = self.exchange(identity, call, &bearer).await?;
-        if answer.status != 401 {
-            return self.judge(call, answer);
-        }
-        if !self.tokens.discard(&identity.credentials, &bearer).await {
-            return Err(classify(call.operation, call.repeat, &answer));
+        if answer.status != 401 || !self.discard(identity, &bearer).await {
+            return Ok(answer);
         }
         let bearer = self.bearer(identity).await?;
-        let answer = self.exchange(identity, call, &bearer).await?;
-        self.judge(call, answer)
+        self.exchange(identity, call, &bearer).await
     }
 
     fn judge(&self, call: &Call<'_>, answer: Answer) -> Result<Answer, AttemptFailure> {
@@ -146,23 +238,57 @@ impl CdfClient {
         self.clock_offset_ms.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn bearer(
-        &self,
-        identity: &Identity,
-    ) -> Result<super::tokens::Bearer, AttemptFailure> {
-        let token_url = match &identity.credentials {
+    /// A token for `identity`.
+    pub(super) async fn bearer(&self, identity: &Identity) -> Result<Bearer, AttemptFailure> {
+        let http = self.token_http(identity)?;
+        self.tokens.bearer(http, &identity.credentials).await
+    }
+
+    /// Drops the token that CDF answered with 401; whether there can be another one.
+    pub(super) async fn discard(&self, identity: &Identity, rejected: &Bearer) -> bool {
+        self.tokens.discard(&identity.credentials, rejected).await
+    }
+
+    /// Whether the source of the identity's tokens gives one now.
+    pub(super) async fn prove(&self, identity: &Identity) -> Result<(), AttemptFailure> {
+        let http = self.token_http(identity)?;
+        let credentials = &identity.credentials;
+        match credentials {
+            Credentials::Session(_) => self.tokens.bearer(http, credentials).await,
+            _ => self.tokens.bearer_anew(http, credentials).await,
+        }
+        .map(|_| ())
+    }
+
+    /// Whether the identity is a session that has to be exchanged soon to live on.
+    pub fn is_session_due(&self, identity: &Identity) -> bool {
+        self.tokens.is_session_due(&identity.credentials)
+    }
+
+    /// Exchanges the identity's session, so that it lives on.
+    ///
+    /// # Errors
+    /// `Retry` when nobody answers, `Stop` when the session is over.
+    pub async fn renew_session(&self, identity: &Identity) -> Result<(), AttemptFailure> {
+        let http = self.token_http(identity)?;
+        let renewed = self.tokens.bearer_anew(http, &identity.credentials);
+        renewed.await.map(|_| ())
+    }
+
+    /// Drops the token of an identity that has lost its access.
+    pub async fn distrust(&self, identity: &Identity) {
+        self.tokens.distrust(&identity.credentials).await;
+    }
+
+    /// What tokens for `identity` are fetched with.
+    fn token_http(&self, identity: &Identity) -> Result<&reqwest::Client, AttemptFailure> {
+        self.http(match &identity.credentials {
             Credentials::ClientCredentials { token_url, .. }
             | Credentials::OnBehalfOf { token_url, .. } => token_url,
             Credentials::Session(session) => &session.exchange_url,
-            Credentials::FixedToken(_) | Credentials::CallerToken { .. } => "",
-        };
-        // A fixed token needs no connection, and an empty address no certificates.
-        let http = self.http(if token_url.is_empty() {
-            "http://"
-        } else {
-            token_url
-        })?;
-        self.tokens.bearer(http, &identity.credentials).await
+            // Nobody is asked, so no certificates are needed.
+            Credentials::FixedToken(_) | Credentials::CallerToken { .. } => "http://",
+        })
     }
 
     pub(super) fn http(&self, url: &str) -> Result<&reqwest::Client, AttemptFailure> {
@@ -183,7 +309,7 @@ impl CdfClient {
         &self,
         identity: &Identity,
         call: &Call<'_>,
-        bearer: &super::tokens::Bearer,
+        bearer: &Bearer,
     ) -> Result<Answer, AttemptFailure> {
         let mut url = format!("{}/api/v1/projects/", identity.project.base_url);
         percent::push_segment(&mut url, &identity.project.name);

@@ -4,7 +4,7 @@
 //! splits or counts: the pipeline does, by these classes.
 
 use crate::diagnostic::Diagnostic;
-use crate::rows::SeriesReference;
+use crate::rows::{InstanceName, SeriesReference};
 use std::time::Duration;
 
 /// Something that CDF names in `missing` or `duplicated`.
@@ -14,6 +14,8 @@ pub enum Reference {
     Id(i64),
     /// The same, by its external id.
     ExternalId(Box<str>),
+    /// The same, by the node that it is.
+    InstanceId(Box<InstanceName>),
     /// The same, by its name: a RAW table.
     Name(Box<str>),
     /// An object that a row points at with this column, such as its data set.
@@ -31,6 +33,10 @@ impl Reference {
         match self {
             Reference::Id(id) => format!("id {id}"),
             Reference::ExternalId(external_id) => format!("external_id \"{external_id}\""),
+            Reference::InstanceId(instance) => format!(
+                "instance_space \"{}\", external_id \"{}\"",
+                instance.space, instance.external_id
+            ),
             Reference::Name(name) => format!("name \"{name}\""),
             Reference::InColumn { column, id } => format!("{column} {id}"),
             Reference::NameInColumn { column, name } => format!("{column} \"{name}\""),
@@ -43,6 +49,7 @@ impl From<&SeriesReference> for Reference {
         match reference {
             SeriesReference::Id(id) => Reference::Id(*id),
             SeriesReference::ExternalId(external_id) => Reference::ExternalId(external_id.clone()),
+            SeriesReference::InstanceId(instance) => Reference::InstanceId(instance.clone()),
         }
     }
 }

@@ -3,10 +3,10 @@
 //! Owns the project address and the credentials of one CDF principal. Promises that secrets
 //! are never printed. Never talks to the network: tokens are fetched elsewhere.
 
+use super::{RequiredAccess, SessionCredentials};
 use serde::Deserialize;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// A string that must not be shown.
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
@@ -98,56 +98,8 @@ impl Credentials {
     }
 }
 
-/// A session of CDF: its number, and the key that the last exchange handed out.
-///
-/// Clones share the key. Two values of one session are equal whatever their keys are.
-#[derive(Clone, Debug)]
-pub struct SessionCredentials {
-    /// Where it is exchanged for tokens.
-    pub exchange_url: String,
-    pub id: i64,
-    key: Arc<Mutex<Secret>>,
-}
-
-impl SessionCredentials {
-    pub fn new(exchange_url: impl Into<String>, id: i64, key: Secret) -> Self {
-        SessionCredentials {
-            exchange_url: exchange_url.into(),
-            id,
-            key: Arc::new(Mutex::new(key)),
-        }
-    }
-
-    /// The key for the next exchange.
-    pub fn key(&self) -> Secret {
-        self.lock().clone()
-    }
-
-    /// Takes the key that an exchange handed out.
-    pub(super) fn renew(&self, key: Secret) {
-        *self.lock() = key;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Secret> {
-        // A whole key is put in its place: it is right whoever panicked.
-        self.key.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl PartialEq for SessionCredentials {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && self.exchange_url == other.exchange_url
-    }
-}
-
-impl Eq for SessionCredentials {}
-
-impl Hash for SessionCredentials {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id.hash(state);
-        self.exchange_url.hash(state);
-    }
-}
+/// As whom a gateway user's rows are sent now; `None`: there is no such user any more.
+pub type IdentityOfUser = Arc<dyn Fn(&str) -> Option<Arc<Identity>> + Send + Sync>;
 
 /// One principal in one project. Budgets in CDF are counted by principal: identities with
 /// equal `name` and project share a limiter.
@@ -159,6 +111,8 @@ pub struct Identity {
     pub credentials: Credentials,
     /// Make time series that a datapoint names and that do not exist.
     pub create_missing_time_series: bool,
+    /// Without it in CDF the identity's connections are ended.
+    pub required_access: RequiredAccess,
 }
 
 impl Identity {
@@ -169,6 +123,7 @@ impl Identity {
             name: String::new(),
             credentials: Credentials::FixedToken(token),
             create_missing_time_series: false,
+            required_access: RequiredAccess::AcceptedToken,
         }
     }
 }

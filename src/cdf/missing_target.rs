@@ -55,6 +55,7 @@ impl MissingTarget {
             .iter()
             .map(|named| match named {
                 Named::Id(id) => Reference::InColumn { column, id: *id },
+                Named::InstanceId(instance) => Reference::InstanceId(instance.clone()),
                 Named::ExternalId(name) | Named::Name(name) => Reference::NameInColumn {
                     column,
                     name: name.clone(),

@@ -5,6 +5,7 @@
 
 use super::answer::{Answer, ErrorBody};
 use super::{Operation, Reference};
+use crate::catalog::Resource;
 use crate::diagnostic::{CdfAnswer, Diagnostic, SqlState};
 
 /// References named in a message; the rest is counted.
@@ -97,8 +98,16 @@ impl Reasons<'_> {
             Operation::InsertDatapoints => self.reason(
                 SqlState::FOREIGN_KEY_VIOLATION,
                 format!("time series do not exist: {}", list(missing)),
-                "Insert them into time_series first, or set create_missing_time_series for this \
-                 user.",
+                match missing.iter().any(is_instance) {
+                    false => {
+                        "Insert them into time_series first, or set create_missing_time_series \
+                         for this user."
+                    }
+                    true => {
+                        "Make the nodes first, with data in the view cdf_cdm/CogniteTimeSeries/v1, \
+                         or set create_missing_time_series for this user."
+                    }
+                },
             ),
             _ => self.reason(
                 SqlState::FOREIGN_KEY_VIOLATION,
@@ -137,7 +146,7 @@ impl Reasons<'_> {
         self.reason(
             SqlState::UNIQUE_VIOLATION,
             format!(
-                "a request wrote to a time series by id and by external_id: {}",
+                "a request wrote to a time series under two names: {}",
                 list(duplicated)
             ),
             "Name each time series in one way.",
@@ -148,8 +157,8 @@ impl Reasons<'_> {
         self.reason(
             SqlState::DATATYPE_MISMATCH,
             "a datapoint is not of its time series' type",
-            "Write numbers to double_datapoints and strings to string_datapoints; is_string of \
-             a time series never changes.",
+            "Write numbers to double_datapoints and strings to string_datapoints; the type of a \
+             time series never changes.",
         )
     }
 
@@ -204,6 +213,8 @@ impl Reasons<'_> {
     pub fn not_allowed(&self) -> Box<Diagnostic> {
         let capability = match self.operation {
             Operation::ReadBack => "timeSeriesAcl (READ) or rawAcl (READ)",
+            Operation::LookUp(Resource::RawRows) => "rawAcl (READ)",
+            Operation::LookUp(Resource::Instances) => "dataModelInstancesAcl (READ)",
             operation => operation.resource().capability(),
         };
         self.reason(
@@ -220,6 +231,10 @@ impl Reasons<'_> {
             "This answer is not one that CDF documents: check that base_url leads to CDF.",
         )
     }
+}
+
+fn is_instance(reference: &Reference) -> bool {
+    matches!(reference, Reference::InstanceId(_))
 }
 
 /// The first few, and how many more.

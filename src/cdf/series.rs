@@ -10,7 +10,7 @@ use super::{
 };
 use crate::catalog::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::rows::SeriesReference;
+use crate::rows::{InstanceName, SeriesReference};
 use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
@@ -32,15 +32,32 @@ struct Page {
 struct Item {
     id: i64,
     external_id: Option<Box<str>>,
+    instance_id: Option<Instance>,
     #[serde(default)]
     is_string: bool,
     #[serde(default)]
     created_time: i64,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    space: Box<str>,
+    external_id: Box<str>,
+}
+
+impl From<Instance> for Box<InstanceName> {
+    fn from(instance: Instance) -> Self {
+        Box::new(InstanceName {
+            space: instance.space,
+            external_id: instance.external_id,
+        })
+    }
+}
+
 impl CdfClient {
-    /// What CDF knows of the series; those that it does not have are left out. A series named
-    /// both by id and by external id comes twice.
+    /// What CDF knows of the series; those that it does not have are left out. A series that is
+    /// named in several ways comes as often.
     ///
     /// # Errors
     /// As an attempt; earlier pages are dropped, which costs nothing: it is a read.
@@ -49,16 +66,21 @@ impl CdfClient {
         identity: &Identity,
         references: &[SeriesReference],
     ) -> Result<Vec<SeriesFacts>, AttemptFailure> {
-        // CDF refuses a request that names a series twice, so each is named once, and ids
-        // and external ids, which may be the same series, go apart.
+        // CDF refuses a request that names a series twice, so each is named once, and names of
+        // several kinds, which may be of the same series, go apart.
         let distinct: HashSet<&SeriesReference> = references.iter().collect();
-        let (ids, external_ids): (Vec<&SeriesReference>, Vec<&SeriesReference>) = distinct
-            .into_iter()
-            .partition(|reference| matches!(reference, SeriesReference::Id(_)));
+        let [mut ids, mut external_ids, mut nodes] = [Vec::new(), Vec::new(), Vec::new()];
+        for reference in distinct {
+            match reference {
+                SeriesReference::Id(_) => ids.push(reference),
+                SeriesReference::ExternalId(_) => external_ids.push(reference),
+                SeriesReference::InstanceId(_) => nodes.push(reference),
+            }
+        }
         let mut facts = Vec::with_capacity(references.len());
-        let chunks = ids
-            .chunks(SERIES_PER_REQUEST_MAX)
-            .chain(external_ids.chunks(SERIES_PER_REQUEST_MAX));
+        let chunks = [&ids, &external_ids, &nodes]
+            .into_iter()
+            .flat_map(|kind| kind.chunks(SERIES_PER_REQUEST_MAX));
         for chunk in chunks {
             let call = Call {
                 operation: Operation::LookUp(Resource::TimeSeries),
@@ -86,6 +108,7 @@ impl CdfClient {
             facts.extend(page.items.into_iter().map(|item| SeriesFacts {
                 id: item.id,
                 external_id: item.external_id,
+                instance_id: item.instance_id.map(Into::into),
                 is_string: item.is_string,
                 created_time_ms: item.created_time,
             }));
@@ -141,6 +164,14 @@ impl CdfClient {
     }
 }
 
+/// `"space":"…","externalId":"…"`.
+pub(super) fn push_name(body: &mut Vec<u8>, instance: &InstanceName) {
+    body.extend_from_slice(b"\"space\":");
+    json::push_string(body, instance.space.as_bytes());
+    body.extend_from_slice(b",\"externalId\":");
+    json::push_string(body, instance.external_id.as_bytes());
+}
+
 fn byids_body(references: &[&SeriesReference]) -> Bytes {
     let mut body = Vec::with_capacity(64 + references.len() * 40);
     body.extend_from_slice(b"{\"items\":[");
@@ -156,6 +187,11 @@ fn byids_body(references: &[&SeriesReference]) -> Bytes {
             SeriesReference::ExternalId(external_id) => {
                 body.extend_from_slice(b"{\"externalId\":");
                 json::push_string(&mut body, external_id.as_bytes());
+            }
+            SeriesReference::InstanceId(instance) => {
+                body.extend_from_slice(b"{\"instanceId\":{");
+                push_name(&mut body, instance);
+                body.push(b'}');
             }
         }
         body.push(b'}');

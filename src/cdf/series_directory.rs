@@ -1,10 +1,10 @@
-//! What is known of time series: whether they exist, their type, and their two names.
+//! What is known of time series: whether they exist, their type, and their names.
 //!
 //! Owns the cache of one identity in one project: what it may see is its own. Promises a
 //! bound on entries and on their age, and that one series has one canonical key however it
 //! is named. Never asks CDF: others look up and record.
 
-use crate::rows::{SeriesKey, SeriesReference};
+use crate::rows::{InstanceName, SeriesKey, SeriesReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,10 +14,26 @@ use std::time::{Duration, Instant};
 pub struct SeriesFacts {
     pub id: i64,
     pub external_id: Option<Box<str>>,
+    /// The node that the series is, if it is one.
+    pub instance_id: Option<Box<InstanceName>>,
     /// Holds strings; otherwise numbers.
     pub is_string: bool,
     /// Milliseconds since 1970-01-01 UTC, by CDF's clock.
     pub created_time_ms: i64,
+}
+
+impl SeriesFacts {
+    /// Its names, that which stands for it first: the external id, the node, the id.
+    pub fn names(&self) -> Vec<SeriesReference> {
+        let external_id = self.external_id.clone().map(SeriesReference::ExternalId);
+        let instance_id = self.instance_id.clone().map(SeriesReference::InstanceId);
+        let id = SeriesReference::Id(self.id);
+        external_id
+            .into_iter()
+            .chain(instance_id)
+            .chain([id])
+            .collect()
+    }
 }
 
 /// What the directory says of a reference.
@@ -31,7 +47,7 @@ pub enum SeriesStatus {
 #[derive(Clone, Debug)]
 struct Entry {
     status: SeriesStatus,
-    /// The key by which order is kept, the same for both names of a series.
+    /// The key by which order is kept, the same for all names of a series.
     canonical: Arc<SeriesKey>,
     learned: Instant,
 }
@@ -54,7 +70,7 @@ pub struct SeriesDirectory {
 }
 
 impl SeriesDirectory {
-    /// Holds at most `entries_max` references (a series with two names is two), each for
+    /// Holds at most `entries_max` references (a series with two names is two of them), each for
     /// `lifetime` at most. That a series is missing is believed for a second only: somebody
     /// may be making it.
     pub fn new(entries_max: usize, lifetime: Duration) -> Self {
@@ -66,25 +82,21 @@ impl SeriesDirectory {
         }
     }
 
-    /// Notes what CDF says of a series, under both its names.
+    /// Notes what CDF says of a series, under all its names.
     pub fn record(&self, facts: SeriesFacts, now: Instant) {
-        let by_id = SeriesReference::Id(facts.id);
-        let by_external_id = facts.external_id.clone().map(SeriesReference::ExternalId);
+        let names = facts.names();
         // The external id is the canonical name where there is one: those who write by
         // external id, which is nearly everybody, then never need a look-up first.
-        let canonical = Arc::new(SeriesKey::new(
-            by_external_id.clone().unwrap_or_else(|| by_id.clone()),
-        ));
+        let canonical = Arc::new(SeriesKey::new(names[0].clone()));
         let entry = Entry {
             status: SeriesStatus::Exists(Arc::new(facts)),
             canonical,
             learned: now,
         };
         let mut generations = self.generations();
-        if let Some(by_external_id) = by_external_id {
-            generations.insert(by_external_id, entry.clone(), self.generation_entries_max);
+        for name in names {
+            generations.insert(name, entry.clone(), self.generation_entries_max);
         }
-        generations.insert(by_id, entry, self.generation_entries_max);
     }
 
     /// Notes that CDF has no such series.
@@ -98,16 +110,15 @@ impl SeriesDirectory {
             .insert(reference.clone(), entry, self.generation_entries_max);
     }
 
-    /// Drops what is known of a reference and of the series' other name: CDF said otherwise.
+    /// Drops what is known of a reference and of the series' other names: CDF said otherwise.
     pub fn forget(&self, reference: &SeriesReference) {
         let mut generations = self.generations();
         let Some(entry) = generations.remove(reference) else {
             return;
         };
         if let SeriesStatus::Exists(facts) = entry.status {
-            generations.remove(&SeriesReference::Id(facts.id));
-            if let Some(external_id) = facts.external_id.clone() {
-                generations.remove(&SeriesReference::ExternalId(external_id));
+            for name in facts.names() {
+                generations.remove(&name);
             }
         }
     }
@@ -117,12 +128,12 @@ impl SeriesDirectory {
         self.entry(reference, now).map(|entry| entry.status)
     }
 
-    /// The key that stands for the series, however it is named. `None` for an id that must
-    /// be looked up first: a write by external id may be in flight for the same series.
+    /// The key that stands for the series, however it is named. `None` for an id or an instance id
+    /// that must be looked up first: a write by external id may be in flight for the same series.
     pub fn canonical_key(&self, key: &Arc<SeriesKey>, now: Instant) -> Option<Arc<SeriesKey>> {
         match key.reference() {
             SeriesReference::ExternalId(_) => Some(key.clone()),
-            SeriesReference::Id(_) => self
+            SeriesReference::Id(_) | SeriesReference::InstanceId(_) => self
                 .entry(key.reference(), now)
                 .map(|entry| entry.canonical),
         }

@@ -4,6 +4,7 @@
 //! nonce is sent once, and that neither nonce, key nor token is in an error. Never caches.
 
 use super::answer::{Answer, presentable};
+use super::redaction;
 use super::token_endpoint::{Granted, lifetime};
 use super::transport;
 use super::{AttemptFailure, CdfClient, Secret, SessionCredentials};
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// Bytes of an answer that are read: tokens with many groups reach some ten kilobytes.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// What to look at when the endpoint is none.
+const CHECK_ADDRESS: &str = "Check accounts.session_exchange_url.";
 
 /// What a nonce was exchanged for.
 #[derive(Debug)]
@@ -46,9 +50,13 @@ pub(super) struct Exchanged {
     pub key: Option<Secret>,
 }
 
+/// Why there is no token, by whose fault it is.
 enum Fault {
-    Unreachable(String),
-    Answered(Box<Answer>),
+    /// Nobody answers, or nobody has time: how, and the answer if there is one.
+    Away(String, Option<Box<Answer>>),
+    /// The endpoint says no, in these words.
+    Refused(String),
+    /// Something else answers.
     Unusable,
 }
 
@@ -67,27 +75,14 @@ impl CdfClient {
             RedeemFault::Away(format!("at {shown}: {}", failure.reason().message))
         })?;
         let body = json!({"nonce": nonce.expose()});
-        let (exchanged, id) = match exchange(http, exchange_url, &body).await {
-            Ok(exchanged) => exchanged,
-            Err(Fault::Unreachable(cause)) => {
-                return Err(RedeemFault::Away(format!(
-                    "at {shown} cannot be reached: {cause}"
-                )));
-            }
-            Err(Fault::Answered(answer)) if is_away(answer.status) => {
-                return Err(RedeemFault::Away(format!(
-                    "at {shown} does not work for now: {}",
-                    answer.in_words()
-                )));
-            }
-            Err(Fault::Answered(answer)) if matches!(answer.status, 404 | 405) => {
-                return Err(RedeemFault::Unusable(shown));
-            }
-            Err(Fault::Answered(answer)) => {
-                return Err(RedeemFault::Refused(answer.error().message));
-            }
-            Err(Fault::Unusable) => return Err(RedeemFault::Unusable(shown)),
-        };
+        let (exchanged, id) =
+            exchange(http, exchange_url, &body, nonce)
+                .await
+                .map_err(|fault| match fault {
+                    Fault::Away(how, _) => RedeemFault::Away(format!("at {shown} {how}")),
+                    Fault::Refused(said) => RedeemFault::Refused(said),
+                    Fault::Unusable => RedeemFault::Unusable(shown.clone()),
+                })?;
         match (id, exchanged.key) {
             (Some(id), Some(key)) => Ok(RedeemedSession {
                 id,
@@ -103,46 +98,69 @@ impl CdfClient {
 ///
 /// # Errors
 /// `Retry` for an endpoint that is away or overloaded; `Stop` with 28000 for a session that has
-/// ended.
+/// ended, and with 08006 for an address where no sessions are exchanged.
 pub(super) async fn fetch(
     http: &reqwest::Client,
     session: &SessionCredentials,
     timeout: Duration,
 ) -> Result<Exchanged, AttemptFailure> {
-    let body = json!({"sessionId": session.id, "sessionKey": session.key().expose()});
+    let key = session.key();
+    let body = json!({"sessionId": session.id, "sessionKey": key.expose()});
     let shown = presentable(&session.exchange_url, 200);
-    let exchanged = exchange(http, &session.exchange_url, &body);
-    match tokio::time::timeout(timeout, exchanged).await {
-        Ok(Ok((exchanged, _))) => Ok(exchanged),
-        Ok(Err(Fault::Unreachable(cause))) => Err(away(&format!("at {shown}: {cause}"), None)),
-        Err(_) => Err(away(&format!("at {shown}: no answer in time"), None)),
-        Ok(Err(Fault::Answered(answer))) if is_away(answer.status) => Err(away(
-            &format!("at {shown} says {}", answer.in_words()),
-            Some(&answer),
-        )),
-        Ok(Err(Fault::Answered(answer))) => {
-            let said = presentable(&answer.error().message, 500);
-            Err(ended(
-                session.id,
-                format!("{said} ({}).", answer.in_words()),
-            ))
-        }
-        Ok(Err(Fault::Unusable)) => Err(AttemptFailure::Stop {
+    let exchanged = exchange(http, &session.exchange_url, &body, &key);
+    let fault = match tokio::time::timeout(timeout, exchanged).await {
+        Ok(Ok((exchanged, _))) => return Ok(exchanged),
+        Ok(Err(fault)) => fault,
+        Err(_) => Fault::Away("does not answer in time".to_owned(), None),
+    };
+    Err(match fault {
+        Fault::Away(how, answer) => AttemptFailure::Retry {
+            retry_after: answer.as_ref().and_then(|answer| answer.retry_after),
+            // Whatever became of the exchange, nothing was written to CDF.
+            answered: true,
+            status: answer.map(|answer| answer.status),
+            throttle: None,
+            reason: Box::new(
+                Diagnostic::error(
+                    SqlState::CONNECTION_FAILURE,
+                    format!(
+                        "the session cannot be exchanged for a token: the endpoint at {shown} {how}"
+                    ),
+                )
+                .with_hint(CHECK_ADDRESS),
+            ),
+        },
+        Fault::Refused(said) => AttemptFailure::Stop {
             reason: Box::new(
                 Diagnostic::error(
                     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                    format!("CDF has ended the session {} of this user", session.id),
+                )
+                .with_detail(format!("CDF said: {said}."))
+                .with_hint(
+                    "Make a new session in CDF and give its nonce to the user (POST \
+                     …/postgresgateway/update).",
+                ),
+            ),
+        },
+        Fault::Unusable => AttemptFailure::Stop {
+            reason: Box::new(
+                Diagnostic::error(
+                    SqlState::CONNECTION_FAILURE,
                     format!("{shown} does not answer as an exchange of sessions does"),
                 )
-                .with_hint("Check accounts.session_exchange_url."),
+                .with_hint(CHECK_ADDRESS),
             ),
-        }),
-    }
+        },
+    })
 }
 
+/// Posts `body`, whose `secret` must not come back in words.
 async fn exchange(
     http: &reqwest::Client,
     exchange_url: &str,
     body: &Value,
+    secret: &Secret,
 ) -> Result<(Exchanged, Option<i64>), Fault> {
     let sent = http
         .post(exchange_url)
@@ -155,65 +173,48 @@ async fn exchange(
         Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
         Err(error) => Err(error),
     };
-    let answer = answer.map_err(|error| Fault::Unreachable(transport::cause(&error)))?;
+    let answer = answer.map_err(|error| {
+        Fault::Away(
+            format!("cannot be reached: {}", transport::cause(&error)),
+            None,
+        )
+    })?;
     if answer.status != 200 {
-        return Err(Fault::Answered(Box::new(answer)));
+        return Err(refusal(answer, secret));
     }
     let body: Value = serde_json::from_slice(&answer.body).map_err(|_| Fault::Unusable)?;
     let token = body.get("accessToken").and_then(Value::as_str);
     let token = token.filter(|token| !token.is_empty());
     let access_token = token.ok_or(Fault::Unusable)?.to_owned();
-    // Whichever comes first: the token ends, or CDF wants the session renewed.
-    let expires = lifetime(body.get("expiresIn"));
-    let lifetime = match body.get("mustRefreshIn") {
-        None | Some(Value::Null) => expires,
-        refresh => lifetime(refresh).min(expires),
-    };
+    let renew_within = body
+        .get("mustRefreshIn")
+        .filter(|within| !within.is_null())
+        .map(|within| lifetime(Some(within)));
     let key = body.get("sessionKey").and_then(Value::as_str);
     let exchanged = Exchanged {
         granted: Granted {
             access_token,
-            lifetime,
+            lifetime: lifetime(body.get("expiresIn")),
+            renew_within,
         },
         key: key.map(Secret::new),
     };
     Ok((exchanged, body.get("id").and_then(Value::as_i64)))
 }
 
-fn is_away(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..=599)
-}
-
-fn away(what: &str, answer: Option<&Answer>) -> AttemptFailure {
-    AttemptFailure::Retry {
-        retry_after: answer.and_then(|answer| answer.retry_after),
-        // Whatever became of the exchange, nothing was written to CDF.
-        answered: true,
-        status: answer.map(|answer| answer.status),
-        throttle: None,
-        reason: Box::new(
-            Diagnostic::error(
-                SqlState::CONNECTION_FAILURE,
-                format!("the session cannot be exchanged for a token: the endpoint {what}"),
-            )
-            .with_detail("No token, so nothing was sent to CDF.")
-            .with_hint("Try again later; check accounts.session_exchange_url if it stays so."),
+/// What an answer without success means.
+fn refusal(answer: Answer, secret: &Secret) -> Fault {
+    let error = answer.error();
+    match answer.status {
+        408 | 425 | 429 | 500..=599 => Fault::Away(
+            format!("does not work for now: {}", answer.in_words()),
+            Some(Box::new(answer)),
         ),
-    }
-}
-
-fn ended(id: i64, said: String) -> AttemptFailure {
-    AttemptFailure::Stop {
-        reason: Box::new(
-            Diagnostic::error(
-                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                format!("CDF has ended the session {id} of this user"),
-            )
-            .with_detail(format!("CDF said: {said}"))
-            .with_hint(
-                "Make a new session in CDF and give its nonce to the user (POST \
-                 …/postgresgateway/update).",
-            ),
-        ),
+        // A page or an empty body is not CDF's.
+        401 | 400 | 403 | 410 | 422 if error.from_cdf || answer.status == 401 => {
+            let said = presentable(&redaction::without(&error.message, &[secret]), 500);
+            Fault::Refused(format!("{said} ({})", answer.in_words()))
+        }
+        _ => Fault::Unusable,
     }
 }

@@ -113,7 +113,8 @@ impl CdfClient {
                 let named = match reference {
                     Reference::Id(id) => item.id == Some(*id),
                     Reference::ExternalId(name) => item.external_id.as_ref() == Some(name),
-                    Reference::Name(_)
+                    Reference::InstanceId(_)
+                    | Reference::Name(_)
                     | Reference::InColumn { .. }
                     | Reference::NameInColumn { .. } => false,
                 };
@@ -136,7 +137,10 @@ fn body(references: &[Reference]) -> Bytes {
         let (head, name) = match reference {
             Reference::Id(id) => (b"{\"id\":".as_slice(), Err(*id)),
             Reference::ExternalId(name) => (b"{\"externalId\":".as_slice(), Ok(name)),
-            Reference::Name(_) | Reference::InColumn { .. } | Reference::NameInColumn { .. } => {
+            Reference::InstanceId(_)
+            | Reference::Name(_)
+            | Reference::InColumn { .. }
+            | Reference::NameInColumn { .. } => {
                 continue;
             }
         };

@@ -5,6 +5,7 @@
 
 use super::answer::{Answer, presentable};
 use super::percent;
+use super::redaction;
 use super::transport;
 use super::unanswered::untrusted;
 use super::{AttemptFailure, Credentials, Secret};
@@ -29,6 +30,8 @@ const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 pub struct Granted {
     pub access_token: String,
     pub lifetime: Duration,
+    /// What it comes from must be renewed within that time, though the token lives longer.
+    pub renew_within: Option<Duration>,
 }
 
 /// Asks the provider for a token.
@@ -41,7 +44,7 @@ pub async fn fetch(
     credentials: &Credentials,
     timeout: Duration,
 ) -> Result<Granted, AttemptFailure> {
-    let (token_url, client_secret, fields) = match credentials {
+    let (token_url, secrets, fields) = match credentials {
         Credentials::ClientCredentials {
             token_url,
             client_id,
@@ -50,7 +53,7 @@ pub async fn fetch(
             audience,
         } => (
             token_url,
-            client_secret,
+            vec![client_secret],
             vec![
                 ("grant_type", "client_credentials"),
                 ("client_id", client_id),
@@ -68,7 +71,7 @@ pub async fn fetch(
             ..
         } => (
             token_url,
-            client_secret,
+            vec![client_secret, assertion],
             vec![
                 ("grant_type", ON_BEHALF_OF),
                 ("requested_token_use", "on_behalf_of"),
@@ -102,7 +105,7 @@ pub async fn fetch(
         transport::read(response, ANSWER_BYTES_MAX).await
     };
     match tokio::time::timeout(timeout, exchange).await {
-        Ok(Ok(answer)) => read_answer(&answer, token_url, client_secret),
+        Ok(Ok(answer)) => read_answer(&answer, token_url, &secrets),
         Ok(Err(error)) => Err(unreachable(token_url, &error)),
         Err(_) => Err(unanswered(token_url, "no answer in time")),
     }
@@ -152,14 +155,16 @@ fn unanswered(token_url: &str, cause: &str) -> AttemptFailure {
 fn read_answer(
     answer: &Answer,
     token_url: &str,
-    client_secret: &Secret,
+    secrets: &[&Secret],
 ) -> Result<Granted, AttemptFailure> {
     let token_url = presentable(token_url, 200);
     let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or(Value::Null);
     if answer.status == 200 {
         let token = body.get("access_token").and_then(Value::as_str);
         let Some(access_token) = token.filter(|token| !token.is_empty()) else {
-            return Err(stop(
+            // Not a refusal: whoever answers there is no identity provider.
+            return Err(stop_with(
+                SqlState::CONNECTION_FAILURE,
                 format!("{token_url} answered without an access_token"),
                 "Set token_url to the identity provider's token endpoint.",
             ));
@@ -167,6 +172,7 @@ fn read_answer(
         return Ok(Granted {
             access_token: access_token.to_owned(),
             lifetime: lifetime(body.get("expires_in")),
+            renew_within: None,
         });
     }
     let code = body.get("error").and_then(Value::as_str).unwrap_or("");
@@ -174,14 +180,13 @@ fn read_answer(
         .get("error_description")
         .and_then(Value::as_str)
         .unwrap_or("");
-    let said = hide(
-        &match (code, description) {
-            ("", "") => answer.error().message,
-            (code, "") => code.to_owned(),
-            (code, description) => format!("{code}: {description}"),
-        },
-        client_secret,
-    );
+    let said = match (code, description) {
+        ("", "") => answer.error().message,
+        (code, "") => code.to_owned(),
+        (code, description) => format!("{code}: {description}"),
+    };
+    // A provider that echoes the form must not bring the secret into a log.
+    let said = presentable(&redaction::without(&said, secrets), 500);
     let detail = format!("{token_url} said: {said} ({}).", answer.in_words());
     if matches!(answer.status, 408 | 425 | 429 | 500..=599)
         || matches!(code, "temporarily_unavailable" | "server_error")
@@ -201,6 +206,11 @@ fn read_answer(
             ),
         });
     }
+    let sqlstate = match code {
+        // No provider says no like that: something else stands there.
+        "" if answer.status != 401 => SqlState::CONNECTION_FAILURE,
+        _ => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    };
     let (message, hint) = match code {
         "invalid_client" | "unauthorized_client" => (
             "the identity provider does not accept the client id or its secret",
@@ -227,7 +237,7 @@ fn read_answer(
     };
     Err(AttemptFailure::Stop {
         reason: Box::new(
-            Diagnostic::error(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message)
+            Diagnostic::error(sqlstate, message)
                 .with_detail(detail)
                 .with_hint(hint),
         ),
@@ -247,24 +257,12 @@ pub(super) fn lifetime(expires_in: Option<&Value>) -> Duration {
     }
 }
 
-/// A provider that echoes the form must not bring the secret into a log.
-fn hide(text: &str, secret: &Secret) -> String {
-    if secret.expose().is_empty() {
-        return presentable(text, 500);
-    }
-    let mut encoded = String::new();
-    percent::push_segment(&mut encoded, secret.expose());
-    let shown = text
-        .replace(secret.expose(), "(hidden)")
-        .replace(&encoded, "(hidden)");
-    presentable(&shown, 500)
+fn stop(message: impl Into<String>, hint: &str) -> AttemptFailure {
+    stop_with(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message, hint)
 }
 
-fn stop(message: impl Into<String>, hint: &str) -> AttemptFailure {
+fn stop_with(sqlstate: SqlState, message: impl Into<String>, hint: &str) -> AttemptFailure {
     AttemptFailure::Stop {
-        reason: Box::new(
-            Diagnostic::error(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message)
-                .with_hint(hint),
-        ),
+        reason: Box::new(Diagnostic::error(sqlstate, message).with_hint(hint)),
     }
 }

@@ -1,8 +1,11 @@
 //! What a token may do, as CDF sees it: `GET /api/v1/token/inspect`.
 //!
-//! Owns the one call above the projects, for checks by people. Promises to change nothing in
-//! CDF. Never used on the data path: there CDF's refusal of a write says it better.
+//! Owns the one call above the projects, for checks by people and by the watch over open
+//! connections. Promises to change nothing in CDF. Never used on the data path: there CDF's refusal
+//! of a write says it better.
 
+use super::answer::Answer;
+use super::token_slot::Bearer;
 use super::{AttemptFailure, CdfClient, Identity, transport};
 use crate::diagnostic::{Diagnostic, SqlState};
 use reqwest::header::{ACCEPT, AUTHORIZATION};
@@ -42,9 +45,21 @@ impl TokenInspection {
     /// Whether the token has `action` of `acl` (`timeSeriesAcl`, `WRITE`) in `project`, on
     /// everything or only on a part.
     pub fn allows(&self, project: &str, acl: &str, action: &str) -> bool {
-        self.capabilities.iter().any(|capability| {
-            let actions = capability.get(acl).and_then(|acl| acl.get("actions"));
-            let has_action = actions
+        self.scopes(project, acl, action).next().is_some()
+    }
+
+    /// On what the token has `action` of `acl` in `project`: each a scope as CDF writes it,
+    /// `{"all": {}}` for everything.
+    pub fn scopes<'a>(
+        &'a self,
+        project: &'a str,
+        acl: &'a str,
+        action: &'a str,
+    ) -> impl Iterator<Item = &'a Value> {
+        self.capabilities.iter().filter_map(move |capability| {
+            let found = capability.get(acl)?;
+            let has_action = found
+                .get("actions")
                 .and_then(Value::as_array)
                 .is_some_and(|actions| actions.iter().any(|found| found == action));
             let scope = capability.get("projectScope");
@@ -54,7 +69,7 @@ impl TokenInspection {
                 // Without a list the scope is all projects of the token.
                 None => true,
             };
-            has_action && in_project
+            (has_action && in_project).then(|| found.get("scope").unwrap_or(&Value::Null))
         })
     }
 }
@@ -70,38 +85,14 @@ impl CdfClient {
     ) -> Result<TokenInspection, Box<Diagnostic>> {
         let reason = |failure: AttemptFailure| Box::new(failure.reason().clone());
         let bearer = self.bearer(identity).await.map_err(reason)?;
-        let url = format!("{}/api/v1/token/inspect", identity.project.base_url);
-        let sent = self
-            .http(&url)
-            .map_err(reason)?
-            .get(&url)
-            .header(AUTHORIZATION, bearer.header)
-            .header(ACCEPT, "application/json")
-            .send()
-            .await;
-        let answer = match sent {
-            Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
-            Err(error) => Err(error),
-        };
-        let answer = answer.map_err(|error| {
-            Box::new(Diagnostic::error(
-                SqlState::CONNECTION_FAILURE,
-                format!(
-                    "CDF at {} cannot be reached: {}",
-                    identity.project.base_url,
-                    transport::cause(&error)
-                ),
-            ))
-        })?;
+        let mut answer = self.ask_inspection(identity, bearer.clone()).await?;
+        // As for any call: a token that CDF rejects is renewed once.
+        if answer.status == 401 && self.discard(identity, &bearer).await {
+            let bearer = self.bearer(identity).await.map_err(reason)?;
+            answer = self.ask_inspection(identity, bearer).await?;
+        }
         if answer.status != 200 {
-            let said = answer.error().message;
-            return Err(Box::new(
-                Diagnostic::error(
-                    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                    format!("CDF refuses the token: {said}"),
-                )
-                .with_detail(answer.in_words()),
-            ));
+            return Err(refusal(&answer));
         }
         serde_json::from_slice::<Body>(&answer.body)
             .map(|body| TokenInspection {
@@ -116,10 +107,65 @@ impl CdfClient {
             .map_err(|_| {
                 Box::new(Diagnostic::error(
                     SqlState::CONNECTION_FAILURE,
-                    format!("{url} does not answer as CDF does: check base_url"),
+                    format!(
+                        "{} does not answer as CDF does: check base_url",
+                        inspection_url(identity)
+                    ),
                 ))
             })
     }
+
+    async fn ask_inspection(
+        &self,
+        identity: &Identity,
+        bearer: Bearer,
+    ) -> Result<Answer, Box<Diagnostic>> {
+        let url = inspection_url(identity);
+        let sent = self
+            .http(&url)
+            .map_err(|failure| Box::new(failure.reason().clone()))?
+            .get(&url)
+            .header(AUTHORIZATION, bearer.header)
+            .header(ACCEPT, "application/json")
+            .send()
+            .await;
+        let answer = match sent {
+            Ok(response) => transport::read(response, ANSWER_BYTES_MAX).await,
+            Err(error) => Err(error),
+        };
+        answer.map_err(|error| {
+            Box::new(Diagnostic::error(
+                SqlState::CONNECTION_FAILURE,
+                format!(
+                    "CDF at {} cannot be reached: {}",
+                    identity.project.base_url,
+                    transport::cause(&error)
+                ),
+            ))
+        })
+    }
+}
+
+fn inspection_url(identity: &Identity) -> String {
+    format!("{}/api/v1/token/inspect", identity.project.base_url)
+}
+
+/// Only 401 and 403 are about the token, and a page with 403 is somebody else's.
+fn refusal(answer: &Answer) -> Box<Diagnostic> {
+    let error = answer.error();
+    let is_of_token = answer.status == 401 || (answer.status == 403 && error.from_cdf);
+    let (sqlstate, what) = match is_of_token {
+        true => (
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            "CDF refuses the token",
+        ),
+        false => (
+            SqlState::CONNECTION_FAILURE,
+            "CDF does not say what the token may do",
+        ),
+    };
+    let said = error.message;
+    Box::new(Diagnostic::error(sqlstate, format!("{what}: {said}")).with_detail(answer.in_words()))
 }
 
 #[cfg(test)]

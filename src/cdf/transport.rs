@@ -65,6 +65,30 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Fetches a small public document.
+    ///
+    /// # Errors
+    /// Why there is none: nobody answered, the answer was no 200, or it is longer than `bytes_max`.
+    pub async fn document(&self, url: &str, bytes_max: usize) -> Result<Vec<u8>, String> {
+        let client = self.client(url).map_err(str::to_owned)?;
+        let response = client
+            .get(url)
+            .header(reqwest::header::ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(|error| cause(&error))?;
+        let answer = read(response, bytes_max)
+            .await
+            .map_err(|error| cause(&error))?;
+        match answer.status {
+            200 if answer.truncated => Err(format!("the answer is longer than {bytes_max} bytes")),
+            200 => Ok(answer.body),
+            status => Err(format!("the answer is HTTP {status}")),
+        }
+    }
+}
+
 /// Reads an answer, up to `bytes_max` of its body.
 ///
 /// # Errors
@@ -139,7 +163,8 @@ fn default_headers() -> HeaderMap {
     headers
 }
 
-fn is_local(url: &str) -> bool {
+/// Whether an address is of this machine, by plain HTTP.
+pub fn is_local(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else {
         return false;
     };

@@ -6,6 +6,8 @@
 
 use crate::cdf::{CdfClient, Credentials, TokenCache};
 use crate::config::{Configuration, Password};
+use crate::oidc::{CdfTarget, KeySource, TokenCheck};
+use crate::wire::SignInMethod;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 /// Options of `penstock check`.
 #[derive(Args)]
@@ -66,7 +69,7 @@ fn tokens_open_their_projects(configuration: &Configuration) -> bool {
             return false;
         }
     };
-    let mut all_open = true;
+    let mut all_open = keys_can_be_fetched(configuration, &runtime);
     for user in &configuration.users {
         let identity = &user.identity;
         let project = &identity.project.name;
@@ -150,6 +153,7 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
             }
         )?;
     }
+    sign_in_summary(&mut text, configuration)?;
     let memory = &configuration.memory;
     writeln!(
         text,
@@ -203,6 +207,75 @@ fn summary(configuration: &Configuration) -> Result<String, fmt::Error> {
         configuration.limits.budget_share
     )?;
     Ok(text)
+}
+
+/// Who signs in how, and as whom owners of tokens write.
+fn sign_in_summary(text: &mut String, configuration: &Configuration) -> fmt::Result {
+    for rule in &configuration.sign_in {
+        let method = match &rule.method {
+            SignInMethod::Scram => "by password".to_owned(),
+            SignInMethod::Reject => "not at all".to_owned(),
+            SignInMethod::Token { issuer: None } => "by token of any issuer".to_owned(),
+            SignInMethod::Token {
+                issuer: Some(issuer),
+            } => format!("by token of {issuer}"),
+            SignInMethod::Oauth { issuer, .. } => {
+                format!("by OAUTHBEARER with a token of {issuer}")
+            }
+        };
+        writeln!(text, "  sign-in    {}: {method}", rule.users)?;
+    }
+    for issuer in &configuration.issuers {
+        let (KeySource::KeySet(url) | KeySource::Discovery(url)) = &issuer.keys;
+        writeln!(text, "  issuer     {} with the keys of {url}", issuer.name)?;
+    }
+    for rule in &configuration.principals {
+        let target = match &rule.target {
+            CdfTarget::Stored(identity) => {
+                format!(
+                    "write to project {} as {}",
+                    identity.project.name, identity.name
+                )
+            }
+            CdfTarget::OnBehalfOf {
+                project, client_id, ..
+            } => format!(
+                "write to project {} on their own behalf through client {client_id}",
+                project.name
+            ),
+            CdfTarget::OwnToken { project } => {
+                format!("write to project {} with their own tokens", project.name)
+            }
+        };
+        writeln!(text, "  principals {}: {target}", rule.users)?;
+    }
+    Ok(())
+}
+
+/// Prints for every issuer whether its keys can be fetched; `false` if those of one cannot.
+fn keys_can_be_fetched(configuration: &Configuration, runtime: &Runtime) -> bool {
+    if configuration.issuers.is_empty() {
+        return true;
+    }
+    let issuers = configuration.issuers.iter().cloned();
+    let check = match TokenCheck::new(issuers, Vec::new()) {
+        Ok(check) => check,
+        Err(error) => {
+            eprintln!("{error}");
+            return false;
+        }
+    };
+    let mut all_fetched = true;
+    for (name, fetched) in runtime.block_on(check.fetch_keys()) {
+        match fetched {
+            Ok(keys) => println!("  online     issuer {name}: {keys} keys"),
+            Err(error) => {
+                all_fetched = false;
+                eprintln!("issuer {name}: its keys cannot be fetched: {error}");
+            }
+        }
+    }
+    all_fetched
 }
 
 fn mebibytes(bytes: usize) -> String {

@@ -5,7 +5,7 @@
 //! emulator stops. Never reads a configuration file.
 
 use super::signals::Signals;
-use crate::cdf::{Credentials, Identity, Project, Secret};
+use crate::cdf::{Credentials, Identity, Project, RequiredAccess, Secret};
 use crate::config::{Configuration, LogSettings, Password, User, UserModes};
 use crate::emulator::{self, EmulatorHandle, EmulatorOptions};
 use crate::gateway::Gateway;
@@ -116,6 +116,7 @@ fn configuration(arguments: &DevArguments, cdf_url: &str) -> Configuration {
         name: arguments.user.clone(),
         credentials: Credentials::FixedToken(Secret::new(arguments.user.clone())),
         create_missing_time_series: arguments.create_missing_time_series,
+        required_access: RequiredAccess::default(),
     };
     let mut configuration = Configuration::default();
     configuration.listen.postgres = arguments.listen;

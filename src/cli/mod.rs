@@ -11,8 +11,11 @@ mod journal;
 mod quickstart;
 mod serve;
 mod signals;
+mod standby;
+mod state;
 mod table;
 mod tables;
+mod user;
 
 #[derive(Parser)]
 #[command(name = "penstock", version, about)]
@@ -31,6 +34,10 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArguments),
     /// See what is in a journal, check it, mend it
     Journal(journal::JournalArguments),
+    /// Make, show and delete users that are kept in a state store
+    User(user::UserArguments),
+    /// Look after the state store itself
+    State(state::StateArguments),
     /// Make, show and delete custom tables of users
     Table(table::TableArguments),
     /// Serve clients as a configuration file says
@@ -52,6 +59,8 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::DeadLetters(arguments) => dead_letters::run(arguments),
         Command::Journal(arguments) => journal::run(&arguments),
+        Command::User(arguments) => user::run(&arguments),
+        Command::State(arguments) => state::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Tables(arguments) => tables::run(&arguments),

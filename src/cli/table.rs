@@ -4,10 +4,10 @@
 //! view is read from CDF, as the user's principal, when its table is made. Works on the state
 //! store of a configuration, whether its gateway runs or not. Never changes anything in CDF.
 
-use crate::catalog::{Definition, DefinitionFault, InstanceType, Source, custom_table, table_name};
-use crate::cdf::{CdfClient, Identity, TokenCache};
-use crate::config::{Configuration, User};
-use crate::state::{StateError, StateStore, StoredTable};
+use crate::catalog::{Definition, DefinitionFault, InstanceType, Source, custom_table};
+use crate::cdf::{CdfClient, Identity, TokenCache, ViewFault};
+use crate::config::Configuration;
+use crate::state::{StateError, StateStore, StoredTable, identity_of};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -97,35 +97,54 @@ pub fn run(arguments: &TableArguments) -> ExitCode {
     }
 }
 
-/// The configuration, the user in it, and the store that it names.
-fn open(place: &Place) -> Result<(Configuration, User, StateStore), Trouble> {
+/// A user of the configuration, or of the store.
+struct Owner {
+    name: String,
+    identity: Arc<Identity>,
+}
+
+/// The configuration, the user, and the store that it names.
+fn open(place: &Place) -> Result<(Configuration, Owner, StateStore), Trouble> {
     let configuration =
         Configuration::load(&place.config).map_err(|error| Trouble::Other(error.to_string()))?;
-    let user = configuration
-        .users
-        .iter()
-        .find(|user| user.name == place.user)
-        .cloned()
-        .ok_or_else(|| {
-            let names: Vec<&str> = configuration
-                .users
-                .iter()
-                .map(|user| user.name.as_str())
-                .collect();
-            Trouble::Other(format!(
-                "there is no user \"{}\"; there are {}",
-                place.user,
-                names.join(", ")
-            ))
-        })?;
-    let path = configuration.state.path.clone().ok_or_else(|| {
+    let location = configuration.state.location.clone().ok_or_else(|| {
         Trouble::Other(
             "the configuration names no state store: set state.path, for example to \"state.sqlite\""
                 .to_owned(),
         )
     })?;
-    let store = StateStore::open(&path)?;
-    Ok((configuration, user, store))
+    let mut store = StateStore::open(&location, configuration.state.keys())?;
+    let configured = configuration
+        .users
+        .iter()
+        .find(|user| user.name == place.user)
+        .map(|user| user.identity.clone());
+    let identity = match configured {
+        Some(identity) => Some(identity),
+        None => store
+            .account(&place.user)?
+            .map(|account| Arc::new(identity_of(&account, &configuration.accounts))),
+    };
+    let identity = identity.ok_or_else(|| {
+        let names: Vec<&str> = configuration
+            .users
+            .iter()
+            .map(|user| user.name.as_str())
+            .collect();
+        Trouble::Other(format!(
+            "there is no user \"{}\" in the state store; the configuration has {}",
+            place.user,
+            match names.as_slice() {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            }
+        ))
+    })?;
+    let owner = Owner {
+        name: place.user.clone(),
+        identity,
+    };
+    Ok((configuration, owner, store))
 }
 
 fn create(place: &Place, file: &Path) -> Result<String, Trouble> {
@@ -179,76 +198,30 @@ fn items(value: &Value) -> Result<Vec<Value>, Trouble> {
     Ok(items)
 }
 
-/// `{"type": "view", "tablename", "options": {"space", "externalId", "version"?, "instanceType"?}}`
-/// with the properties that the view has now.
+/// The definition of a table of a view, with the properties that the view has now.
 fn of_view(
     item: &Value,
     configuration: &Configuration,
     identity: &Identity,
 ) -> Result<Definition, Trouble> {
-    let fault = |text: &str| Trouble::Definition(DefinitionFault(text.to_owned()));
-    let fields = item
-        .as_object()
-        .ok_or_else(|| fault("a table must be a JSON object"))?;
-    let name = table_name(fields)?;
-    let options = item
-        .get("options")
-        .and_then(Value::as_object)
-        .ok_or_else(|| fault("options is missing"))?;
-    let option = |field: &str| match options.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
-        Some(_) => Err(fault(&format!(
-            "options.{field} must be a string that is not empty"
-        ))),
-    };
-    let space = option("space")?.ok_or_else(|| fault("options.space is missing"))?;
-    let external_id =
-        option("externalId")?.ok_or_else(|| fault("options.externalId is missing"))?;
-    let asked = match option("instanceType")? {
-        None => None,
-        Some("node") => Some(InstanceType::Node),
-        Some("edge") => Some(InstanceType::Edge),
-        Some(_) => return Err(fault("options.instanceType must be \"node\" or \"edge\"")),
-    };
+    let fields = item.as_object().cloned().unwrap_or_default();
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Trouble::Other(format!("no runtime for the network: {error}")))?;
-    let view = runtime
-        .block_on(async {
-            let client = CdfClient::new(timeout, Arc::new(TokenCache::new()))?;
-            client
-                .view_properties(identity, space, external_id, option("version").ok().flatten())
-                .await
+    let client = CdfClient::new(timeout, Arc::new(TokenCache::new()))
+        .map_err(|diagnostic| Trouble::Other(diagnostic.to_string()))?;
+    runtime
+        .block_on(client.view_definition(identity, &fields))
+        .map_err(|fault| match fault {
+            ViewFault::Definition(fault) => Trouble::Definition(fault),
+            other => Trouble::Other(other.to_string()),
         })
-        .map_err(|diagnostic| Trouble::Other(diagnostic.to_string()))?
-        .ok_or_else(|| {
-            Trouble::Other(format!(
-                "CDF has no such view \"{external_id}\" in space \"{space}\", or the principal may not read it"
-            ))
-        })?;
-    let instance_type = match (view.instance_type, asked) {
-        (Some(only), Some(asked)) if only != asked => {
-            return Err(fault("options.instanceType is not what the view is for"));
-        }
-        (only, asked) => only.or(asked).unwrap_or(InstanceType::Node),
-    };
-    Ok(Definition {
-        name,
-        source: Source::View {
-            space: space.to_owned(),
-            external_id: external_id.to_owned(),
-            version: view.version,
-            instance_type,
-        },
-        columns: view.properties,
-    })
 }
 
 fn list(place: &Place) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     let mut report = String::new();
     for table in store.tables(Some(&user.name))? {
         let place = match &table.definition.source {
@@ -278,7 +251,7 @@ fn list(place: &Place) -> Result<String, Trouble> {
 }
 
 fn show(place: &Place, name: &str) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     let StoredTable {
         definition,
         created_ms,
@@ -292,7 +265,7 @@ fn show(place: &Place, name: &str) -> Result<String, Trouble> {
 }
 
 fn delete(place: &Place, name: &str) -> Result<String, Trouble> {
-    let (_, user, store) = open(place)?;
+    let (_, user, mut store) = open(place)?;
     if !store.delete(&user.name, name)? {
         return Err(no_such_table(&user, name));
     }
@@ -301,7 +274,7 @@ fn delete(place: &Place, name: &str) -> Result<String, Trouble> {
     ))
 }
 
-fn no_such_table(user: &User, name: &str) -> Trouble {
+fn no_such_table(user: &Owner, name: &str) -> Trouble {
     Trouble::Other(format!(
         "the user \"{}\" has no table \"{name}\"",
         user.name

@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, PUBLIC, RowRule, TABLES, Table,
-    ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, Resource, RowRule, TABLES,
+    Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -34,8 +34,8 @@ pub fn markdown() -> String {
         let _ = writeln!(
             text,
             "| [{name}](#{anchor}) | {resource} | {written} | {existing} |",
-            name = full_name(table),
-            anchor = full_name(table).replace('.', ""),
+            name = table.full_name(),
+            anchor = table.full_name().replace('.', ""),
             resource = table.resource.in_words(),
             written = written_by(table),
             existing = if table.is_writable {
@@ -51,18 +51,18 @@ pub fn markdown() -> String {
     text
 }
 
-fn full_name(table: &Table) -> String {
-    match table.schema {
-        PUBLIC => table.name.to_owned(),
-        schema => format!("{schema}.{}", table.name),
-    }
-}
-
 fn written_by(table: &Table) -> &'static str {
     if !table.is_writable {
         return "nobody: read only";
     }
+    if matches!(
+        table.resource,
+        Resource::Datapoints | Resource::SequenceRows
+    ) {
+        return "COPY, INSERT, UPDATE, DELETE";
+    }
     match table.endpoints {
+        None if table.resource == Resource::RawRows => "COPY, INSERT, UPDATE, DELETE",
         None => "COPY, INSERT",
         Some(endpoints) => match (endpoints.update.is_some(), endpoints.delete.is_some()) {
             (true, true) => "COPY, INSERT, UPDATE, DELETE",
@@ -82,7 +82,7 @@ fn existing(table: &Table) -> &'static str {
 }
 
 fn push_table(text: &mut String, table: &Table) {
-    let _ = writeln!(text, "\n## {}\n\n{}.\n", full_name(table), table.comment);
+    let _ = writeln!(text, "\n## {}\n\n{}.\n", table.full_name(), table.comment);
     text.push_str("| column | type | in CDF | rules |\n|---|---|---|---|\n");
     for (index, column) in table.columns.iter().enumerate() {
         let _ = writeln!(
@@ -120,6 +120,7 @@ fn push_table(text: &mut String, table: &Table) {
 /// The type with its length, as in CREATE TABLE.
 fn type_name(column_type: ColumnType) -> String {
     match column_type {
+        ColumnType::Varchar(0) => "VARCHAR".to_owned(),
         ColumnType::Varchar(length) => format!("VARCHAR({length})"),
         other => other.sql_name().to_uppercase(),
     }
@@ -192,6 +193,14 @@ fn row_rule(table: &Table) -> Option<String> {
             name(first),
             name(second)
         )),
+        RowRule::PointOfSeries => Some(
+            "`instance_space` and `external_id` name the node that the series is; without \
+             `instance_space` it is the series with that `external_id` or `id`. A status is given \
+             by code, by symbol or by both if they agree, and is Good without either. Only with a \
+             Bad status may the value be missing, NaN, infinite or beyond ±1e100. A point is \
+             written whole: its status goes with its value."
+                .to_owned(),
+        ),
         RowRule::Cells => Some(
             "One of `external_id` and `id` has a value. `values` is a list as long as `columns`, \
              or an object of values by column, and then `columns` has no value."

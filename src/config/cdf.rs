@@ -5,7 +5,7 @@
 
 use super::problem::Findings;
 use super::secret_source::{SecretSource, Surroundings};
-use crate::cdf::{Credentials, Identity, Project, Secret};
+use crate::cdf::{Credentials, Identity, Project, RequiredAccess, Secret};
 use reqwest::Url;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ impl CdfSettings {
                 "Rename the section",
             );
         }
-        let base_url = check_base_url(&section, &self.base_url, findings);
+        let base_url = check_base_url(&format!("{section}.base_url"), &self.base_url, findings);
         let project = check_project(&section, &self.project, findings);
         let credentials = self.credentials(&section, surroundings, findings);
         let project = Project {
@@ -83,6 +83,7 @@ impl CdfSettings {
                 name: self.client_id.clone(),
                 credentials,
                 create_missing_time_series,
+                required_access: RequiredAccess::default(),
             })),
         })
     }
@@ -172,6 +173,7 @@ impl Principal {
                 name: user.to_owned(),
                 credentials: Credentials::FixedToken(token.clone()),
                 create_missing_time_series: *create_missing_time_series,
+                required_access: RequiredAccess::default(),
             }),
         }
     }
@@ -184,10 +186,10 @@ fn web_address(text: &str) -> Option<Url> {
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-fn check_base_url(section: &str, text: &str, findings: &mut Findings) -> Option<String> {
+/// The address of a CDF under the key `key`, if paths can be appended to it.
+pub(super) fn check_base_url(key: &str, text: &str, findings: &mut Findings) -> Option<String> {
     const EXAMPLE: &str =
         "Write scheme and host only, such as https://westeurope-1.cognitedata.com";
-    let key = format!("{section}.base_url");
     if text.is_empty() {
         findings.note(key, "the address of CDF is missing", EXAMPLE);
         return None;
@@ -213,7 +215,7 @@ fn check_base_url(section: &str, text: &str, findings: &mut Findings) -> Option<
     Some(text.to_owned())
 }
 
-fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn check_project(section: &str, name: &str, findings: &mut Findings) -> Option<String> {
     let key = format!("{section}.project");
     if name.is_empty() {
         findings.note(

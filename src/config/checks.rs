@@ -5,6 +5,7 @@
 //! refuses what is merely unwise: those are the warnings of
 //! [`Configuration::warnings`](super::Configuration::warnings).
 
+use super::ClientCertificates;
 use super::problem::Findings;
 use super::request_checks;
 use super::tree::Tree;
@@ -27,6 +28,12 @@ const DEAD_LETTERS_BYTES_MIN: u64 = 16 << 20;
 /// PostgreSQL's settings of time are milliseconds in 31 bits.
 const SESSION_TIMEOUT_S_MAX: u64 = i32::MAX as u64 / 1000;
 
+/// A day: whoever was shut out must not write for longer.
+const TOKEN_GRACE_S_MAX: u64 = 86_400;
+
+/// As long as the departures of users are remembered.
+const SIGN_IN_S_MAX: u64 = 3_600;
+
 /// More threads than this are a mistake.
 const THREADS_MAX: usize = 1024;
 
@@ -40,6 +47,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     dead_letters(tree, findings);
     tree.journal.check(findings);
     super::statements::check_tables(&tree.tables, findings);
+    tree.accounts.check(tree.state.is_named(), findings);
     logs(tree, findings);
     request_checks::check(tree, findings);
 }
@@ -70,6 +78,29 @@ fn listen(tree: &Tree, findings: &mut Findings) {
             "Set tls_certificate and tls_private_key, or set require_tls to false",
         ),
         _ => {}
+    }
+    if listen.tls_client_ca.is_some() && listen.tls_certificate.is_none() {
+        findings.note(
+            "listen.tls_client_ca",
+            "certificates of clients would be checked and there is no TLS",
+            "Set tls_certificate and tls_private_key, or remove tls_client_ca",
+        );
+    }
+    if listen.tls_client_certificates == ClientCertificates::Require
+        && listen.tls_client_ca.is_none()
+    {
+        findings.note(
+            "listen.tls_client_certificates",
+            "clients must show a certificate and nothing says which are good",
+            "Set tls_client_ca to the PEM file of their authority",
+        );
+    }
+    if listen.sign_ins_max > listen.connections_max {
+        findings.note(
+            "listen.sign_ins_max",
+            "more connections may sign in at once than may be open",
+            "Set it to listen.connections_max or less; 0 is half of that",
+        );
     }
     if listen.postgres == listen.http && listen.http.port() != 0 {
         findings.note(
@@ -196,6 +227,20 @@ fn copy(tree: &Tree, findings: &mut Findings) {
 fn timeouts(tree: &Tree, findings: &mut Findings) {
     let timeouts = &tree.timeouts;
     not_zero("timeouts.sign_in_s", timeouts.sign_in_s, findings);
+    if timeouts.sign_in_s > SIGN_IN_S_MAX {
+        findings.note(
+            "timeouts.sign_in_s",
+            "who signs in for so long could outlast the end of its user",
+            format!("Set it to {SIGN_IN_S_MAX} or less"),
+        );
+    }
+    if timeouts.token_grace_s > TOKEN_GRACE_S_MAX {
+        findings.note(
+            "timeouts.token_grace_s",
+            "sessions would go on for longer than a day after their token has expired",
+            format!("Set it to {TOKEN_GRACE_S_MAX} or less"),
+        );
+    }
     for (key, value) in [
         ("timeouts.idle_s", timeouts.idle_s),
         (

@@ -5,16 +5,22 @@
 //! problems are told at once. Never contacts CDF.
 
 use super::environment::Environment;
+use super::issuers::resolve_issuers;
+use super::principals::resolve_principals;
 use super::problem::{ConfigurationError, Findings};
 use super::secret_source::Surroundings;
+use super::sign_in::resolve_rules;
 use super::sources::Sources;
 use super::tree::Tree;
-use super::user::{Password, User, resolve_users};
+use super::user::{Password, User, resolve_cdf, resolve_users};
 use super::{
-    AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable,
-    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
-    StateSettings, StatementSettings, TableSettings, TimeoutSettings, TransactionSettings, checks,
+    AccountsSettings, AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings,
+    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
+    RuntimeSettings, SignInFailureSettings, StateSettings, StatementSettings, TableSettings,
+    TimeoutSettings, TransactionSettings, checks,
 };
+use crate::oidc::{Issuer, PrincipalRule};
+use crate::wire::SignInRule;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -37,12 +43,20 @@ pub struct Configuration {
     pub limits: LimitsTable,
     /// The directory starts at the directory of the file.
     pub dead_letters: DeadLetterSettings,
-    /// The path starts at the directory of the file.
+    /// A path starts at the directory of the file.
     pub state: StateSettings,
+    pub accounts: AccountsSettings,
     pub admin: AdminSettings,
     pub logs: LogSettings,
     /// Unique by name.
     pub users: Vec<User>,
+    /// Of which the first that fits counts; none: everybody signs in with a password.
+    pub sign_in: Vec<SignInRule>,
+    pub sign_in_failures: SignInFailureSettings,
+    /// Unique by name.
+    pub issuers: Vec<Issuer>,
+    /// Of which the first that fits counts.
+    pub principals: Vec<PrincipalRule>,
     /// The file that the limits came from; `None`: the configuration itself, or the defaults.
     pub limits_file: Option<PathBuf>,
 }
@@ -70,8 +84,14 @@ impl Configuration {
             directory: sources.directory(),
             environment,
         };
-        let users = resolve_users(&tree, &surroundings, &mut findings);
+        let sections = resolve_cdf(&tree, &surroundings, &mut findings);
+        let users = resolve_users(&tree, &sections, &surroundings, &mut findings);
+        let sign_in = resolve_rules(&tree, &mut findings);
+        let issuers = resolve_issuers(&tree, &mut findings);
+        let principals = resolve_principals(&tree, &sections, &mut findings);
+        drop(sections);
         let admin = tree.admin.resolve(&surroundings, &mut findings);
+        let state = tree.state.resolve(&surroundings, &mut findings);
         check_files(&tree, surroundings.directory, &mut findings);
         if !findings.found.is_empty() {
             return Err(sources.locate(findings));
@@ -80,6 +100,7 @@ impl Configuration {
         let listen = ListenSettings {
             tls_certificate: tree.listen.tls_certificate.map(|file| directory.join(file)),
             tls_private_key: tree.listen.tls_private_key.map(|file| directory.join(file)),
+            tls_client_ca: tree.listen.tls_client_ca.map(|file| directory.join(file)),
             ..tree.listen
         };
         let journal = JournalSettings {
@@ -116,12 +137,15 @@ impl Configuration {
                 directory: tree.dead_letters.directory.map(|name| directory.join(name)),
                 ..tree.dead_letters
             },
-            state: StateSettings {
-                path: tree.state.path.map(|path| directory.join(path)),
-            },
+            state,
+            accounts: tree.accounts,
             admin,
             logs: tree.logs,
             users,
+            sign_in,
+            sign_in_failures: tree.sign_in_failures,
+            issuers,
+            principals,
             limits_file: sources.limits_path(),
         })
     }
@@ -178,6 +202,7 @@ fn check_files(tree: &Tree, directory: &Path, findings: &mut Findings) {
     for (key, file) in [
         ("listen.tls_certificate", &tree.listen.tls_certificate),
         ("listen.tls_private_key", &tree.listen.tls_private_key),
+        ("listen.tls_client_ca", &tree.listen.tls_client_ca),
     ] {
         let Some(file) = file else { continue };
         let path = directory.join(file);

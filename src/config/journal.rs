@@ -4,7 +4,7 @@
 //! Promises that nothing is journaled unless a directory is named. Never touches the directory.
 
 use super::problem::Findings;
-use crate::catalog::{TABLES, Table};
+use crate::catalog::{Table, full_names, table_of_full_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -99,7 +99,10 @@ impl Default for JournalSettings {
 impl JournalSettings {
     /// How `table` acknowledges where a session asks for nothing else.
     pub fn ack_of(&self, table: &Table) -> AckMode {
-        self.tables.get(table.name).copied().unwrap_or(self.ack)
+        self.tables
+            .get(table.full_name())
+            .copied()
+            .unwrap_or(self.ack)
     }
 
     /// Notes what cannot work.
@@ -130,12 +133,11 @@ impl JournalSettings {
             }
         }
         for name in self.tables.keys() {
-            if !TABLES.iter().any(|table| table.name == name) {
-                let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+            if table_of_full_name(name).is_none() {
                 findings.note(
                     format!("journal.tables.{name}"),
                     "there is no such table",
-                    format!("Name one of {}", names.join(", ")),
+                    format!("Name one of {}", full_names()),
                 );
             }
         }

@@ -5,6 +5,7 @@
 //! combination are refused at start, with place and mend. Never reads a secret into anything
 //! printable.
 
+mod accounts;
 mod admin;
 mod batch;
 mod cdf;
@@ -13,22 +14,26 @@ mod configuration;
 mod dead_letters;
 mod document;
 mod environment;
+mod issuers;
 mod journal;
 mod limits;
 mod logs;
 mod modes;
 mod pacing;
+mod principals;
 mod problem;
 mod request_checks;
 mod retry;
 mod secret_source;
 mod server;
+mod sign_in;
 mod sources;
 mod state;
 mod statements;
 mod tree;
 mod user;
 
+pub use accounts::AccountsSettings;
 pub use admin::AdminSettings;
 pub use batch::{BatchSettings, BatchTable, RequestBounds};
 pub use configuration::Configuration;
@@ -42,9 +47,10 @@ pub use pacing::PacingSettings;
 pub use problem::{ConfigurationError, Place, Problem};
 pub use retry::RetrySettings;
 pub use server::{
-    CopySettings, ListenSettings, MemorySettings, RuntimeSettings, TimeoutSettings,
-    TransactionSettings,
+    ClientCertificates, CopySettings, ListenSettings, MemorySettings, RuntimeSettings,
+    TimeoutSettings, TransactionSettings,
 };
-pub use state::StateSettings;
+pub use sign_in::SignInFailureSettings;
+pub use state::{StateKeys, StateSettings};
 pub use statements::{OnDuplicate, StatementSettings, TableSettings};
 pub use user::{Password, User};

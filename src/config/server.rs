@@ -20,7 +20,17 @@ pub struct ListenSettings {
     pub tls_private_key: Option<PathBuf>,
     /// Refuse sign-in on connections without TLS.
     pub require_tls: bool,
+    /// PEM file of the authorities that certificates of clients are checked by; without it
+    /// clients are not asked for any.
+    pub tls_client_ca: Option<PathBuf>,
+    pub tls_client_certificates: ClientCertificates,
+    /// How often the TLS files are looked at for changes; 0: never.
+    pub tls_reload_s: u64,
     pub connections_max: usize,
+    /// Connections that have not signed in yet; 0: half of `connections_max`.
+    pub sign_ins_max: usize,
+    /// The same from one address; 0: half of that.
+    pub sign_ins_max_per_address: usize,
     /// Largest message before sign-in, in bytes; PostgreSQL's own bound is 10,000 for the
     /// startup packet and 65,535 for SASL messages.
     pub message_bytes_max_before_sign_in: u32,
@@ -36,11 +46,27 @@ impl Default for ListenSettings {
             tls_certificate: None,
             tls_private_key: None,
             require_tls: false,
+            tls_client_ca: None,
+            tls_client_certificates: ClientCertificates::Verify,
+            tls_reload_s: 10,
             connections_max: 1000,
+            sign_ins_max: 0,
+            sign_ins_max_per_address: 0,
             message_bytes_max_before_sign_in: 65_536,
             message_bytes_max: 64 << 20,
         }
     }
+}
+
+/// What clients are asked for in the TLS handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificates {
+    /// Who shows a certificate must show a good one.
+    #[default]
+    Verify,
+    /// Everybody must.
+    Require,
 }
 
 /// Threads.
@@ -142,6 +168,8 @@ pub struct TimeoutSettings {
     pub statement_s: u64,
     /// One transaction; 0: no bound.
     pub transaction_s: u64,
+    /// How long a session goes on after the token that it was opened with has expired.
+    pub token_grace_s: u64,
     /// After SIGTERM, for statements in flight.
     pub drain_s: u64,
     /// Without a turn of an event loop, before the process ends itself; 0: never.
@@ -156,6 +184,7 @@ impl Default for TimeoutSettings {
             idle_in_transaction_s: 0,
             statement_s: 0,
             transaction_s: 0,
+            token_grace_s: 60,
             drain_s: 30,
             hang_s: 60,
         }

@@ -1,10 +1,10 @@
 //! What statements may do, and how tables take them.
 //!
-//! Owns the bound of deletes and the settings of each table. Promises that configuration and SET
+//! Owns the bound and the counts of deletes and the settings of each table. Promises that configuration and SET
 //! use the same words. Never holds a session's choice.
 
 use super::problem::Findings;
-use crate::catalog::TABLES;
+use crate::catalog::{full_names, table_of_full_name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,12 +14,20 @@ use std::collections::BTreeMap;
 pub struct StatementSettings {
     /// Keys that one DELETE may name; past it the statement is refused with 54000.
     pub delete_rows_max: u64,
+    /// Whether a DELETE of points or sequence rows reads them first, to count those that there
+    /// were; otherwise it counts those that it names.
+    pub exact_row_counts: bool,
+    /// ON CONFLICT DO NOTHING on RAW rows, which CDF can only overwrite, reads each row first;
+    /// otherwise it is refused with 0A000.
+    pub on_conflict_reads: bool,
 }
 
 impl Default for StatementSettings {
     fn default() -> Self {
         StatementSettings {
             delete_rows_max: 100_000,
+            exact_row_counts: false,
+            on_conflict_reads: false,
         }
     }
 }
@@ -60,12 +68,11 @@ pub struct TableSettings {
 /// Notes tables that do not exist.
 pub(super) fn check_tables(tables: &BTreeMap<String, TableSettings>, findings: &mut Findings) {
     for name in tables.keys() {
-        if !TABLES.iter().any(|table| table.name == name) {
-            let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        if table_of_full_name(name).is_none() {
             findings.note(
                 format!("tables.{name}"),
                 "there is no such table",
-                format!("Name one of {}", names.join(", ")),
+                format!("Name one of {}", full_names()),
             );
         }
     }

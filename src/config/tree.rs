@@ -4,13 +4,18 @@
 //! Never resolves anything: secrets are read and names looked up in
 //! [`configuration`](super::configuration).
 
+use super::accounts::AccountsSettings;
 use super::admin::AdminKeys;
 use super::cdf::CdfSettings;
+use super::issuers::IssuerSettings;
+use super::principals::PrincipalSettings;
+use super::sign_in::SignInSettings;
 use super::user::UserSettings;
 use super::{
     BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings, StateSettings,
-    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
+    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    SignInFailureSettings, StateKeys, StatementSettings, TableSettings, TimeoutSettings,
+    TransactionSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,7 +41,9 @@ pub(super) struct Tree {
     pub pacing: PacingSettings,
     pub limits: LimitsTable,
     pub dead_letters: DeadLetterSettings,
-    pub state: StateSettings,
+    pub state: StateKeys,
+    pub accounts: AccountsSettings,
+    pub sign_in_failures: SignInFailureSettings,
     pub logs: LogSettings,
     #[serde(skip_serializing)]
     pub admin: AdminKeys,
@@ -44,4 +51,10 @@ pub(super) struct Tree {
     pub cdf: BTreeMap<String, CdfSettings>,
     #[serde(skip_serializing)]
     pub users: Vec<UserSettings>,
+    #[serde(skip_serializing)]
+    pub sign_in: Vec<SignInSettings>,
+    #[serde(skip_serializing)]
+    pub issuers: Vec<IssuerSettings>,
+    #[serde(skip_serializing)]
+    pub principals: Vec<PrincipalSettings>,
 }

@@ -3,6 +3,7 @@
 //! Owns the users of the gateway. Promises that a user's name is unique, that the password has
 //! one source, and that the CDF principal exists. Never stores a password in a printable form.
 
+use super::cdf::Principal;
 use super::problem::Findings;
 use super::secret_source::{SecretSource, Surroundings};
 use super::tree::Tree;
@@ -110,25 +111,34 @@ impl UserSettings {
     }
 }
 
-/// Every user with its password and identity; what is wrong becomes a finding.
-pub(super) fn resolve_users(
-    tree: &Tree,
+/// Every `[cdf.<name>]` section by its name; `None`: something is wrong with it, which became a
+/// finding.
+pub(super) fn resolve_cdf<'a>(
+    tree: &'a Tree,
     surroundings: &Surroundings<'_>,
     findings: &mut Findings,
-) -> Vec<User> {
-    let principals: BTreeMap<&str, _> = tree
-        .cdf
+) -> BTreeMap<&'a str, Option<Principal>> {
+    tree.cdf
         .iter()
         .map(|(name, settings)| {
             let principal = settings.resolve(name, surroundings, findings);
             (name.as_str(), principal)
         })
-        .collect();
-    if tree.users.is_empty() {
+        .collect()
+}
+
+/// Every user with its password and identity; what is wrong becomes a finding.
+pub(super) fn resolve_users(
+    tree: &Tree,
+    principals: &BTreeMap<&str, Option<Principal>>,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Vec<User> {
+    if tree.users.is_empty() && tree.principals.is_empty() && !tree.state.is_named() {
         findings.note(
             "users",
             "there are no users, so nobody could sign in",
-            "Add a section [[users]] with name, password_env and cdf",
+            "Add a section [[users]] with name, password_env and cdf, or a state store with users",
         );
     }
     let mut users = Vec::with_capacity(tree.users.len());

@@ -18,11 +18,13 @@ pub fn key_of<C: AsRef<str>>(
     let parts: Vec<&str> = match table.shape {
         RowShape::DoubleDatapoints | RowShape::StringDatapoints => {
             // The external id counts where a row has both names of its series.
-            let series = match value("external_id") {
-                Some(external_id) => ["external_id", external_id],
-                None => ["id", value("id")?],
+            let mut parts = match (value("instance_space"), value("external_id")) {
+                (Some(space), name) => vec!["instance_id", space, name?],
+                (None, Some(external_id)) => vec!["external_id", external_id],
+                (None, None) => vec!["id", value("id")?],
             };
-            vec![series[0], series[1], value("timestamp")?]
+            parts.push(value("timestamp")?);
+            parts
         }
         _ if table.key.is_empty() => return None,
         _ => table
@@ -60,6 +62,16 @@ mod tests {
         );
         assert_eq!(key(table, &by_id).as_deref(), Some(r#"["id","7","t"]"#));
         assert_eq!(key(table, &point), None);
+        let of_instance = [
+            by_name[0],
+            by_name[1],
+            by_name[2],
+            ("instance_space", Some("s")),
+        ];
+        assert_eq!(
+            key(catalog::CDF_DOUBLE_DATAPOINTS, &of_instance).as_deref(),
+            Some(r#"["instance_id","s","7","t"]"#)
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::rebuild::{rebuild, table_of};
 use super::written_since::{Candidate, written_since};
 use super::{DeadLetterStore, StoreError};
 use crate::catalog::Table;
-use crate::cdf::{CdfClient, Identity};
+use crate::cdf::{CdfClient, Identity, IdentityOfUser};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::journal::WritePath;
 use crate::pipeline::{ConnectionBudget, MemoryBudget, Outcome, Submission, Ticket};
@@ -71,7 +71,7 @@ pub struct Replayer {
     budget: ConnectionBudget,
     client: CdfClient,
     /// Whose credentials a user's rows are sent with now.
-    identities: HashMap<String, Arc<Identity>>,
+    identities: IdentityOfUser,
     under_way: Mutex<HashSet<i64>>,
     meters: DeadLetterMeters,
 }
@@ -90,7 +90,7 @@ impl Replayer {
         path: Arc<WritePath>,
         budget: &MemoryBudget,
         client: CdfClient,
-        identities: HashMap<String, Arc<Identity>>,
+        identities: IdentityOfUser,
     ) -> Self {
         Replayer {
             store,
@@ -213,10 +213,8 @@ impl Replayer {
             )
         };
         let user = &letter.user;
-        let identity = self
-            .identities
-            .get(user)
-            .ok_or_else(|| refuse(format!("the user \"{user}\" is not configured any more")))?;
+        let identity = (self.identities)(user)
+            .ok_or_else(|| refuse(format!("there is no user \"{user}\" any more")))?;
         let project = &identity.project;
         if project.name != letter.project || project.base_url != letter.base_url {
             return Err(refuse(format!(
@@ -225,7 +223,7 @@ impl Replayer {
                 project.name, project.base_url, letter.project, letter.base_url
             )));
         }
-        Ok(identity.clone())
+        Ok(identity)
     }
 
     /// Letters whose keys were written since, and why that is thought.
@@ -304,7 +302,8 @@ fn end_of(outcome: Outcome) -> LetterReplay {
             ..LetterReason::default()
         },
     };
-    if outcome.accepted > 0 {
+    // What was to be changed and is not there any more needs no change.
+    if outcome.accepted + outcome.skipped > 0 {
         LetterReplay::Accepted
     } else if outcome.unknown > 0 {
         LetterReplay::Unknown(reason)

@@ -5,11 +5,10 @@
 //! that are still on their way, and what is written between the look and the replay.
 
 use super::letter::Letter;
-use crate::cdf::{CdfClient, Identity, POINTS_MAX};
-use crate::rows::{DatapointValues, RawDestination, RowBatch, SeriesReference};
+use crate::cdf::{CdfClient, CurrentPoint, Identity, POINTS_MAX};
+use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch, SeriesReference};
 use futures::StreamExt;
 use jiff::Timestamp;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Clocks of CDF and of the gateway may differ by so much.
@@ -31,9 +30,20 @@ pub async fn written_since(
     candidates: &[Candidate<'_>],
 ) -> Vec<Option<String>> {
     let mut why: Vec<Option<String>> = vec![None; candidates.len()];
-    let points: Vec<usize> = (0..candidates.len())
-        .filter(|index| matches!(candidates[*index].batch, RowBatch::Datapoints(_)))
-        .collect();
+    let mut points = Vec::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        match candidate.batch {
+            RowBatch::Datapoints(batch) if batch.action == ActionKind::Delete => {
+                why[index] = Some(
+                    "the delete would take away points that were written since, and CDF does not \
+                     tell of any when it was written"
+                        .to_owned(),
+                );
+            }
+            RowBatch::Datapoints(_) => points.push(index),
+            RowBatch::RawRows(_) | RowBatch::Objects(_) => {}
+        }
+    }
     for chunk in points.chunks(POINTS_MAX) {
         let places: Vec<(SeriesReference, i64)> = chunk
             .iter()
@@ -111,14 +121,25 @@ fn place(batch: &RowBatch) -> Option<(SeriesReference, i64)> {
 }
 
 /// CDF does not say when a point was written: one with another value may be newer.
-fn differs(batch: &RowBatch, point: &Value) -> Option<String> {
+fn differs(batch: &RowBatch, point: &CurrentPoint) -> Option<String> {
     let RowBatch::Datapoints(batch) = batch else {
         return None;
     };
-    let same = match &batch.values {
-        DatapointValues::Double(values) => point.as_f64() == values.first().copied(),
-        DatapointValues::Text(values) => point.as_str() == Some(values.text(0)),
+    let status = batch.status(0);
+    let value = &point.value;
+    let same_value = match &batch.values {
+        _ if status.has_no_value => value.is_null(),
+        DatapointValues::Double(values) => match values[0] {
+            number if number.is_nan() => value == "NaN",
+            number if number.is_infinite() && number > 0.0 => value == "Infinity",
+            number if number.is_infinite() => value == "-Infinity",
+            number => value.as_f64() == Some(number),
+        },
+        DatapointValues::Text(values) => value.as_str() == Some(values.text(0)),
+        // There is no value to compare with.
+        DatapointValues::Deleted(_) => false,
     };
+    let same = same_value && point.status_code == status.code;
     (!same).then(|| "CDF has another value at this time, which may be newer".to_owned())
 }
 
@@ -131,16 +152,21 @@ mod tests {
     #[test]
     fn a_point_with_the_same_value_is_no_reason_to_hold_back() {
         let batch = RowBatch::Datapoints(DatapointBatch {
+            table: crate::catalog::CDF_DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![Arc::new(SeriesKey::new(SeriesReference::Id(7)))],
             spans: Vec::new(),
             series_index: vec![0],
             timestamps_ms: vec![5],
             values: DatapointValues::Double(vec![1.5]),
+            statuses: Vec::new(),
             row_numbers: RowNumbers::From(1),
         });
+        let point = |value, status_code| CurrentPoint { value, status_code };
         assert_eq!(place(&batch), Some((SeriesReference::Id(7), 5)));
-        assert_eq!(differs(&batch, &json!(1.5)), None);
-        assert!(differs(&batch, &json!(2)).is_some());
-        assert!(differs(&batch, &json!("1.5")).is_some());
+        assert_eq!(differs(&batch, &point(json!(1.5), 0)), None);
+        assert!(differs(&batch, &point(json!(2), 0)).is_some());
+        assert!(differs(&batch, &point(json!("1.5"), 0)).is_some());
+        assert!(differs(&batch, &point(json!(1.5), 0x4000_0000)).is_some());
     }
 }

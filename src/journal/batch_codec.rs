@@ -9,45 +9,51 @@
 //! kind u8 · rows u32 · row numbers · columns of that kind
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
+//! series:       0 id u64  |  1 external id  |  2 space · external id
+//! statuses:     code u32 × rows · 1 without a value, u8 × rows
 //! ```
 
 use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
+use super::point_codec;
 use crate::catalog::Table;
 use crate::rows::{
-    Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
-    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
+    Action, Assigned, Assignment, ConflictUpdate, ObjectBatch, ObjectColumn, ObjectValues,
+    RawAction, RawBatch, RawDestination, RowBatch, RowNumbers, TextColumn, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
-const DOUBLES: u8 = 1;
-const STRINGS: u8 = 2;
 const RAW_ROWS: u8 = 3;
 const OBJECTS: u8 = 4;
 /// Objects that are not just made: what they do follows the columns.
 const OBJECT_CHANGES: u8 = 5;
+/// RAW rows that are not just inserted: what they do follows the columns.
+const RAW_CHANGES: u8 = 10;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
-        RowBatch::Datapoints(batch) => match batch.values {
-            DatapointValues::Double(_) => DOUBLES,
-            DatapointValues::Text(_) => STRINGS,
-        },
-        RowBatch::RawRows(_) => RAW_ROWS,
+        RowBatch::Datapoints(batch) => point_codec::kind(batch),
+        RowBatch::RawRows(batch) if batch.action == RawAction::Insert => RAW_ROWS,
+        RowBatch::RawRows(_) => RAW_CHANGES,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
         RowBatch::Objects(_) => OBJECT_CHANGES,
     };
     bytes.push(kind);
     bytes.extend_from_slice(&(batch.rows() as u32).to_le_bytes());
     match batch {
-        RowBatch::Datapoints(batch) => put_datapoints(bytes, batch),
+        RowBatch::Datapoints(batch) => {
+            put_row_numbers(bytes, &batch.row_numbers);
+            point_codec::put(bytes, batch);
+        }
         RowBatch::RawRows(batch) => {
             put_row_numbers(bytes, &batch.row_numbers);
             put_text(bytes, &batch.destination.database);
             put_text(bytes, &batch.destination.table);
             put_texts(bytes, &batch.keys);
             put_texts(bytes, &batch.columns);
+            if kind == RAW_CHANGES {
+                put_text(bytes, batch.action.name());
+            }
         }
         RowBatch::Objects(batch) => {
             put_objects(bytes, batch);
@@ -68,8 +74,14 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let rows = fields.length()?;
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
-        DOUBLES | STRINGS => datapoints(&mut fields, kind, rows, row_numbers)?,
-        RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
+        kind if point_codec::is_kind(kind) => RowBatch::Datapoints(point_codec::read(
+            &mut fields,
+            kind,
+            table,
+            rows,
+            row_numbers,
+        )?),
+        RAW_ROWS | RAW_CHANGES => raw_rows(&mut fields, kind, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
             let batch = objects(&mut fields, table, rows, row_numbers)?;
@@ -112,146 +124,21 @@ fn row_numbers(fields: &mut Fields<'_>, rows: usize) -> Result<RowNumbers, Unrea
     }
 }
 
-fn put_texts(bytes: &mut Vec<u8>, texts: &TextColumn) {
+pub(super) fn put_texts(bytes: &mut Vec<u8>, texts: &TextColumn) {
     put_column(bytes, texts.ends().iter().map(|end| end.to_le_bytes()));
     put_bytes(bytes, texts.all_bytes());
 }
 
-fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable> {
+pub(super) fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable> {
     let ends = fields.column(rows)?;
     let ends = ends.iter().map(|end| u32::from_le_bytes(*end)).collect();
     let bytes = fields.bytes()?.to_vec();
     TextColumn::from_parts(ends, bytes).ok_or(Unreadable("a column of text is not sound"))
 }
 
-/// Few series need few bytes for the index of a row's series.
-fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
-    put_row_numbers(bytes, &batch.row_numbers);
-    bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
-    for key in &batch.series {
-        match key.reference() {
-            SeriesReference::Id(id) => {
-                bytes.push(0);
-                bytes.extend_from_slice(&id.to_le_bytes());
-            }
-            SeriesReference::ExternalId(external_id) => {
-                bytes.push(1);
-                put_text(bytes, external_id);
-            }
-        }
-    }
-    let index = batch.series_index.iter();
-    match batch.series.len() {
-        0..=1 => {}
-        2..=0x100 => put_column(bytes, index.map(|index| [*index as u8])),
-        0x101..=0x1_0000 => put_column(bytes, index.map(|index| (*index as u16).to_le_bytes())),
-        _ => put_column(bytes, index.map(|index| index.to_le_bytes())),
-    }
-    put_column(
-        bytes,
-        batch.timestamps_ms.iter().map(|value| value.to_le_bytes()),
-    );
-    match &batch.values {
-        DatapointValues::Double(values) => {
-            put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
-        }
-        DatapointValues::Text(values) => put_texts(bytes, values),
-    }
-}
-
-fn datapoints(
-    fields: &mut Fields<'_>,
-    kind: u8,
-    rows: usize,
-    row_numbers: RowNumbers,
-) -> Result<RowBatch, Unreadable> {
-    let series_count = fields.length()?;
-    let mut series = Vec::new();
-    for _ in 0..series_count {
-        let reference = match fields.u8()? {
-            0 => SeriesReference::Id(fields.i64()?),
-            1 => SeriesReference::ExternalId(fields.text()?.into()),
-            _ => return Err(Unreadable("a series is named in an unknown way")),
-        };
-        series.push(Arc::new(SeriesKey::new(reference)));
-    }
-    // Every row has a time: what holds no times for them holds no rows either.
-    if fields.len() / size_of::<i64>() < rows {
-        return Err(Unreadable("it ends too early"));
-    }
-    let series_index: Vec<u32> = match series_count {
-        0..=1 => vec![0; rows],
-        2..=0x100 => fields
-            .take(rows)?
-            .iter()
-            .map(|index| u32::from(*index))
-            .collect(),
-        0x101..=0x1_0000 => fields
-            .column(rows)?
-            .iter()
-            .map(|index| u32::from(u16::from_le_bytes(*index)))
-            .collect(),
-        _ => fields
-            .column(rows)?
-            .iter()
-            .map(|index| u32::from_le_bytes(*index))
-            .collect(),
-    };
-    let timestamps_ms: Vec<i64> = fields
-        .column(rows)?
-        .iter()
-        .map(|value| i64::from_le_bytes(*value))
-        .collect();
-    let values = if kind == DOUBLES {
-        DatapointValues::Double(
-            fields
-                .column(rows)?
-                .iter()
-                .map(|value| f64::from_le_bytes(*value))
-                .collect(),
-        )
-    } else {
-        DatapointValues::Text(texts(fields, rows)?)
-    };
-    let spans = spans(series.len(), &series_index, &timestamps_ms)?;
-    Ok(RowBatch::Datapoints(DatapointBatch {
-        series,
-        spans,
-        series_index,
-        timestamps_ms,
-        values,
-        row_numbers,
-    }))
-}
-
-/// The time that the points of each series span.
-fn spans(
-    series: usize,
-    series_index: &[u32],
-    timestamps_ms: &[i64],
-) -> Result<Vec<TimeSpan>, Unreadable> {
-    let mut spans = vec![
-        TimeSpan {
-            first_ms: i64::MAX,
-            last_ms: i64::MIN,
-        };
-        series
-    ];
-    for (index, at) in series_index.iter().zip(timestamps_ms) {
-        let span = spans
-            .get_mut(*index as usize)
-            .ok_or(Unreadable("a point belongs to no series"))?;
-        span.first_ms = span.first_ms.min(*at);
-        span.last_ms = span.last_ms.max(*at);
-    }
-    if spans.iter().any(|span| span.first_ms > span.last_ms) {
-        return Err(Unreadable("a series has no points"));
-    }
-    Ok(spans)
-}
-
 fn raw_rows(
     fields: &mut Fields<'_>,
+    kind: u8,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
@@ -261,9 +148,15 @@ fn raw_rows(
     });
     let keys = texts(fields, rows)?;
     let columns = texts(fields, rows)?;
+    let action = match kind {
+        RAW_CHANGES => RawAction::named(fields.text()?)
+            .ok_or(Unreadable("its RAW rows do something unknown"))?,
+        _ => RawAction::Insert,
+    };
     let key_hashes = (0..rows).map(|row| hash_key(keys.bytes(row))).collect();
     Ok(RowBatch::RawRows(RawBatch {
         destination,
+        action,
         keys,
         key_hashes,
         columns,
@@ -327,6 +220,7 @@ fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
         Action::CreateMissing => bytes.push(1),
         Action::Update => bytes.push(2),
         Action::Delete => bytes.push(3),
+        Action::Empty => bytes.push(5),
         Action::Upsert(update) => {
             bytes.push(4);
             bytes.extend_from_slice(&(update.assignments.len() as u32).to_le_bytes());
@@ -362,6 +256,7 @@ fn action(fields: &mut Fields<'_>, table: &'static Table) -> Result<Action, Unre
         1 => Action::CreateMissing,
         2 => Action::Update,
         3 => Action::Delete,
+        5 => Action::Empty,
         4 => {
             let mut assignments = Vec::new();
             for _ in 0..fields.length()? {
@@ -428,7 +323,7 @@ fn flags(fields: &mut Fields<'_>, rows: usize) -> Result<Vec<bool>, Unreadable> 
     Ok(fields.take(rows)?.iter().map(|flag| *flag != 0).collect())
 }
 
-fn integers(fields: &mut Fields<'_>, count: usize) -> Result<Vec<i64>, Unreadable> {
+pub(super) fn integers(fields: &mut Fields<'_>, count: usize) -> Result<Vec<i64>, Unreadable> {
     let values = fields.column(count)?.iter();
     Ok(values.map(|value| i64::from_le_bytes(*value)).collect())
 }

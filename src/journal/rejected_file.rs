@@ -68,7 +68,7 @@ fn line(rejection: &Rejection<'_>, row: usize) -> Value {
         "user": rejection.user,
         "identity": rejection.identity,
         "project": rejection.project.name,
-        "table": rejection.table.name,
+        "table": rejection.table.full_name(),
         "fate": match rejection.fate {
             RejectedFate::Refused => "refused",
             RejectedFate::Unknown => "unknown",
@@ -76,6 +76,7 @@ fn line(rejection: &Rejection<'_>, row: usize) -> Value {
         "sqlstate": rejection.reason.sqlstate.code(),
         "message": rejection.reason.message,
         "detail": rejection.reason.detail,
+        "action": rejection.batch.action_name(),
         "values": values(rejection.batch, row),
     })
 }
@@ -95,15 +96,34 @@ fn values(batch: &RowBatch, row: usize) -> Value {
 
 fn datapoint(batch: &DatapointBatch, row: usize) -> Value {
     let series = batch.series[batch.series_index[row] as usize].reference();
-    let (name, reference) = match series {
-        SeriesReference::Id(id) => ("id", json!(id)),
-        SeriesReference::ExternalId(external_id) => ("external_id", json!(external_id)),
-    };
+    let status = batch.status(row);
     let value = match &batch.values {
+        _ if status.has_no_value => Value::Null,
+        // JSON has neither NaN nor infinity: they are kept as text.
+        DatapointValues::Double(values) if !values[row].is_finite() => {
+            json!(values[row].to_string())
+        }
         DatapointValues::Double(values) => json!(values[row]),
         DatapointValues::Text(values) => json!(values.text(row)),
+        DatapointValues::Deleted(_) => Value::Null,
     };
-    json!({name: reference, "timestamp_ms": batch.timestamps_ms[row], "value": value})
+    let mut point = json!({"timestamp_ms": batch.timestamps_ms[row]});
+    match batch.values {
+        DatapointValues::Deleted(_) => point["last_timestamp_ms"] = json!(batch.last_ms(row)),
+        _ => point["value"] = value,
+    }
+    match series {
+        SeriesReference::Id(id) => point["id"] = json!(id),
+        SeriesReference::ExternalId(external_id) => point["external_id"] = json!(external_id),
+        SeriesReference::InstanceId(instance) => {
+            point["instance_space"] = json!(instance.space);
+            point["external_id"] = json!(instance.external_id);
+        }
+    }
+    if status.code != 0 {
+        point["status_code"] = json!(status.code);
+    }
+    point
 }
 
 fn object(batch: &ObjectBatch, row: usize) -> Value {

@@ -9,21 +9,21 @@ use crate::catalog::{self, Table};
 use crate::diagnostic::Diagnostic;
 
 /// A field as a test writes it; `None` is NULL.
-type Field<'a> = (&'a str, Option<&'a str>);
+pub(super) type Field<'a> = (&'a str, Option<&'a str>);
 
-struct Building {
+pub(super) struct Building {
     table: &'static Table,
-    builder: AnyBuilder,
+    pub(super) builder: AnyBuilder,
     row_number: u64,
 }
 
 impl Building {
-    fn of(table: &str, rows: usize) -> Self {
+    pub(super) fn of(table: &str, rows: usize) -> Self {
         Self::bounded(table, rows, 1 << 20)
     }
 
     fn bounded(table: &str, rows: usize, bytes: usize) -> Self {
-        let table = catalog::table(None, table).expect("a table");
+        let table = catalog::table_of_full_name(table).expect("a table");
         let columns: Vec<usize> = (0..table.columns.len()).collect();
         let bounds = BatchBounds { rows, bytes };
         let settings = ValueSettings::default();
@@ -44,7 +44,7 @@ impl Building {
         self.builder.field(column, format, value)
     }
 
-    fn row(&mut self, fields: &[Field<'_>]) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn row(&mut self, fields: &[Field<'_>]) -> Result<(), Box<Diagnostic>> {
         self.row_number += 1;
         let row_number = self.row_number;
         let result = self
@@ -69,7 +69,7 @@ impl Building {
         Ok(())
     }
 
-    fn code(&mut self, fields: &[Field<'_>]) -> &'static str {
+    pub(super) fn code(&mut self, fields: &[Field<'_>]) -> &'static str {
         match self.row(fields) {
             Ok(()) => "00000",
             Err(refusal) => {
@@ -80,7 +80,7 @@ impl Building {
         }
     }
 
-    fn datapoints(&mut self) -> DatapointBatch {
+    pub(super) fn datapoints(&mut self) -> DatapointBatch {
         match self.builder.take().pop() {
             Some(RowBatch::Datapoints(batch)) => batch,
             other => panic!("no datapoints: {other:?}"),
@@ -106,12 +106,12 @@ impl Building {
 }
 
 /// A datapoint on 1970-01-01 at `second`.
-fn point<'a>(series: Field<'a>, time: &'a str, value: &'a str) -> [Field<'a>; 3] {
+pub(super) fn point<'a>(series: Field<'a>, time: &'a str, value: &'a str) -> [Field<'a>; 3] {
     [series, ("timestamp", Some(time)), ("value", Some(value))]
 }
 
-const A: Field<'static> = ("external_id", Some("a"));
-const B: Field<'static> = ("external_id", Some("b"));
+pub(super) const A: Field<'static> = ("external_id", Some("a"));
+pub(super) const B: Field<'static> = ("external_id", Some("b"));
 
 #[test]
 fn each_series_stands_once_in_a_batch_with_the_time_it_spans() {

@@ -3,21 +3,25 @@
 //! Owns the open row and the columns under construction. Promises the rules of CDF's
 //! datapoint API for every finished row, and that a row costs no allocation, no lock and no
 //! reference count. Where a row names its series by both external_id and id, the external id
-//! counts: it is what means the same series in every project.
+//! counts: it is what means the same series in every project. Rows of the wider tables that use
+//! what those have more (an instance's space, a status) leave the straight way through
+//! `finish_row`; all others pay nothing for them.
 
 use super::cdf_rules::{
     check_datapoint_time, check_datapoint_value, check_identifier, check_not_empty,
     is_datapoint_time, is_datapoint_value,
 };
-use super::refusal::{check_nullable, column_at, in_column, null_value};
+use super::open_point::{Naming, OpenPoint, given};
+use super::point_status::{PointStatus, check_status_code, read_status_symbol};
+use super::refusal::{check_bytes, check_nullable, column_at, in_column};
 use super::row_numbers::RowNumberLog;
 use super::series_interner::SeriesInterner;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesKey, TextColumn,
-    TimeSpan, WireFormat, pool,
+    ActionKind, BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesKey,
+    TextColumn, TimeSpan, WireFormat, pool,
 };
-use crate::catalog::{Column, ColumnType, RowShape, Table};
+use crate::catalog::{self, Column, ColumnType, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::sync::Arc;
 
@@ -38,37 +42,22 @@ enum Role {
     Text,
     ExternalId,
     Id,
+    Space,
+    StatusCode,
+    StatusSymbol,
     /// The table has no such column.
     Absent,
 }
 
-/// Bits of what the open row has been given.
-mod given {
-    pub const TIMESTAMP: u8 = 1;
-    pub const VALUE: u8 = 2;
-    pub const EXTERNAL_ID: u8 = 4;
-    pub const ID: u8 = 8;
-}
-
-/// The row between `field` and `finish_row`; a text value waits at the end of its column.
-#[derive(Clone, Copy, Debug, Default)]
-struct OpenRow {
-    given: u8,
-    /// Its entry among the series.
-    external_id: u32,
-    id: i64,
-    timestamp_ms: i64,
-    value: f64,
-}
-
-/// Builds batches for `double_datapoints` or `string_datapoints`.
+/// Builds batches for the tables of datapoints.
 #[derive(Debug)]
 pub struct DatapointBuilder {
     table: &'static Table,
+    action: ActionKind,
     roles: [Role; COLUMNS_MAX],
     reader: ValueReader,
     interner: SeriesInterner,
-    open: OpenRow,
+    open: OpenPoint,
     rows_max: usize,
     text_bytes_max: usize,
     series: Vec<Arc<SeriesKey>>,
@@ -77,12 +66,25 @@ pub struct DatapointBuilder {
     timestamps_ms: Vec<i64>,
     doubles: Vec<f64>,
     texts: TextColumn,
+    ends_ms: Vec<i64>,
+    /// Up to the last row that is not Good, or has no value; those behind it are.
+    statuses: Vec<PointStatus>,
     row_numbers: RowNumberLog,
 }
 
 impl DatapointBuilder {
     /// A builder for `table`, which must be a table of datapoints.
     pub fn new(table: &'static Table, settings: ValueSettings, bounds: BatchBounds) -> Self {
+        Self::doing(table, ActionKind::Create, settings, bounds)
+    }
+
+    /// A builder for points of `table` that are made, changed or deleted.
+    pub fn doing(
+        table: &'static Table,
+        action: ActionKind,
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
         let mut roles = [Role::Absent; COLUMNS_MAX];
         for (role, column) in roles.iter_mut().zip(table.columns) {
             *role = match (column.field, column.column_type) {
@@ -91,15 +93,19 @@ impl DatapointBuilder {
                 ("value", _) => Role::Text,
                 ("externalId", _) => Role::ExternalId,
                 ("id", _) => Role::Id,
+                ("instanceId.space", _) => Role::Space,
+                ("status.code", _) => Role::StatusCode,
+                ("status.symbol", _) => Role::StatusSymbol,
                 _ => Role::Absent,
             };
         }
         let mut builder = DatapointBuilder {
             table,
+            action,
             roles,
             reader: ValueReader::new(settings),
             interner: SeriesInterner::default(),
-            open: OpenRow::default(),
+            open: OpenPoint::default(),
             rows_max: bounds
                 .rows
                 .min(bounds.bytes / DOUBLE_ROW_BYTES)
@@ -111,6 +117,8 @@ impl DatapointBuilder {
             timestamps_ms: Vec::new(),
             doubles: Vec::new(),
             texts: TextColumn::default(),
+            ends_ms: Vec::new(),
+            statuses: Vec::new(),
             row_numbers: RowNumberLog::default(),
         };
         builder.start_batch(0);
@@ -127,7 +135,9 @@ impl DatapointBuilder {
         self.interner.start_batch();
         self.series_index = pool::INDEXES.take(rows);
         self.timestamps_ms = pool::TIMESTAMPS.take(rows);
-        if self.is_double() {
+        if self.action == ActionKind::Delete {
+            self.ends_ms = pool::TIMESTAMPS.take(rows);
+        } else if self.is_double() {
             self.doubles = pool::DOUBLES.take(rows);
         } else {
             self.texts = pool::TEXTS.take(rows);
@@ -202,9 +212,15 @@ impl DatapointBuilder {
             }
             Role::Double => {
                 let number = self.reader.double(column, format, value)?;
-                check_datapoint_value(number)?;
-                self.open.value = number;
                 self.open.given |= given::VALUE;
+                if !is_datapoint_value(number) {
+                    // A status may come later in the row that allows it.
+                    if !self.has_statuses() {
+                        return check_datapoint_value(number);
+                    }
+                    self.open.given |= given::UNBOUNDED_VALUE;
+                }
+                self.open.value = number;
             }
             Role::ExternalId => {
                 let name = self.reader.text(format, value)?;
@@ -232,44 +248,73 @@ impl DatapointBuilder {
             }
             Role::Text => {
                 let text = self.reader.text(format, value)?;
-                let text = checked_varchar(column, &text).map_err(with_length_hint)?;
+                let text = checked_varchar(column, &text)
+                    .map_err(|refusal| with_length_hint(self.table, refusal))?;
+                check_bytes(column, text.len())?;
                 self.texts.truncate(self.timestamps_ms.len());
                 self.texts.push(text);
                 self.open.given |= given::VALUE;
+            }
+            Role::Space => {
+                let space = self.reader.text(format, value)?;
+                self.open.space = match self.interner.known_space(&space) {
+                    Some(entry) => entry,
+                    None => {
+                        check_not_empty(&space)?;
+                        let space = checked_varchar(column, &space)?;
+                        self.interner.space(space)
+                    }
+                };
+                self.open.given |= given::SPACE;
+            }
+            Role::StatusCode => {
+                let code = self.reader.bigint(column, format, value)?;
+                self.open.status_code = check_status_code(code)?;
+                self.open.given |= given::STATUS_CODE;
+            }
+            Role::StatusSymbol => {
+                let symbol = self.reader.text(format, value)?;
+                self.open.symbol_code = read_status_symbol(&symbol)?;
+                self.open.given |= given::STATUS_SYMBOL;
             }
             Role::Absent => return Err(unknown_column(self.table, column)),
         }
         Ok(())
     }
 
-    /// Which column the open row lacks.
-    #[cold]
-    fn missing_column(&self) -> Box<Diagnostic> {
-        let lacks = |bit| self.open.given & bit == 0;
-        let wanted: &[Role] = if lacks(given::VALUE) {
-            &[Role::Double, Role::Text]
-        } else if lacks(given::TIMESTAMP) {
-            &[Role::Timestamp]
-        } else {
-            let external_id = self.column_of(&[Role::ExternalId]);
-            return Box::new(
-                Diagnostic::error(
-                    SqlState::NOT_NULL_VIOLATION,
-                    format!(
-                        "a row of \"{}\" needs an external_id or an id",
-                        self.table.name
-                    ),
-                )
-                .with_table(self.table.name)
-                .with_column(external_id.name),
-            );
-        };
-        null_value(self.table, self.column_of(wanted))
+    fn has_statuses(&self) -> bool {
+        self.roles.contains(&Role::StatusCode)
     }
 
-    fn column_of(&self, wanted: &[Role]) -> &'static Column {
-        let index = self.roles.iter().position(|role| wanted.contains(role));
-        &self.table.columns[index.unwrap_or(0)]
+    /// Ends a row that is not just a value, a time and a name: looks at all of it, and notes its
+    /// status. Returns the entry of its series.
+    #[inline(never)]
+    fn judge_row(&mut self) -> Result<u32, Box<Diagnostic>> {
+        let (code, naming) = self.open.judge(self.table)?;
+        let entry = match naming {
+            Naming::ExternalId(external_id) => external_id,
+            Naming::Instance { space, external_id } => {
+                self.interner.instance_id(space, external_id)
+            }
+            Naming::Id(id) => self.interner.id(id),
+        };
+        let has_no_value = !self.open.has(given::VALUE);
+        let rows = self.timestamps_ms.len();
+        if has_no_value {
+            self.open.value = 0.0;
+            if !self.is_double() {
+                self.texts.truncate(rows);
+                self.texts.push(b"");
+            }
+        }
+        if code != 0 || has_no_value {
+            if self.statuses.capacity() == 0 {
+                self.statuses = pool::STATUSES.take(rows + 1);
+            }
+            self.statuses.resize(rows, PointStatus::GOOD);
+            self.statuses.push(PointStatus { code, has_no_value });
+        }
+        Ok(entry)
     }
 }
 
@@ -283,12 +328,17 @@ fn checked_varchar<'a>(column: &Column, value: &'a [u8]) -> Result<&'a [u8], Box
 }
 
 #[cold]
-fn with_length_hint(diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
-    if diagnostic.sqlstate == SqlState::STRING_DATA_RIGHT_TRUNCATION {
-        Box::new((*diagnostic).with_hint("A string datapoint has up to 255 characters."))
-    } else {
-        diagnostic
+fn with_length_hint(table: &Table, diagnostic: Box<Diagnostic>) -> Box<Diagnostic> {
+    if diagnostic.sqlstate != SqlState::STRING_DATA_RIGHT_TRUNCATION {
+        return diagnostic;
     }
+    Box::new((*diagnostic).with_hint(match table.schema {
+        catalog::CDF => "A string datapoint has up to 1023 bytes.",
+        _ => {
+            "A string datapoint has up to 255 characters here; cdf.string_datapoints takes 1023 \
+             bytes."
+        }
+    }))
 }
 
 #[cold]
@@ -316,37 +366,51 @@ impl RowBuilder for DatapointBuilder {
         self.take_any(column, format, value)
     }
 
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        check_datapoint_time(begin_ms)?;
+        check_datapoint_time(end_ms - 1)?;
+        (self.open.timestamp_ms, self.open.end_ms) = (begin_ms, end_ms);
+        self.open.given |= given::TIMESTAMP | given::VALUE;
+        Ok(())
+    }
+
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
         check_nullable(self.table, column_at(self.table, column)?)
     }
 
     #[inline]
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
-        let open = self.open;
         const BY_EXTERNAL_ID: u8 = given::VALUE | given::TIMESTAMP | given::EXTERNAL_ID;
         const BY_ID: u8 = given::VALUE | given::TIMESTAMP | given::ID;
-        let entry = if open.given & BY_EXTERNAL_ID == BY_EXTERNAL_ID {
-            open.external_id
-        } else if open.given & BY_ID == BY_ID {
-            self.interner.id(open.id)
+        let entry = if self.open.given & (BY_EXTERNAL_ID | given::WIDE) == BY_EXTERNAL_ID {
+            self.open.external_id
+        } else if self.open.given & (BY_ID | given::WIDE) == BY_ID {
+            self.interner.id(self.open.id)
         } else {
-            return Err(self.missing_column());
+            self.judge_row()?
+        };
+        let open = self.open;
+        let last_ms = match self.action {
+            ActionKind::Delete => open.end_ms - 1,
+            _ => open.timestamp_ms,
         };
         let (series, spans) = (&mut self.series, &mut self.spans);
         let slot = self.interner.slot(entry, |key| {
             series.push(key.clone());
             spans.push(TimeSpan {
                 first_ms: open.timestamp_ms,
-                last_ms: open.timestamp_ms,
+                last_ms,
             });
             (series.len() - 1) as u32
         });
         let span = &mut self.spans[slot as usize];
         span.first_ms = span.first_ms.min(open.timestamp_ms);
-        span.last_ms = span.last_ms.max(open.timestamp_ms);
+        span.last_ms = span.last_ms.max(last_ms);
         self.series_index.push(slot);
         self.timestamps_ms.push(open.timestamp_ms);
-        if self.is_double() {
+        if self.action == ActionKind::Delete {
+            self.ends_ms.push(open.end_ms);
+        } else if self.is_double() {
             self.doubles.push(open.value);
         }
         self.row_numbers.push(row_number);
@@ -375,17 +439,26 @@ impl RowBuilder for DatapointBuilder {
         if rows == 0 {
             return Vec::new();
         }
-        let values = if self.is_double() {
+        let values = if self.action == ActionKind::Delete {
+            DatapointValues::Deleted(std::mem::take(&mut self.ends_ms))
+        } else if self.is_double() {
             DatapointValues::Double(std::mem::take(&mut self.doubles))
         } else {
             DatapointValues::Text(std::mem::take(&mut self.texts))
         };
+        let mut statuses = std::mem::take(&mut self.statuses);
+        if !statuses.is_empty() {
+            statuses.resize(rows, PointStatus::GOOD);
+        }
         let batch = DatapointBatch {
+            table: catalog::today(self.table),
+            action: self.action,
             series: std::mem::take(&mut self.series),
             spans: std::mem::take(&mut self.spans),
             series_index: std::mem::take(&mut self.series_index),
             timestamps_ms: std::mem::take(&mut self.timestamps_ms),
             values,
+            statuses,
             row_numbers: self.row_numbers.take(),
         };
         self.start_batch(rows);

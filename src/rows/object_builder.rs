@@ -9,7 +9,9 @@ use super::cdf_rules::{
     check_not_negative, check_one_of, check_time, check_unit_interval,
 };
 use super::objects::row_key_hash;
-use super::refusal::{check_nullable, column_at, in_column, never_cleared, null_value, read_only};
+use super::refusal::{
+    check_bytes, check_nullable, column_at, in_column, never_cleared, null_value, read_only,
+};
 use super::row_numbers::RowNumberLog;
 use super::row_rules::check_row;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar, not_finite};
@@ -17,7 +19,7 @@ use super::{
     Action, ActionKind, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBatch,
     ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn, WireFormat,
 };
-use crate::catalog::{self, Access, Column, ColumnType, Table, ValueRule};
+use crate::catalog::{self, Access, Column, ColumnType, RowRule, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::sync::Arc;
 
@@ -280,19 +282,6 @@ fn truncate(column: &mut ObjectColumn, rows: usize) {
     column.present.truncate(rows);
 }
 
-fn check_bytes(column: &Column, bytes: usize) -> Result<(), Box<Diagnostic>> {
-    if column.bytes_max > 0 && bytes > column.bytes_max as usize {
-        return Err(Box::new(
-            Diagnostic::error(
-                SqlState::STRING_DATA_RIGHT_TRUNCATION,
-                format!("value of {bytes} bytes is too long for CDF"),
-            )
-            .with_hint(format!("CDF takes up to {} bytes.", column.bytes_max)),
-        ));
-    }
-    Ok(())
-}
-
 impl RowBuilder for ObjectBuilder {
     fn field(
         &mut self,
@@ -340,7 +329,9 @@ impl RowBuilder for ObjectBuilder {
                 push_null(column);
             }
         }
-        if makes {
+        let cells_change =
+            self.table.row_rule == RowRule::Cells && self.action.kind() == ActionKind::Update;
+        if makes || cells_change {
             check_row(self.table, self.rows, |column| {
                 self.places[column].map(|place| &self.columns[place])
             })?;

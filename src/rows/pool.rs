@@ -4,7 +4,7 @@
 //! lock nor wait, and that the pools hold at most [`BUFFERS_MAX`] buffers of each kind, none
 //! above [`BUFFER_BYTES_MAX`]. Never hands out a buffer with values in it.
 
-use super::TextColumn;
+use super::{PointStatus, TextColumn};
 use crossbeam::queue::ArrayQueue;
 use std::sync::LazyLock;
 
@@ -84,6 +84,7 @@ pub static TIMESTAMPS: Pool<Vec<i64>> = Pool::new();
 pub static DOUBLES: Pool<Vec<f64>> = Pool::new();
 pub static INDEXES: Pool<Vec<u32>> = Pool::new();
 pub static HASHES: Pool<Vec<u64>> = Pool::new();
+pub static STATUSES: Pool<Vec<PointStatus>> = Pool::new();
 pub static TEXTS: Pool<TextColumn> = Pool::new();
 
 #[cfg(test)]

@@ -18,6 +18,29 @@ pub fn in_column(
     diagnostic
 }
 
+/// Whether CDF takes a value of so many bytes for the column.
+///
+/// # Errors
+/// 22001.
+#[inline]
+pub fn check_bytes(column: &Column, bytes: usize) -> Result<(), Box<Diagnostic>> {
+    if column.bytes_max > 0 && bytes > column.bytes_max as usize {
+        return Err(too_many_bytes(column, bytes));
+    }
+    Ok(())
+}
+
+#[cold]
+fn too_many_bytes(column: &Column, bytes: usize) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::STRING_DATA_RIGHT_TRUNCATION,
+            format!("value of {bytes} bytes is too long for CDF"),
+        )
+        .with_hint(format!("CDF takes up to {} bytes.", column.bytes_max)),
+    )
+}
+
 /// 23502: a required column has no value.
 #[cold]
 pub fn null_value(table: &Table, column: &Column) -> Box<Diagnostic> {

@@ -46,6 +46,8 @@ pub fn check_row<'a>(
             Err(two_names(table, first, second))
         }
         RowRule::OneAtMost(..) => Ok(()),
+        // Datapoints are no objects: their builder keeps it.
+        RowRule::PointOfSeries => Ok(()),
         RowRule::ExactlyOne(first, second) => exactly_one(
             table,
             first,

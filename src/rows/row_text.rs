@@ -4,10 +4,13 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{DatapointValues, ObjectValues, RowBatch, SeriesReference};
+use super::{ActionKind, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+/// The name that the last time of a deleted range has beside the columns of its table.
+pub const LAST_TIMESTAMP: &str = "last_timestamp";
 
 /// A row with the names of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct RowText {
     pub columns: Vec<&'static str>,
     /// Per column its text without escapes; `None` is NULL.
     pub values: Vec<Option<String>>,
+    /// What the row does: the name of its action.
+    pub action: &'static str,
 }
 
 impl RowText {
@@ -28,12 +33,18 @@ impl RowBatch {
     /// The table that the rows were written to.
     pub fn table(&self) -> &'static Table {
         match self {
-            RowBatch::Datapoints(batch) => match batch.values {
-                DatapointValues::Double(_) => catalog::DOUBLE_DATAPOINTS,
-                DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
-            },
+            RowBatch::Datapoints(batch) => batch.table,
             RowBatch::RawRows(_) => catalog::RAW_ROWS,
             RowBatch::Objects(batch) => batch.table,
+        }
+    }
+
+    /// The name of what the rows do.
+    pub fn action_name(&self) -> &'static str {
+        match self {
+            RowBatch::Datapoints(batch) => batch.action.name(),
+            RowBatch::RawRows(batch) => batch.action.name(),
+            RowBatch::Objects(batch) => batch.action.name(),
         }
     }
 
@@ -42,29 +53,53 @@ impl RowBatch {
         let mut text = RowText {
             columns: Vec::new(),
             values: Vec::new(),
+            action: self.action_name(),
         };
         match self {
             RowBatch::Datapoints(batch) => {
+                let status = batch.status(row);
                 let value = match &batch.values {
-                    DatapointValues::Double(values) => double(values[row]),
-                    DatapointValues::Text(values) => values.text(row).to_owned(),
+                    _ if status.has_no_value => None,
+                    DatapointValues::Double(values) => Some(double(values[row])),
+                    DatapointValues::Text(values) => Some(values.text(row).to_owned()),
+                    DatapointValues::Deleted(_) => None,
                 };
-                text.push("value", Some(value));
+                if batch.action != ActionKind::Delete {
+                    text.push("value", value);
+                }
                 text.push("timestamp", Some(timestamp(batch.timestamps_ms[row])));
+                if batch.last_ms(row) > batch.timestamps_ms[row] {
+                    text.push(LAST_TIMESTAMP, Some(timestamp(batch.last_ms(row))));
+                }
                 let series = &batch.series[batch.series_index[row] as usize];
                 match series.reference() {
                     SeriesReference::ExternalId(name) => {
                         text.push("external_id", Some(name.to_string()));
                     }
                     SeriesReference::Id(id) => text.push("id", Some(id.to_string())),
+                    SeriesReference::InstanceId(instance) => {
+                        text.push("instance_space", Some(instance.space.to_string()));
+                        text.push("external_id", Some(instance.external_id.to_string()));
+                    }
+                }
+                if status.code != 0 {
+                    text.push("status_code", Some(status.code.to_string()));
                 }
             }
             RowBatch::RawRows(batch) => {
                 let destination = &batch.destination;
                 text.push("_raw_database", Some(destination.database.to_string()));
                 text.push("_raw_table", Some(destination.table.to_string()));
-                text.push("_raw_key", Some(batch.keys.text(row).to_owned()));
-                text.push("_raw_columns", Some(batch.columns.text(row).to_owned()));
+                let value = |texts: &TextColumn| match texts.text(row) {
+                    "" => None,
+                    text => Some(text.to_owned()),
+                };
+                for (column, texts) in [("_raw_key", &batch.keys), ("_raw_columns", &batch.columns)]
+                {
+                    if let Some(value) = value(texts) {
+                        text.push(column, Some(value));
+                    }
+                }
             }
             RowBatch::Objects(batch) => {
                 for column in &batch.columns {
@@ -97,6 +132,15 @@ fn object_value(values: &ObjectValues, row: usize) -> String {
 
 /// The shortest text that reads as the same number.
 fn double(value: f64) -> String {
+    if !value.is_finite() {
+        // As PostgreSQL writes them.
+        return match value {
+            _ if value.is_nan() => "NaN",
+            _ if value > 0.0 => "Infinity",
+            _ => "-Infinity",
+        }
+        .to_owned();
+    }
     zmij::Buffer::new().format(value).to_owned()
 }
 
@@ -133,7 +177,30 @@ mod tests {
             )
             .prop_map(|characters| Some(String::from_iter(characters)))
         };
-        match (table.name, column) {
+        match (table.full_name(), column) {
+            ("cdf.double_datapoints", "value") => prop_oneof![
+                any::<f64>().prop_filter("allowed with any status", |n| n.abs() < 1e100),
+                Just(-0.0),
+            ]
+            .prop_map(|n| Some(format!("{n:e}")))
+            .boxed(),
+            (_, "status_code") => prop::sample::select(vec![
+                None,
+                Some("0"),
+                Some("1073741824"),
+                Some("2147484928"),
+            ])
+            .prop_map(|code| code.map(str::to_owned))
+            .boxed(),
+            (_, "status_symbol") => prop::sample::select(vec![
+                None,
+                Some("Good"),
+                Some("UncertainInitialValue"),
+                Some("Bad, High Calculated"),
+            ])
+            .prop_map(|symbol| symbol.map(str::to_owned))
+            .boxed(),
+            (_, "instance_space") => text(9).boxed(),
             ("double_datapoints", "value") => (-1e100f64..1e100)
                 .prop_map(|n| Some(format!("{n:e}")))
                 .boxed(),
@@ -184,6 +251,21 @@ mod tests {
             ("double_datapoints", &["timestamp", "id", "value"]),
             ("string_datapoints", &["external_id", "value", "timestamp"]),
             (
+                "cdf.double_datapoints",
+                &[
+                    "value",
+                    "status_code",
+                    "timestamp",
+                    "instance_space",
+                    "external_id",
+                ],
+            ),
+            (
+                "cdf.string_datapoints",
+                &["status_symbol", "external_id", "timestamp", "value"],
+            ),
+            ("cdf.double_datapoints", &["timestamp", "id", "value"]),
+            (
                 "raw_rows",
                 &["_raw_key", "_raw_database", "_raw_table", "_raw_columns"],
             ),
@@ -200,7 +282,7 @@ mod tests {
             ),
         ];
         prop::sample::select(shapes).prop_flat_map(|(table, columns)| {
-            let table = catalog::table(None, table).expect("the table exists");
+            let table = catalog::table_of_full_name(table).expect("the table exists");
             let indexes: Vec<usize> = columns
                 .iter()
                 .map(|column| table.column_index(column).expect("the column exists"))
@@ -244,7 +326,7 @@ mod tests {
     fn copy_statement(row: &RowText, table: &Table) -> CopyStatement {
         let text = format!(
             "COPY {} ({}) FROM STDIN",
-            table.name,
+            table.full_name(),
             row.columns.join(", ")
         );
         match classify(&text, &Namespace::default()) {
@@ -281,6 +363,39 @@ mod tests {
                     prop_assert_eq!(again.row_text(0), text);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_bad_point_without_a_value_or_with_an_odd_one_is_the_same_when_read_again() {
+        let table = catalog::CDF_DOUBLE_DATAPOINTS;
+        for value in [None, Some("NaN"), Some("-Infinity"), Some("1e300")] {
+            let columns = [0, 1, 2, 3, 5];
+            let mut first = builder(table, &columns);
+            let given = ["2026-01-01", "plant", "pump", "2147483648"];
+            match value {
+                Some(value) => first.field(0, WireFormat::Text, value.as_bytes()),
+                None => first.null(0),
+            }
+            .expect("the column takes it");
+            for (column, text) in columns[1..].iter().zip(given) {
+                first
+                    .field(*column, WireFormat::Text, text.as_bytes())
+                    .expect("the column takes it");
+            }
+            first.finish_row(1).expect("the status allows it");
+            let text = first.take()[0].row_text(0);
+            let mut second = builder(table, &columns);
+            for (name, value) in text.columns.iter().zip(&text.values) {
+                let column = table.column_index(name).expect("the column exists");
+                match value {
+                    Some(value) => second.field(column, WireFormat::Text, value.as_bytes()),
+                    None => second.null(column),
+                }
+                .expect("the column takes it");
+            }
+            second.finish_row(1).expect("the status is there");
+            assert_eq!(second.take()[0].row_text(0), text, "{value:?}");
         }
     }
 

@@ -16,6 +16,7 @@ impl RowBatch {
             RowBatch::Datapoints(batch) => RowBatch::Datapoints(datapoints(batch, ranges)),
             RowBatch::RawRows(batch) => RowBatch::RawRows(RawBatch {
                 destination: batch.destination.clone(),
+                action: batch.action,
                 keys: texts(&batch.keys, ranges),
                 key_hashes: copied(&batch.key_hashes, ranges),
                 columns: texts(&batch.columns, ranges),
@@ -46,21 +47,23 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
     let mut series_index = Vec::new();
     for row in ranges.iter().cloned().flatten() {
         let old = batch.series_index[row] as usize;
-        let at = batch.timestamps_ms[row];
+        let (at, last) = (batch.timestamps_ms[row], batch.last_ms(row));
         let place = *places[old].get_or_insert_with(|| {
             series.push(batch.series[old].clone());
             spans.push(TimeSpan {
                 first_ms: at,
-                last_ms: at,
+                last_ms: last,
             });
             (series.len() - 1) as u32
         });
         let span = &mut spans[place as usize];
         span.first_ms = span.first_ms.min(at);
-        span.last_ms = span.last_ms.max(at);
+        span.last_ms = span.last_ms.max(last);
         series_index.push(place);
     }
     DatapointBatch {
+        table: batch.table,
+        action: batch.action,
         series,
         spans,
         series_index,
@@ -68,6 +71,11 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
         values: match &batch.values {
             DatapointValues::Double(values) => DatapointValues::Double(copied(values, ranges)),
             DatapointValues::Text(values) => DatapointValues::Text(texts(values, ranges)),
+            DatapointValues::Deleted(ends_ms) => DatapointValues::Deleted(copied(ends_ms, ranges)),
+        },
+        statuses: match batch.statuses.is_empty() {
+            true => Vec::new(),
+            false => copied(&batch.statuses, ranges),
         },
         row_numbers: numbers(&batch.row_numbers, ranges),
     }
@@ -125,13 +133,15 @@ fn numbers(numbers: &RowNumbers, ranges: &[Range<usize>]) -> RowNumbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{SeriesKey, SeriesReference};
+    use crate::rows::{PointStatus, SeriesKey, SeriesReference};
     use std::sync::Arc;
 
     #[test]
     fn selected_points_keep_their_series_their_time_and_their_number() {
         let key = |name: &str| Arc::new(SeriesKey::new(SeriesReference::ExternalId(name.into())));
         let batch = RowBatch::Datapoints(DatapointBatch {
+            table: crate::catalog::CDF_DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![key("a"), key("b")],
             spans: vec![
                 TimeSpan {
@@ -146,6 +156,12 @@ mod tests {
             series_index: vec![0, 1, 0, 1],
             timestamps_ms: vec![1, 2, 3, 9],
             values: DatapointValues::Double(vec![0.1, 0.2, 0.3, 0.9]),
+            statuses: [0, 7, 8, 0x8000_0000]
+                .map(|code| PointStatus {
+                    code,
+                    has_no_value: code == 7,
+                })
+                .to_vec(),
             row_numbers: RowNumbers::From(5),
         });
         let RowBatch::Datapoints(some) = batch.select(&[1..2, 3..4]) else {
@@ -162,6 +178,9 @@ mod tests {
             }]
         );
         assert_eq!(some.values, DatapointValues::Double(vec![0.2, 0.9]));
+        let codes: Vec<u32> = some.statuses.iter().map(|status| status.code).collect();
+        assert_eq!(codes, [7, 0x8000_0000]);
+        assert!(some.status(0).has_no_value);
         assert_eq!(some.row_numbers, RowNumbers::Listed(vec![6, 8]));
     }
 }

@@ -1,12 +1,15 @@
-//! Series by name: from the bytes of an external id, or an id, to a shared key.
+//! Series by name: from the bytes of an external id, an id or the two parts of an instance id to
+//! a shared key.
 //!
-//! Owns the names that one statement has used and, per batch, their place in it. Promises
+//! Owns the names that one statement has used and, per batch, their place in it. The parts of an
+//! instance id are entries of their own, which become series only where a row means them so. Promises
 //! that a name is checked and allocated once per statement, that rows in a repeating order
 //! of series cost one comparison each, and that memory is bounded: beyond
 //! [`SERIES_MAX`] names it forgets all of them between two batches.
 
 use super::{SeriesKey, SeriesReference};
 use foldhash::fast::RandomState;
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -16,11 +19,20 @@ pub const SERIES_MAX: usize = 100_000;
 /// A free place in the hash table.
 const FREE: u64 = 0;
 
-/// How an entry is named; the bytes of external ids are in one buffer.
+/// How an entry is named; the bytes of texts are in one buffer.
 #[derive(Clone, Copy, Debug)]
 enum Name {
-    ExternalId { start: u32, outline: Outline },
+    /// An external id, or the space of an instance.
+    Text {
+        start: u32,
+        outline: Outline,
+    },
     Id(i64),
+    /// By the entries of its parts.
+    Instance {
+        space: u32,
+        external_id: u32,
+    },
 }
 
 /// The length of a name with its first and its last bytes, which overlap in a short one: all
@@ -64,7 +76,8 @@ struct Entry {
     slot: u32,
     /// The entry that followed this one last time: the first guess for what follows now.
     successor: u32,
-    key: Arc<SeriesKey>,
+    /// Made with the first row that means it.
+    key: Option<Arc<SeriesKey>>,
 }
 
 /// The series of one statement.
@@ -72,11 +85,13 @@ struct Entry {
 pub struct SeriesInterner {
     hasher: RandomState,
     entries: Vec<Entry>,
-    external_ids: Vec<u8>,
+    texts: Vec<u8>,
     /// Open addressing; the upper half of a place is of the hash, the lower is the entry's
     /// index plus one.
     table: Vec<u64>,
     last: u32,
+    /// The space of the last instance: nearly always that of the next one, too.
+    last_space: Option<u32>,
     generation: u32,
 }
 
@@ -85,9 +100,10 @@ impl Default for SeriesInterner {
         SeriesInterner {
             hasher: RandomState::default(),
             entries: Vec::new(),
-            external_ids: Vec::new(),
+            texts: Vec::new(),
             table: vec![FREE; 1024],
             last: 0,
+            last_space: None,
             generation: 1,
         }
     }
@@ -99,18 +115,18 @@ impl SeriesInterner {
     pub fn known_external_id(&mut self, name: &[u8]) -> Option<u32> {
         let outline = Outline::of(name);
         let guess = self.guess()?;
-        if self.is_external_id(guess, outline, name) {
+        if self.is_text(guess, outline, name) {
             self.last = guess;
             return Some(guess);
         }
-        self.search_external_id(outline, name)
+        self.search_text(outline, name)
     }
 
     #[inline(never)]
-    fn search_external_id(&mut self, outline: Outline, name: &[u8]) -> Option<u32> {
+    fn search_text(&mut self, outline: Outline, name: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(name);
         let entry = self.find(hash, |interner, entry| {
-            interner.is_external_id(entry, outline, name)
+            interner.is_text(entry, outline, name)
         })?;
         self.follow(entry);
         Some(entry)
@@ -121,15 +137,53 @@ impl SeriesInterner {
         if let Some(entry) = self.known_external_id(name) {
             return entry;
         }
-        let text = String::from_utf8_lossy(name).into_owned().into_boxed_str();
-        let start = self.external_ids.len();
-        self.external_ids.extend_from_slice(name);
+        let entry = self.insert_text(name);
+        self.follow(entry);
+        entry
+    }
+
+    /// The entry of a space that has been seen before.
+    #[inline]
+    pub fn known_space(&mut self, name: &[u8]) -> Option<u32> {
+        let outline = Outline::of(name);
+        if let Some(last) = self.last_space
+            && self.is_text(last, outline, name)
+        {
+            return Some(last);
+        }
         let hash = self.hasher.hash_one(name);
-        let name = Name::ExternalId {
-            start: start as u32,
-            outline: Outline::of(name),
-        };
-        let entry = self.insert(hash, name, SeriesReference::ExternalId(text));
+        // Spaces stand beside the order of series: what follows what stays as it is.
+        self.last_space = self.find(hash, |interner, entry| {
+            interner.is_text(entry, outline, name)
+        });
+        self.last_space
+    }
+
+    /// The entry of a space, which the caller has checked if it is new.
+    pub fn space(&mut self, name: &[u8]) -> u32 {
+        if let Some(entry) = self.known_space(name) {
+            return entry;
+        }
+        let entry = self.insert_text(name);
+        self.last_space = Some(entry);
+        entry
+    }
+
+    /// The entry of the instance with these parts.
+    #[inline]
+    pub fn instance_id(&mut self, space: u32, external_id: u32) -> u32 {
+        if let Some(guess) = self.guess()
+            && self.is_instance(guess, space, external_id)
+        {
+            self.last = guess;
+            return guess;
+        }
+        let hash = self.hasher.hash_one((space, external_id));
+        let entry = self
+            .find(hash, |interner, entry| {
+                interner.is_instance(entry, space, external_id)
+            })
+            .unwrap_or_else(|| self.insert(hash, Name::Instance { space, external_id }));
         self.follow(entry);
         entry
     }
@@ -146,7 +200,7 @@ impl SeriesInterner {
         let hash = self.hasher.hash_one(id);
         let entry = self
             .find(hash, |interner, entry| interner.is_id(entry, id))
-            .unwrap_or_else(|| self.insert(hash, Name::Id(id), SeriesReference::Id(id)));
+            .unwrap_or_else(|| self.insert(hash, Name::Id(id)));
         self.follow(entry);
         entry
     }
@@ -154,12 +208,43 @@ impl SeriesInterner {
     /// The entry's place in the batch; `open` makes one on its first row.
     #[inline]
     pub fn slot(&mut self, entry: u32, open: impl FnOnce(&Arc<SeriesKey>) -> u32) -> u32 {
-        let entry = &mut self.entries[entry as usize];
-        if entry.generation != self.generation {
-            entry.generation = self.generation;
-            entry.slot = open(&entry.key);
+        let found = &self.entries[entry as usize];
+        if found.generation == self.generation {
+            return found.slot;
         }
-        entry.slot
+        let key = self.key(entry);
+        let slot = open(&key);
+        let opened = &mut self.entries[entry as usize];
+        opened.generation = self.generation;
+        opened.slot = slot;
+        slot
+    }
+
+    /// The key of an entry, made if nobody has asked for it yet.
+    fn key(&mut self, entry: u32) -> Arc<SeriesKey> {
+        if let Some(key) = &self.entries[entry as usize].key {
+            return key.clone();
+        }
+        let reference = match self.entries[entry as usize].name {
+            Name::Text { .. } => SeriesReference::ExternalId(self.text(entry).into()),
+            Name::Id(id) => SeriesReference::Id(id),
+            Name::Instance { space, external_id } => {
+                SeriesReference::instance(&self.text(space), &self.text(external_id))
+            }
+        };
+        let key = Arc::new(SeriesKey::new(reference));
+        self.entries[entry as usize].key = Some(key.clone());
+        key
+    }
+
+    /// The text of an entry that has one.
+    fn text(&self, entry: u32) -> Cow<'_, str> {
+        match self.entries[entry as usize].name {
+            Name::Text { start, outline } => {
+                String::from_utf8_lossy(self.text_bytes(start, outline))
+            }
+            Name::Id(_) | Name::Instance { .. } => Cow::Borrowed(""),
+        }
     }
 
     /// Begins a batch: no entry has a place in it yet.
@@ -179,24 +264,32 @@ impl SeriesInterner {
     }
 
     #[inline]
-    fn is_external_id(&self, entry: u32, outline: Outline, name: &[u8]) -> bool {
+    fn is_text(&self, entry: u32, outline: Outline, name: &[u8]) -> bool {
         match self.entries[entry as usize].name {
-            Name::ExternalId {
+            Name::Text {
                 start,
                 outline: known,
             } => {
                 known == outline
-                    && (name.len() <= OUTLINED_BYTES
-                        || self.external_id_bytes(start, known) == name)
+                    && (name.len() <= OUTLINED_BYTES || self.text_bytes(start, known) == name)
             }
-            Name::Id(_) => false,
+            Name::Id(_) | Name::Instance { .. } => false,
         }
     }
 
     #[inline]
-    fn external_id_bytes(&self, start: u32, outline: Outline) -> &[u8] {
+    fn is_instance(&self, entry: u32, space: u32, external_id: u32) -> bool {
+        matches!(
+            self.entries[entry as usize].name,
+            Name::Instance { space: known, external_id: name }
+                if known == space && name == external_id
+        )
+    }
+
+    #[inline]
+    fn text_bytes(&self, start: u32, outline: Outline) -> &[u8] {
         let start = start as usize;
-        &self.external_ids[start..start + outline.length as usize]
+        &self.texts[start..start + outline.length as usize]
     }
 
     #[inline]
@@ -229,7 +322,19 @@ impl SeriesInterner {
     }
 
     #[cold]
-    fn insert(&mut self, hash: u64, name: Name, reference: SeriesReference) -> u32 {
+    fn insert_text(&mut self, name: &[u8]) -> u32 {
+        let start = self.texts.len();
+        self.texts.extend_from_slice(name);
+        let hash = self.hasher.hash_one(name);
+        let name = Name::Text {
+            start: start as u32,
+            outline: Outline::of(name),
+        };
+        self.insert(hash, name)
+    }
+
+    #[cold]
+    fn insert(&mut self, hash: u64, name: Name) -> u32 {
         // At most half full, so that a free place is always near.
         if (self.entries.len() + 1) * 2 > self.table.len() {
             self.grow();
@@ -240,7 +345,7 @@ impl SeriesInterner {
             generation: 0,
             slot: 0,
             successor: entry,
-            key: Arc::new(SeriesKey::new(reference)),
+            key: None,
         });
         place(&mut self.table, hash, entry);
         entry
@@ -250,10 +355,11 @@ impl SeriesInterner {
         let mut table = vec![FREE; self.table.len() * 2];
         for (index, entry) in self.entries.iter().enumerate() {
             let hash = match entry.name {
-                Name::ExternalId { start, outline } => {
-                    self.hasher.hash_one(self.external_id_bytes(start, outline))
+                Name::Text { start, outline } => {
+                    self.hasher.hash_one(self.text_bytes(start, outline))
                 }
                 Name::Id(id) => self.hasher.hash_one(id),
+                Name::Instance { space, external_id } => self.hasher.hash_one((space, external_id)),
             };
             place(&mut table, hash, index as u32);
         }
@@ -318,6 +424,33 @@ mod tests {
         let entry = intern(&mut interner, "a");
         assert_eq!(interner.known_external_id(b"a"), Some(entry));
         assert_eq!(interner.known_external_id(b"aa"), None);
+    }
+
+    #[test]
+    fn an_instance_keeps_its_entry_and_its_key() {
+        let mut interner = SeriesInterner::default();
+        let mut seen: Vec<u32> = Vec::new();
+        for round in 0..3 {
+            for number in 0..3000_u32 {
+                let space = interner.space(format!("space-{}", number % 7).as_bytes());
+                let name = intern(&mut interner, &format!("series-{number}"));
+                let entry = interner.instance_id(space, name);
+                match round {
+                    0 => seen.push(entry),
+                    _ => assert_eq!(seen[number as usize], entry, "{number}"),
+                }
+            }
+        }
+        interner.start_batch();
+        for (number, entry) in seen.iter().enumerate() {
+            let place = interner.slot(*entry, |key| {
+                let space = format!("space-{}", number % 7);
+                let expected = SeriesReference::instance(&space, &format!("series-{number}"));
+                assert_eq!(*key.reference(), expected);
+                number as u32
+            });
+            assert_eq!(place, number as u32);
+        }
     }
 
     #[test]

@@ -17,6 +17,27 @@ pub enum SeriesReference {
     Id(i64),
     /// Up to 255 characters.
     ExternalId(Box<str>),
+    /// The node that the series is.
+    InstanceId(Box<InstanceName>),
+}
+
+/// What names an instance of data modeling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceName {
+    /// Up to 43 characters.
+    pub space: Box<str>,
+    /// Up to 255 characters.
+    pub external_id: Box<str>,
+}
+
+impl SeriesReference {
+    /// The series that is this node.
+    pub fn instance(space: &str, external_id: &str) -> Self {
+        SeriesReference::InstanceId(Box::new(InstanceName {
+            space: space.into(),
+            external_id: external_id.into(),
+        }))
+    }
 }
 
 /// A reference with its hash, shared by all batches that write to the series.

@@ -1,13 +1,30 @@
-//! What a gateway remembers of its users beyond the configuration: their custom tables.
+//! What a gateway remembers of its users beyond the configuration: accounts and custom tables.
 //!
-//! Owns the store, and the thread that makes its tables known to the process. Promises that a
-//! change by another process is seen within seconds, by sessions that begin then. Never on a
-//! row's way.
+//! Owns the store, in a file of SQLite or in a PostgreSQL ([`StateLocation`]), and the thread that
+//! makes its users and tables known to the process. Promises that secrets are stored sealed, that a
+//! change by another process is seen within seconds by sessions that begin then, and that deleted
+//! users lose their connections. Never on a row's way.
 
+mod account;
+mod accounts;
+mod database;
 mod error;
+mod handle;
+mod lease;
+mod location;
+mod postgresql;
+mod publication;
+mod schema;
+mod sealing;
 mod store;
-mod watch;
+mod tenure;
 
+pub use account::{Account, AccountCredentials, NewUser, name_fault, new_password};
 pub use error::StateError;
+pub use handle::{LOOK_EVERY, StateHandle};
+pub use lease::LeaseAnswer;
+pub use location::StateLocation;
+pub use publication::{Publication, identity_of};
+pub use sealing::{SealingFault, SealingKeys};
 pub use store::{StateStore, StoredTable, TABLES_MAX_PER_USER};
-pub use watch::StateWatch;
+pub use tenure::Tenure;

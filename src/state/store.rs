@@ -1,29 +1,20 @@
-//! The state store: one file of SQLite.
+//! The state store: what a gateway remembers of its users.
 //!
-//! Owns the file and its statements. Promises that a user's tables have different names and a
-//! bounded number, and that what is listed is ordered by name. Blocks: only commands and the
-//! watch call it.
+//! Owns the tables `custom_tables` and `changes`, and the opening of the store; `accounts` adds
+//! what concerns users, and `lease` who serves. Promises that a user's tables have different names
+//! and a bounded number, and that what is listed is ordered by name. Blocks: only commands and the
+//! store's own thread call it.
 
-use super::StateError;
+use super::database::{Ask, Database, Fault, Row, Value};
+use super::sealing::SealingKeys;
+use super::{StateError, StateLocation};
 use crate::catalog::Definition;
-use crate::sqlite;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::path::{Path, PathBuf};
 
 /// Custom tables of one user, at most.
 pub const TABLES_MAX_PER_USER: i64 = 1000;
 
-/// What brings the schema from version i to i + 1. Steps that were released never change.
-const STEPS: [&str; 1] = ["
-    CREATE TABLE custom_tables (
-        user_name TEXT NOT NULL,
-        name TEXT NOT NULL,
-        definition TEXT NOT NULL,
-        created_ms INTEGER NOT NULL,
-        PRIMARY KEY (user_name, name)
-    ) STRICT;
-"];
+const TABLE_COLUMNS: &str = "user_name, definition, created_ms, number";
 
 /// A table as it is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,95 +23,142 @@ pub struct StoredTable {
     pub definition: Definition,
     /// Milliseconds since 1970-01-01 UTC.
     pub created_ms: i64,
+    /// The table's number, by which version 1.0 of the API names it: unique in the store.
+    pub id: i64,
 }
 
 /// The open store.
 #[derive(Debug)]
 pub struct StateStore {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) database: Database,
+    /// Where it is, without secrets.
+    pub(super) place: String,
+    pub(super) keys: Option<SealingKeys>,
+}
+
+/// A fault of the database inside of a change, or a request that cannot be met.
+pub(super) enum Undone {
+    Database(Fault),
+    State(StateError),
+}
+
+impl From<Fault> for Undone {
+    fn from(fault: Fault) -> Self {
+        Undone::Database(fault)
+    }
+}
+
+impl From<StateError> for Undone {
+    fn from(error: StateError) -> Self {
+        Undone::State(error)
+    }
 }
 
 impl StateStore {
-    /// Opens the store at `path`, or makes it.
+    /// Opens the store, or makes it. `keys` seal the secrets of accounts.
     ///
     /// # Errors
     /// It cannot be opened or made.
-    pub fn open(path: &Path) -> Result<Self, StateError> {
-        match sqlite::open(path, &STEPS) {
-            Ok(connection) => Ok(StateStore {
-                connection,
-                path: path.to_owned(),
+    pub fn open(location: &StateLocation, keys: Option<SealingKeys>) -> Result<Self, StateError> {
+        let place = location.shown();
+        let database = match location {
+            StateLocation::File(path) => Database::open_file(path),
+            StateLocation::PostgreSql(url) => Database::connect(url.expose()),
+        };
+        match database {
+            Ok(database) => Ok(StateStore {
+                database,
+                place,
+                keys,
             }),
-            Err(fault) => Err(StateError::Failed {
-                path: path.display().to_string(),
-                fault: fault.to_string(),
-            }),
+            Err(fault) => Err(StateError::Failed { place, fault }),
         }
     }
 
-    fn failed(&self, fault: impl ToString) -> StateError {
+    pub(super) fn failed(&self, fault: Fault) -> StateError {
         StateError::Failed {
-            path: self.path.display().to_string(),
-            fault: fault.to_string(),
+            place: self.place.clone(),
+            fault,
         }
     }
 
-    /// Changes when another connection has changed the store.
+    /// Changes the store as a whole or not at all, and counts the change.
+    pub(super) fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut dyn Ask) -> Result<T, Undone>,
+    ) -> Result<T, StateError> {
+        let done = self.database.change(|ask| {
+            let done = change(ask)?;
+            ask.execute("UPDATE changes SET count = count + 1", &[])?;
+            Ok(done)
+        });
+        done.map_err(|undone| match undone {
+            Undone::Database(fault) => self.failed(fault),
+            Undone::State(error) => error,
+        })
+    }
+
+    pub(super) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StateError> {
+        self.database
+            .query(sql, values)
+            .map_err(|fault| self.failed(fault))
+    }
+
+    /// Grows with each change, whoever makes it.
     ///
     /// # Errors
-    /// The file cannot be read.
-    pub fn version(&self) -> Result<i64, StateError> {
-        self.connection
-            .pragma_query_value(None, "data_version", |row| row.get(0))
-            .map_err(|error| self.failed(error))
+    /// The store cannot be read.
+    pub fn version(&mut self) -> Result<i64, StateError> {
+        let rows = self.query("SELECT count FROM changes", &[])?;
+        let count = rows.first().map_or(Ok(0), |row| row.integer(0));
+        count.map_err(|fault| self.failed(fault))
     }
 
     /// Every table of every user, or of one.
     ///
     /// # Errors
-    /// The file cannot be read, or a definition is not as it was written.
-    pub fn tables(&self, user: Option<&str>) -> Result<Vec<StoredTable>, StateError> {
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT user_name, definition, created_ms FROM custom_tables \
-                 WHERE ?1 IS NULL OR user_name = ?1 ORDER BY user_name, name",
-            )
-            .map_err(|error| self.failed(error))?;
-        let rows = statement
-            .query_map(params![user], columns)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| self.failed(error))?;
-        rows.into_iter().map(|row| self.stored(row)).collect()
+    /// The store cannot be read, or a definition is not as it was written.
+    pub fn tables(&mut self, user: Option<&str>) -> Result<Vec<StoredTable>, StateError> {
+        let rows = match user {
+            Some(user) => self.query(
+                &format!(
+                    "SELECT {TABLE_COLUMNS} FROM custom_tables WHERE user_name = $1 ORDER BY name"
+                ),
+                &[user.into()],
+            ),
+            None => self.query(
+                &format!("SELECT {TABLE_COLUMNS} FROM custom_tables ORDER BY user_name, name"),
+                &[],
+            ),
+        }?;
+        rows.iter().map(|row| self.stored(row)).collect()
     }
 
     /// One table of a user.
     ///
     /// # Errors
     /// As [`Self::tables`].
-    pub fn table(&self, user: &str, name: &str) -> Result<Option<StoredTable>, StateError> {
-        let row = self
-            .connection
-            .query_row(
-                "SELECT user_name, definition, created_ms FROM custom_tables \
-                 WHERE user_name = ?1 AND name = ?2",
-                params![user, name],
-                columns,
-            )
-            .optional()
-            .map_err(|error| self.failed(error))?;
-        row.map(|row| self.stored(row)).transpose()
+    pub fn table(&mut self, user: &str, name: &str) -> Result<Option<StoredTable>, StateError> {
+        let rows = self.query(
+            &format!(
+                "SELECT {TABLE_COLUMNS} FROM custom_tables WHERE user_name = $1 AND name = $2"
+            ),
+            &[user.into(), name.into()],
+        )?;
+        rows.first().map(|row| self.stored(row)).transpose()
     }
 
-    fn stored(&self, row: (String, String, i64)) -> Result<StoredTable, StateError> {
-        let (user, definition, created_ms) = row;
-        let json = serde_json::from_str(&definition).map_err(|error| self.failed(error))?;
-        Ok(StoredTable {
-            user,
-            definition: Definition::from_json(&json).map_err(|fault| self.failed(fault))?,
-            created_ms,
-        })
+    fn stored(&self, row: &Row) -> Result<StoredTable, StateError> {
+        let read = || {
+            let json = serde_json::from_str(&row.text(1)?).map_err(|error| error.to_string())?;
+            Ok(StoredTable {
+                user: row.text(0)?,
+                definition: Definition::from_json(&json).map_err(|fault| fault.0)?,
+                created_ms: row.integer(2)?,
+                id: row.integer(3)?,
+            })
+        };
+        read().map_err(|fault| self.failed(fault))
     }
 
     /// Adds tables of a user, all or none.
@@ -133,127 +171,97 @@ impl StateStore {
         definitions: &[Definition],
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let path = self.path.display().to_string();
-        let failed = |error: rusqlite::Error| StateError::Failed {
-            path: path.clone(),
-            fault: error.to_string(),
-        };
-        let transaction = self.connection.transaction().map_err(failed)?;
-        for definition in definitions {
-            let added = transaction
-                .execute(
-                    "INSERT INTO custom_tables (user_name, name, definition, created_ms) \
-                     VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                    params![
-                        user,
-                        definition.name,
-                        definition.to_json().to_string(),
-                        now.as_millisecond()
+        self.change(|ask| {
+            for definition in definitions {
+                ask.execute("UPDATE changes SET last_number = last_number + 1", &[])?;
+                let added = ask.execute(
+                    "INSERT INTO custom_tables (user_name, name, definition, created_ms, number) \
+                     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), \
+                     CAST($4 AS BIGINT), last_number FROM changes \
+                     WHERE one = 1 ON CONFLICT DO NOTHING",
+                    &[
+                        user.into(),
+                        definition.name.as_str().into(),
+                        definition.to_json().to_string().into(),
+                        now.as_millisecond().into(),
                     ],
-                )
-                .map_err(failed)?;
-            if added == 0 {
-                return Err(StateError::Refused(format!(
-                    "the user \"{user}\" has a table \"{}\" already",
-                    definition.name
-                )));
+                )?;
+                if added == 0 {
+                    return Err(taken(user, &definition.name).into());
+                }
             }
-        }
-        let count: i64 = transaction
-            .query_row(
-                "SELECT count(*) FROM custom_tables WHERE user_name = ?1",
-                params![user],
-                |row| row.get(0),
-            )
-            .map_err(failed)?;
-        if count > TABLES_MAX_PER_USER {
-            return Err(StateError::Refused(format!(
-                "the user \"{user}\" would have {count} custom tables: there are up to {TABLES_MAX_PER_USER}"
-            )));
-        }
-        transaction.commit().map_err(failed)
+            let rows = ask.query(
+                "SELECT count(*) FROM custom_tables WHERE user_name = $1",
+                &[user.into()],
+            )?;
+            let count = rows.first().map_or(Ok(0), |row| row.integer(0))?;
+            if count > TABLES_MAX_PER_USER {
+                return Err(StateError::Refused(format!(
+                    "the user \"{user}\" would have {count} custom tables: there are up to {TABLES_MAX_PER_USER}"
+                ))
+                .into());
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives tables of a user, by their names until now, other definitions; all or none.
+    ///
+    /// # Errors
+    /// Refused when a table is not there, or a new name is taken; as [`Self::tables`].
+    pub fn replace(
+        &mut self,
+        user: &str,
+        changes: &[(String, Definition)],
+    ) -> Result<(), StateError> {
+        self.change(|ask| {
+            for (name, definition) in changes {
+                let is_new = *name != definition.name;
+                let there = ask.query(
+                    "SELECT number FROM custom_tables WHERE user_name = $1 AND name = $2",
+                    &[user.into(), definition.name.as_str().into()],
+                )?;
+                if is_new && !there.is_empty() {
+                    return Err(taken(user, &definition.name).into());
+                }
+                let changed = ask.execute(
+                    "UPDATE custom_tables SET name = $1, definition = $2 \
+                     WHERE user_name = $3 AND name = $4",
+                    &[
+                        definition.name.as_str().into(),
+                        definition.to_json().to_string().into(),
+                        user.into(),
+                        name.as_str().into(),
+                    ],
+                )?;
+                if changed == 0 {
+                    return Err(StateError::Refused(format!(
+                        "the user \"{user}\" has no table \"{name}\" any more"
+                    ))
+                    .into());
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Takes a table away; `false`: there was none of that name.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn delete(&self, user: &str, name: &str) -> Result<bool, StateError> {
-        self.connection
-            .execute(
-                "DELETE FROM custom_tables WHERE user_name = ?1 AND name = ?2",
-                params![user, name],
-            )
-            .map(|deleted| deleted > 0)
-            .map_err(|error| self.failed(error))
+    /// The store cannot be written.
+    pub fn delete(&mut self, user: &str, name: &str) -> Result<bool, StateError> {
+        self.change(|ask| {
+            let deleted = ask.execute(
+                "DELETE FROM custom_tables WHERE user_name = $1 AND name = $2",
+                &[user.into(), name.into()],
+            )?;
+            Ok(deleted > 0)
+        })
     }
 }
 
-fn columns(row: &Row<'_>) -> rusqlite::Result<(String, String, i64)> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn definition(name: &str) -> Definition {
-        Definition::from_json(&json!({
-            "type": "raw_rows", "tablename": name,
-            "options": {"database": "d", "table": "t", "primaryKey": "k"},
-            "columns": {"k": {"type": "TEXT"}}
-        }))
-        .expect("sound")
-    }
-
-    fn path(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("penstock-state-{}", std::process::id()));
-        directory.join(name).join("state.sqlite")
-    }
-
-    #[test]
-    fn what_was_made_is_there_after_opening_again_and_another_connection_sees_it() {
-        let path = path("again");
-        let reader = StateStore::open(&path).expect("opens");
-        let before = reader.version().expect("readable");
-        let mut writer = StateStore::open(&path).expect("opens twice");
-        let now = Timestamp::from_millisecond(1_767_323_045_060).expect("in range");
-        writer
-            .create("u", &[definition("a"), definition("b")], now)
-            .expect("made");
-        assert_ne!(reader.version().expect("readable"), before);
-        drop(writer);
-        let names = |tables: Vec<StoredTable>| {
-            let names = tables.into_iter().map(|table| table.definition.name);
-            names.collect::<Vec<String>>()
-        };
-        assert_eq!(
-            names(reader.tables(Some("u")).expect("readable")),
-            ["a", "b"]
-        );
-        assert!(reader.tables(Some("v")).expect("readable").is_empty());
-        let one = reader.table("u", "a").expect("readable").expect("there");
-        assert_eq!(one.created_ms, 1_767_323_045_060);
-        assert!(reader.delete("u", "a").expect("deletes"));
-        assert!(!reader.delete("u", "a").expect("deletes"));
-        assert_eq!(names(reader.tables(None).expect("readable")), ["b"]);
-        std::fs::remove_dir_all(path.parent().expect("a directory")).expect("removable");
-    }
-
-    #[test]
-    fn of_tables_that_are_made_together_all_or_none_are() {
-        let path = path("together");
-        let mut store = StateStore::open(&path).expect("opens");
-        let now = Timestamp::UNIX_EPOCH;
-        store.create("u", &[definition("a")], now).expect("made");
-        let refused = store.create("u", &[definition("b"), definition("a")], now);
-        let refused = refused.expect_err("a is there").to_string();
-        assert_eq!(refused, "the user \"u\" has a table \"a\" already");
-        assert_eq!(store.tables(None).expect("readable").len(), 1);
-        store
-            .create("v", &[definition("a")], now)
-            .expect("another user's");
-        std::fs::remove_dir_all(path.parent().expect("a directory")).expect("removable");
-    }
+fn taken(user: &str, name: &str) -> StateError {
+    StateError::Refused(format!(
+        "the user \"{user}\" has a table \"{name}\" already"
+    ))
 }

@@ -107,6 +107,10 @@ label_values! {
         Refused = "refused",
         /// The gateway stopped.
         Shutdown = "shutdown",
+        /// The user was deleted or changed, or CDF withdrew the user's access.
+        Departed = "departed",
+        /// The token that the client signed in with expired.
+        TokenExpired = "token_expired",
         /// A fault of the gateway.
         Fault = "fault",
     }
@@ -115,6 +119,8 @@ label_values! {
     SignInFailure {
         UnknownUser = "unknown_user",
         WrongPassword = "wrong_password",
+        /// The user's credentials for CDF were taken away.
+        Barred = "barred",
         /// TLS is required and the client did not use it.
         TlsRequired = "tls_required",
         /// The TLS handshake failed.
@@ -123,6 +129,21 @@ label_values! {
         Abandoned = "abandoned",
         /// Startup packet or SASL messages that make no sense.
         ProtocolError = "protocol_error",
+        /// A rule says so, or there is none for the client.
+        Rejected = "rejected",
+        /// The client shows no certificate, or one of another name.
+        ClientCertificate = "client_certificate",
+        /// A token that is not good, or not for the user that it was shown for.
+        BadToken = "bad_token",
+        ExpiredToken = "expired_token",
+        /// A good token of somebody whom no rule maps to a principal of CDF.
+        NoPrincipal = "no_principal",
+        /// The keys of a token's issuer cannot be fetched.
+        KeysUnavailable = "keys_unavailable",
+        /// Too many sign-ins of the user or from the address failed before.
+        Throttled = "throttled",
+        /// Ended for others: too many connections had not signed in yet.
+        CrowdedOut = "crowded_out",
     }
 
     /// What a statement asks for.
@@ -151,6 +172,16 @@ label_values! {
     TokenOutcome {
         Succeeded = "succeeded",
         Failed = "failed",
+    }
+
+    /// What came of a look at an identity's access to CDF.
+    AccessOutcome {
+        /// It has what it needs.
+        Kept = "kept",
+        /// CDF or the identity provider said no.
+        Lost = "lost",
+        /// Nobody could be asked.
+        Unknown = "unknown",
     }
 
     /// Why a row became a dead letter: PostgreSQL's name of the SQLSTATE.
@@ -307,6 +338,7 @@ mod tests {
         is_sound::<StatementKind>();
         is_sound::<StatementOutcome>();
         is_sound::<TokenOutcome>();
+        is_sound::<AccessOutcome>();
         is_sound::<Actor>();
         is_sound::<LetterSource>();
         is_sound::<LetterCondition>();

@@ -7,8 +7,8 @@
 //! while counting.
 
 use super::labels::{
-    Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure, StatementKind,
-    StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
+    AccessOutcome, Actor, ConnectionEnd, LabelValue, RequestAnswer, RetryCause, SignInFailure,
+    StatementKind, StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
 };
 use super::metric::Metric;
 use super::names;
@@ -58,7 +58,7 @@ pub struct TableCounters {
 
 impl TableCounters {
     pub fn of(table: &Table) -> Self {
-        Self::labelled(table.name)
+        Self::labelled(table.full_name())
     }
 
     /// For all custom tables together.
@@ -236,6 +236,66 @@ impl TokenCounters {
 }
 
 impl Default for TokenCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Looks at the access of identities.
+#[derive(Clone, Debug)]
+pub struct AccessCheckCounters {
+    pub checks: CountersBy<AccessOutcome>,
+}
+
+impl AccessCheckCounters {
+    pub fn new() -> Self {
+        AccessCheckCounters {
+            checks: CountersBy::register(&names::ACCESS_CHECKS, &[]),
+        }
+    }
+}
+
+impl Default for AccessCheckCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Fetches of the keys that tokens are checked with.
+#[derive(Clone, Debug)]
+pub struct KeyCounters {
+    pub fetches: CountersBy<TokenOutcome>,
+}
+
+impl KeyCounters {
+    pub fn new() -> Self {
+        KeyCounters {
+            fetches: CountersBy::register(&names::KEY_FETCHES, &[]),
+        }
+    }
+}
+
+impl Default for KeyCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Certificates that were read again because their files changed.
+#[derive(Clone, Debug)]
+pub struct CertificateCounters {
+    pub reloads: CountersBy<TokenOutcome>,
+}
+
+impl CertificateCounters {
+    pub fn new() -> Self {
+        CertificateCounters {
+            reloads: CountersBy::register(&names::TLS_RELOADS, &[]),
+        }
+    }
+}
+
+impl Default for CertificateCounters {
     fn default() -> Self {
         Self::new()
     }

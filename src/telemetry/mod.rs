@@ -18,13 +18,14 @@ mod prometheus;
 pub use dead_letter_meters::DeadLetterMeters;
 pub use journal_meters::JournalMeters;
 pub use labels::{
-    Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer,
-    RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind, TokenOutcome,
-    Verdict, WatchedThread,
+    AccessOutcome, Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
+    RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind,
+    TokenOutcome, Verdict, WatchedThread,
 };
 pub use meters::{
-    ActorCounters, ConnectionMeters, CountersBy, EndpointMeters, HeartbeatCounters, MemoryGauges,
-    PipelineMeters, StatementMeters, TableCounters, TokenCounters,
+    AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters, CountersBy,
+    EndpointMeters, HeartbeatCounters, KeyCounters, MemoryGauges, PipelineMeters, StatementMeters,
+    TableCounters, TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

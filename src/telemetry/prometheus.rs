@@ -89,9 +89,10 @@ mod tests {
     use crate::catalog::{Resource, TABLES};
     use crate::cdf::Operation;
     use crate::telemetry::{
-        ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, HeartbeatCounters,
-        JournalMeters, MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters,
-        StatementOutcome, TableCounters, TokenCounters, Verdict,
+        AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters,
+        DeadLetterMeters, EndpointMeters, HeartbeatCounters, JournalMeters, KeyCounters,
+        MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
+        TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -107,6 +108,9 @@ mod tests {
         StatementMeters::new();
         MemoryGauges::new();
         TokenCounters::new();
+        AccessCheckCounters::new();
+        KeyCounters::new();
+        CertificateCounters::new();
         HeartbeatCounters::new();
         ActorCounters::new();
         DeadLetterMeters::new();

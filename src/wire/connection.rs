@@ -4,6 +4,7 @@
 //! control messages only (cancel, drain, stop), never rows, and that the end is counted and
 //! logged whatever caused it, a panic included. Never reads ahead of what its session can hold.
 
+use super::departure::Departure;
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::gateway::Gateway;
@@ -40,6 +41,15 @@ pub(super) struct Drain;
 #[derive(Debug, actix::Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;
+
+/// End now, because of the user.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Depart(pub(super) Departure);
+/// End if nobody has signed in yet: others need the place.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct CrowdOut;
 
 /// What the actor's loop starts with.
 struct Accepted {
@@ -79,8 +89,12 @@ impl Actor for ConnectionActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         if let Some(accepted) = self.accepted.take() {
-            if accepted.registration.list(context.address()) {
+            let listed = accepted.registration.list(context.address());
+            if listed.is_draining {
                 self.signals.drain();
+            }
+            if listed.is_crowded_out {
+                self.signals.crowd_out();
             }
             let served = serve(accepted, self.peer, self.signals.clone());
             context.spawn(served.into_actor(self).map(|(), _, context| context.stop()));
@@ -109,6 +123,22 @@ impl Handler<Stop> for ConnectionActor {
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) {
         self.signals.stop();
+    }
+}
+
+impl Handler<Depart> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, Depart(departure): Depart, _: &mut Self::Context) {
+        self.signals.depart(departure);
+    }
+}
+
+impl Handler<CrowdOut> for ConnectionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: CrowdOut, _: &mut Self::Context) {
+        self.signals.crowd_out();
     }
 }
 
@@ -162,14 +192,17 @@ async fn attend(
     signals: Rc<Signals>,
 ) -> ConnectionEnd {
     let deadline = Instant::now() + Duration::from_secs(gateway.settings.timeouts.sign_in_s);
+    // As it is now: files may change before the client binds its sign-in to the certificate.
+    let tls = gateway.tls.current();
     let started = async {
         let socket = TcpStream::from_std(socket)?;
         let (registry, meters) = (registration.registry(), &gateway.connections);
-        receive_startup(socket, gateway.tls.as_ref(), registry, meters).await
+        receive_startup(socket, tls.as_ref(), registry, meters).await
     };
     let started = tokio::select! {
         biased;
         () = signals.drained() => return ConnectionEnd::Shutdown,
+        () = signals.crowded_out() => return crowded_out(gateway).why,
         started = timeout_at(deadline, started) => started,
     };
     let (mut transport, request) = match started {
@@ -185,10 +218,11 @@ async fn attend(
     };
     let welcomed = tokio::select! {
         biased;
-        () = signals.drained() => Err(Ending::shutdown()),
+        () = signals.drained() => Err(signals.ending()),
+        () = signals.crowded_out() => Err(crowded_out(gateway)),
         welcomed = timeout_at(
             deadline,
-            welcome(gateway, &mut transport, request, &registration),
+            welcome(gateway, &mut transport, request, (peer.ip(), tls.as_ref()), &registration),
         ) => welcomed.unwrap_or_else(|_| Err(too_slow(gateway))),
     };
     let (mut transport, ending) = match welcomed {
@@ -212,6 +246,20 @@ async fn attend(
     // A client that does not read keeps nobody.
     let _ = timeout(LAST_WORDS_WAIT, transport.close()).await;
     ending.why
+}
+
+fn crowded_out(gateway: &Gateway) -> Ending {
+    gateway
+        .connections
+        .sign_ins_failed
+        .add(SignInFailure::CrowdedOut, 1);
+    Ending::with_words(
+        ConnectionEnd::Refused,
+        Box::new(Diagnostic::fatal(
+            SqlState::TOO_MANY_CONNECTIONS,
+            "too many connections have not signed in yet",
+        )),
+    )
 }
 
 fn too_slow(gateway: &Gateway) -> Ending {

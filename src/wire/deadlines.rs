@@ -6,11 +6,13 @@
 
 use super::ending::Ending;
 use super::session::{Failure, Session};
+use super::signals::Signals;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::ConnectionEnd;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The deadlines of one session; `None`: none.
 #[derive(Debug, Default)]
@@ -124,4 +126,20 @@ pub(super) fn silence(is_in_block: bool) -> Ending {
         ConnectionEnd::TimedOut,
         Box::new(Diagnostic::fatal(sqlstate, message)),
     )
+}
+
+/// Ends the session when its token's time is over, as a drain of the gateway would: a statement
+/// that runs may end within `drain`, then it is broken off.
+pub(super) async fn expire(
+    signals: &Signals,
+    ends_at: Option<Instant>,
+    drain: Duration,
+) -> Infallible {
+    if let Some(ends_at) = ends_at {
+        sleep_until(ends_at).await;
+        signals.expire();
+        sleep(drain).await;
+        signals.stop();
+    }
+    std::future::pending().await
 }

@@ -48,6 +48,18 @@ impl Ending {
     }
 }
 
+impl Ending {
+    /// The token that the client signed in with has expired, and its grace is over.
+    pub(super) fn token_expired() -> Self {
+        let diagnostic = Diagnostic::fatal(
+            SqlState::ADMIN_SHUTDOWN,
+            "terminating connection because the access token of its sign-in has expired",
+        )
+        .with_hint("Fetch a new token and connect again.");
+        Self::with_words(ConnectionEnd::TokenExpired, Box::new(diagnostic))
+    }
+}
+
 impl From<io::Error> for Ending {
     /// A broken socket: the client is gone.
     fn from(_: io::Error) -> Self {

@@ -6,10 +6,10 @@
 
 use super::destination::Destination;
 use super::listener::WireSettings;
+use super::live_tls::LiveTls;
 use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::staged_bytes::StagedBudget;
-use super::tls::TlsIdentity;
 use crate::catalog::{self, TABLES, Table};
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub(super) struct Gateway {
     pub(super) settings: WireSettings,
-    pub(super) tls: Option<TlsIdentity>,
+    pub(super) tls: LiveTls,
     pub(super) authenticator: Authenticator,
     pub(super) registry: Arc<Registry>,
     pub(super) destination: Arc<dyn Destination>,
@@ -38,18 +38,19 @@ pub(super) struct Gateway {
 impl Gateway {
     pub(super) fn new(
         settings: WireSettings,
-        tls: Option<TlsIdentity>,
+        tls: LiveTls,
         authenticator: Authenticator,
         destination: Arc<dyn Destination>,
         budget: MemoryBudget,
         spools: Option<SpoolStore>,
+        registry: Arc<Registry>,
     ) -> Self {
         let staged = StagedBudget::new(settings.transactions.staged_bytes_max_total);
         Gateway {
             settings,
             tls,
             authenticator,
-            registry: Arc::default(),
+            registry,
             destination,
             budget,
             staged,

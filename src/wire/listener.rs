@@ -8,15 +8,20 @@ use super::WireError;
 use super::connection::ConnectionActor;
 use super::destination::Destination;
 use super::gateway::Gateway;
+use super::live_tls::LiveTls;
+use super::open_connections::OpenConnections;
+use super::registry::Places;
 use super::registry::Registry;
-use super::sign_in::Authenticator;
+use super::sign_in::{Authenticator, SignInRule};
 use super::tls::TlsIdentity;
 use super::user::Users;
 use crate::config::{
-    CopySettings, ListenSettings, RuntimeSettings, StatementSettings, TableSettings,
-    TimeoutSettings, TransactionSettings,
+    CopySettings, ListenSettings, RuntimeSettings, SignInFailureSettings, StatementSettings,
+    TableSettings, TimeoutSettings, TransactionSettings,
 };
 use crate::dead_letters::DeadLetterStore;
+use crate::http_server::CurrentTls;
+use crate::oidc::TokenCheck;
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
 use crate::telemetry::WatchedThread;
@@ -30,10 +35,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections that the system completes before they are accepted.
 const BACKLOG: u32 = 1024;
-
-/// Connections above the bound that are answered with 53300, and may carry cancel requests;
-/// those beyond are closed.
-const REFUSALS_MAX: usize = 128;
 
 /// Pause after an accept that failed: the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -57,6 +58,11 @@ pub struct WireSettings {
     pub runtime: RuntimeSettings,
     /// Where rows go that a COPY goes on without; `None`: no COPY may.
     pub dead_letters: Option<DeadLetterStore>,
+    /// Of which the first that fits counts; none: everybody signs in with a password.
+    pub sign_in: Vec<SignInRule>,
+    pub sign_in_failures: SignInFailureSettings,
+    /// Checks access tokens; `None`: nobody signs in with one.
+    pub tokens: Option<Arc<TokenCheck>>,
 }
 
 /// A running listener.
@@ -66,6 +72,7 @@ pub struct WireHandle {
     accepting: CancellationToken,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
+    tls: LiveTls,
 }
 
 /// Ends every connection from outside of the event loops. Clones reach the same listener.
@@ -80,9 +87,14 @@ impl WireStop {
     /// which tells what became of its rows. Blocks until they have ended, for some seconds at
     /// most: the thread of the others hangs.
     pub fn stop_at_once(&self) {
+        self.stop_within(STOP_WAIT);
+    }
+
+    /// The same, with a bound of the caller's.
+    pub fn stop_within(&self, wait: Duration) {
         self.accepting.cancel();
         self.registry.stop();
-        let until = Instant::now() + STOP_WAIT;
+        let until = Instant::now() + wait;
         while self.registry.open() > 0 && Instant::now() < until {
             std::thread::sleep(STOP_GLANCE);
         }
@@ -100,6 +112,7 @@ pub fn start(
     destination: Arc<dyn Destination>,
     budget: MemoryBudget,
     tls: Option<TlsIdentity>,
+    connections: OpenConnections,
 ) -> Result<WireHandle, WireError> {
     let wanted = settings.listen.postgres;
     let listen_error = |error| WireError::Listen {
@@ -126,7 +139,9 @@ pub fn start(
     let acceptor = Arbiter::new();
     let mut arbiters: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
     let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
-    let authenticator = Authenticator::new(users, tls.as_ref());
+    let authenticator = Authenticator::new(users, &settings);
+    let tls = LiveTls::new(tls);
+    let (watched, shown) = ((tls.clone(), settings.listen.tls_reload_s), tls.clone());
     let gateway = Arc::new(Gateway::new(
         settings,
         tls,
@@ -134,11 +149,15 @@ pub fn start(
         destination,
         budget,
         spools,
+        connections.registry,
     ));
     let registry = gateway.registry.clone();
     let accepting = CancellationToken::new();
     let token = accepting.clone();
     let spawned = acceptor.spawn_fn(move || {
+        if let (tls, interval_s @ 1..) = watched {
+            actix::spawn(tls.watch(Duration::from_secs(interval_s)));
+        }
         actix::spawn(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => accept(listener, gateway, handles, token).await,
@@ -157,6 +176,7 @@ pub fn start(
         accepting,
         registry,
         arbiters,
+        tls: shown,
     })
 }
 
@@ -181,7 +201,7 @@ async fn accept(
     arbiters: Vec<actix::ArbiterHandle>,
     token: CancellationToken,
 ) {
-    let connections_max = gateway.settings.listen.connections_max;
+    let places = Places::of(&gateway.settings.listen);
     for arbiter in arbiters.iter().cycle() {
         let (socket, peer) = loop {
             let accepted = tokio::select! {
@@ -196,7 +216,7 @@ async fn accept(
                 }
             }
         };
-        let Some(registration) = gateway.registry.register(connections_max, REFUSALS_MAX) else {
+        let Some(registration) = gateway.registry.register(peer.ip(), &places) else {
             tracing::warn!(%peer, "too many connections: closed without an answer");
             continue;
         };
@@ -232,6 +252,16 @@ impl WireHandle {
             accepting: self.accepting.clone(),
             registry: self.registry.clone(),
         }
+    }
+
+    /// The certificate for HTTP of this gateway, as it is at each handshake; `None`: no TLS.
+    pub fn https(&self) -> Option<CurrentTls> {
+        let tls = self.tls.clone();
+        let first = tls.current()?.https();
+        Some(Arc::new(move || {
+            tls.current()
+                .map_or_else(|| first.clone(), |tls| tls.https())
+        }))
     }
 
     /// Its threads, to be watched.

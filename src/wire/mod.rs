@@ -3,7 +3,7 @@
 //! A connection goes through these files, in this order:
 //!
 //! 1. `listener` accepts it and gives it to a thread; `connection` is its actor.
-//! 2. `startup` negotiates TLS and the version, `sign_in` checks the password, `welcome`
+//! 2. `startup` negotiates TLS and the version, [`sign_in`] checks password or token, `welcome`
 //!    greets.
 //! 3. `session` reads `frame`s and `message`s and keeps the order of replies.
 //! 4. `simple_query`, `extended_query`, [`copy`], `execute` and `write` run statements.
@@ -24,6 +24,8 @@ pub mod copy;
 mod copy_in;
 mod deadlines;
 mod delivery;
+mod departure;
+mod departures;
 mod destination;
 mod encoding;
 mod ending;
@@ -40,16 +42,20 @@ mod holding;
 mod ignored_rows;
 mod ignoring;
 mod listener;
+mod live_tls;
 mod message;
 mod numbering;
 mod on_duplicate;
 mod open_batch;
+mod open_connections;
+mod ranged;
 mod receive;
 mod registry;
 mod reply;
 mod result;
 mod returned;
 mod returned_cells;
+mod returned_raw;
 mod savepoints;
 mod scram;
 mod session;
@@ -71,9 +77,12 @@ mod welcome;
 mod withheld;
 mod write;
 
+pub use departure::{Departure, Whom};
 pub use destination::Destination;
 pub use error::WireError;
 pub use listener::{WireHandle, WireSettings, WireStop, start};
+pub use open_connections::OpenConnections;
 pub use scram::ScramVerifier;
-pub use tls::TlsIdentity;
+pub use sign_in::{ClientCertificate, SignInMethod, SignInRule};
+pub use tls::{TlsFiles, TlsIdentity};
 pub use user::{GatewayUser, Users};

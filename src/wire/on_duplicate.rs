@@ -41,7 +41,10 @@ impl Session {
     }
 
     fn table_settings(&self, table: &'static Table) -> Option<&TableSettings> {
-        self.gateway.settings.tables.get(catalog::today(table).name)
+        self.gateway
+            .settings
+            .tables
+            .get(catalog::today(table).full_name())
     }
 }
 

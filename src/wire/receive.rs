@@ -50,7 +50,7 @@ impl Session {
             biased;
             () = std::future::ready(()), if is_late => return Err(too_long()),
             received = self.transport.fill() => received?,
-            () = self.signals.drained(), if is_idle => return Err(Ending::shutdown()),
+            () = self.signals.drained(), if is_idle => return Err(self.signals.ending()),
             () = passed(of_transaction) => return Err(too_long()),
             () = passed(of_silence) => {
                 let is_in_block = !matches!(self.transaction, Transaction::Idle);

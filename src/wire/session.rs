@@ -5,6 +5,7 @@
 //! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
+use super::deadlines::expire;
 use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Replies are sent once there are so many, though the client did not ask for them yet.
@@ -118,6 +120,8 @@ pub(super) struct Session {
     pub(super) ack: Option<AckMode>,
     /// What becomes of existing keys, if the session says so.
     pub(super) on_duplicate: Option<OnDuplicate>,
+    /// Whether deletes count what there was, if the session says so.
+    pub(super) exact_row_counts: Option<bool>,
     /// How long things may take, by the settings.
     pub(super) timeouts: SessionTimeouts,
     /// The same as `started`, for a clock that nobody sets; from the first message on.
@@ -128,6 +132,8 @@ pub(super) struct Session {
     pub(super) copy_waits: bool,
     /// Settings changed since the client was last told.
     reports_are_due: bool,
+    /// When the token that opened the session has expired, its grace included.
+    ends_at: Option<Instant>,
     /// Bytes of a message's body that are to be dropped before the next message.
     pub(super) unread_bytes: usize,
     /// After an error in the extended protocol: everything up to Sync is skipped.
@@ -149,6 +155,7 @@ impl Session {
             database,
             settings,
             process_id,
+            ends_at,
         } = welcomed;
         let delivery = Delivery {
             destination: gateway.destination.clone(),
@@ -163,6 +170,7 @@ impl Session {
         let is_read_only = settings.read_only();
         let ack = settings.ack();
         let on_duplicate = settings.on_duplicate();
+        let exact_row_counts = settings.exact_row_counts();
         let timeouts = settings.timeouts();
         Session {
             gateway,
@@ -189,11 +197,13 @@ impl Session {
             is_read_only,
             ack,
             on_duplicate,
+            exact_row_counts,
             timeouts,
             began: None,
             rests_since: Instant::now(),
             copy_waits: false,
             reports_are_due: false,
+            ends_at,
             unread_bytes: 0,
             is_skipping: false,
             is_at_rest: true,
@@ -204,12 +214,19 @@ impl Session {
     /// encoding that they are to be in.
     pub(super) async fn run(mut self) -> (Transport, (Ending, ClientEncoding)) {
         let signals = self.signals.clone();
+        let ends_at = self.ends_at;
+        let drain = Duration::from_secs(self.gateway.settings.timeouts.drain_s);
         let ending = tokio::select! {
             biased;
-            () = signals.stopped() => Ending::shutdown(),
+            () = signals.stopped() => signals.ending(),
             ending = self.serve() => ending,
+            never = expire(&signals, ends_at, drain) => match never {},
         };
-        if ending.why == ConnectionEnd::TimedOut && self.implicit.is_sent() {
+        let may_tell = matches!(
+            ending.why,
+            ConnectionEnd::TimedOut | ConnectionEnd::Departed
+        );
+        if may_tell && self.implicit.is_sent() {
             // So that the last words can say what was written.
             self.delivery.break_off(&self.implicit).await;
         }
@@ -228,7 +245,7 @@ impl Session {
     /// Reads a message and acts on it.
     async fn step(&mut self) -> Result<(), Ending> {
         if self.is_at_rest && self.signals.is_draining() {
-            return Err(Ending::shutdown());
+            return Err(self.signals.ending());
         }
         let header = self.next_header().await?;
         if self.is_skipping && !matches!(header.kind, b'S' | b'X') {
@@ -365,6 +382,7 @@ impl Session {
         self.is_read_only = self.settings.read_only();
         self.ack = self.settings.ack();
         self.on_duplicate = self.settings.on_duplicate();
+        self.exact_row_counts = self.settings.exact_row_counts();
         self.timeouts = self.settings.timeouts();
         self.set_transaction_deadline();
         self.choose_transaction_mode();

@@ -1,10 +1,12 @@
-//! What breaks a connection's waits off: cancel, drain, stop, and its deadlines.
+//! What breaks a connection's waits off: cancel, drain, stop, departure, and its deadlines.
 //!
-//! Owns the three flags of one connection that are set from outside. Promises that waiting for a
+//! Owns the flags of one connection that are set from outside. Promises that waiting for a
 //! flag and reading it cannot miss a change, and that whatever broke a statement off can be told.
 //! Lives on the connection's own thread: the actor sets, the loop reads.
 
 use super::deadlines::Deadlines;
+use super::departure::Departure;
+use super::ending::Ending;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::cell::Cell;
 use tokio::sync::Notify;
@@ -19,6 +21,10 @@ pub(super) struct Signals {
     drain: Cell<bool>,
     /// End now.
     stop: Cell<bool>,
+    /// Why, if it is not the gateway that ends.
+    departure: Cell<Option<Departure>>,
+    /// End before sign-in: the place is needed.
+    crowded_out: Cell<bool>,
     changed: Notify,
     pub(super) deadlines: Deadlines,
 }
@@ -37,6 +43,31 @@ impl Signals {
     pub(super) fn stop(&self) {
         self.stop.set(true);
         self.changed.notify_waiters();
+    }
+
+    /// Ends now, with the words of `departure`.
+    pub(super) fn depart(&self, departure: Departure) {
+        self.departure.set(Some(departure));
+        self.stop();
+    }
+
+    pub(super) fn crowd_out(&self) {
+        self.crowded_out.set(true);
+        self.changed.notify_waiters();
+    }
+
+    /// Drains because the token has expired.
+    pub(super) fn expire(&self) {
+        self.departure.set(Some(Departure::TokenExpired));
+        self.drain();
+    }
+
+    /// What a connection that was told to end says.
+    pub(super) fn ending(&self) -> Ending {
+        match self.departure.get() {
+            Some(departure) => departure.ending(),
+            None => Ending::shutdown(),
+        }
     }
 
     /// A statement starts: a cancel that came before was for an earlier one.
@@ -75,6 +106,11 @@ impl Signals {
     /// Waits until an idle connection is to end.
     pub(super) async fn drained(&self) {
         self.wait_for(|| self.is_draining()).await;
+    }
+
+    /// Waits until the connection is to end if nobody has signed in.
+    pub(super) async fn crowded_out(&self) {
+        self.wait_for(|| self.crowded_out.get()).await;
     }
 
     /// Waits until the connection is to end at once.

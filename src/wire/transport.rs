@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
+use x509_certificate::CapturedX509Certificate;
 
 /// Free space that a read starts with: the least, for clients that send little, and the most,
 /// for those that fill what they get.
@@ -94,6 +95,19 @@ impl Transport {
             Socket::Plain(_) => false,
             Socket::Tls(socket) => socket.get_ref().1.alpn_protocol().is_some(),
         }
+    }
+
+    /// The common name in the certificate that the client showed in the handshake, which has
+    /// checked it; `Some(None)`: it has none. `None`: no certificate.
+    pub(super) fn client_certificate_name(&self) -> Option<Option<String>> {
+        let Socket::Tls(socket) = &self.socket else {
+            return None;
+        };
+        let certificate = socket.get_ref().1.peer_certificates()?.first()?;
+        let name = CapturedX509Certificate::from_der(certificate.to_vec())
+            .ok()
+            .and_then(|certificate| certificate.subject_common_name());
+        Some(name)
     }
 
     /// Waits for more bytes of the client. 0: it closed the connection.

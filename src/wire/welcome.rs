@@ -9,8 +9,10 @@ use super::ending::Ending;
 use super::gateway::Gateway;
 use super::registry::{LONG_KEY_BYTES, Registration, SHORT_KEY_BYTES};
 use super::reply::{put, put_parameter, put_ready};
+use super::sign_in::SignedIn;
 use super::startup::StartupRequest;
 use super::startup_parameters::SessionRequest;
+use super::tls::TlsIdentity;
 use super::transport::Transport;
 use super::user::GatewayUser;
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
@@ -19,7 +21,9 @@ use crate::telemetry::{ConnectionEnd, SignInFailure};
 use bytes::Bytes;
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::startup::{BackendKeyData, SecretKey};
+use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Who signed in, and the session that they asked for.
 pub(super) struct Welcomed {
@@ -28,6 +32,8 @@ pub(super) struct Welcomed {
     pub(super) settings: Settings,
     /// The connection's number.
     pub(super) process_id: i32,
+    /// When the session must end, because the token that opened it has expired.
+    pub(super) ends_at: Option<Instant>,
 }
 
 /// Checks who the client is and greets it.
@@ -35,6 +41,7 @@ pub(super) async fn welcome(
     gateway: &Gateway,
     transport: &mut Transport,
     request: StartupRequest,
+    (peer, tls): (IpAddr, Option<&TlsIdentity>),
     registration: &Registration,
 ) -> Result<Welcomed, Ending> {
     let fatal = |mut diagnostic: Box<Diagnostic>| {
@@ -64,10 +71,20 @@ pub(super) async fn welcome(
         ))));
     }
     let bytes_max = gateway.settings.listen.message_bytes_max_before_sign_in;
-    let user = gateway
+    let names = (request.user.as_str(), request.database.as_str());
+    let SignedIn { user, ends_at } = gateway
         .authenticator
-        .sign_in(transport, &request.user, bytes_max, &gateway.connections)
+        .sign_in(transport, names, peer, tls, bytes_max, &gateway.connections)
         .await?;
+    if let Some(reason) = user.barred {
+        let failure = SignInFailure::Barred;
+        gateway.connections.sign_ins_failed.add(failure, 1);
+        let diagnostic = Diagnostic::fatal(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, reason);
+        return Err(fatal(Box::new(diagnostic)));
+    }
+    if let Some(departure) = registration.signed_in(user.clone()) {
+        return Err(departure.ending());
+    }
     request.check_database().map_err(fatal)?;
     let defaults = session_defaults(gateway, &user);
     let defaults = defaults.iter().map(|(name, value)| (*name, value.as_str()));
@@ -97,6 +114,7 @@ pub(super) async fn welcome(
         database: request.database,
         settings,
         process_id,
+        ends_at,
     })
 }
 

@@ -31,6 +31,7 @@ pub fn identity(base_url: &str) -> Identity {
         name: "tester".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("fixed")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     }
 }
 

@@ -5,9 +5,9 @@
 
 use penstock::catalog::{self, Table};
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
+    PointStatus, RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey,
+    SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -40,6 +40,21 @@ pub fn strings(rows: &[(SeriesReference, i64, String)]) -> RowBatch {
     datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
 }
 
+/// Deletes of the points between two times, the second not included.
+pub fn deletes(rows: &[(SeriesReference, i64, i64)]) -> RowBatch {
+    let values = DatapointValues::Deleted(rows.iter().map(|row| row.2).collect());
+    datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
+}
+
+/// The batch with these statuses, one a row.
+pub fn with_statuses(batch: RowBatch, statuses: Vec<PointStatus>) -> RowBatch {
+    let RowBatch::Datapoints(mut batch) = batch else {
+        panic!("only datapoints have statuses");
+    };
+    batch.statuses = statuses;
+    RowBatch::Datapoints(batch)
+}
+
 fn datapoints<'a>(
     rows: impl Iterator<Item = (&'a SeriesReference, i64)>,
     values: DatapointValues,
@@ -64,17 +79,27 @@ fn datapoints<'a>(
         timestamps_ms.push(timestamp_ms);
     }
     RowBatch::Datapoints(DatapointBatch {
+        table: match &values {
+            DatapointValues::Text(_) => catalog::CDF_STRING_DATAPOINTS,
+            _ => catalog::CDF_DOUBLE_DATAPOINTS,
+        },
+        action: match &values {
+            DatapointValues::Deleted(_) => ActionKind::Delete,
+            _ => ActionKind::Create,
+        },
         series,
         spans,
         series_index,
         timestamps_ms,
         values,
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     })
 }
 
 pub fn raw_rows(database: &str, table: &str, rows: &[(String, String)]) -> RowBatch {
     RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: database.into(),
             table: table.into(),

@@ -4,6 +4,7 @@
 //! published message definitions.
 
 use super::batches::{doubles, external_id, range, strings};
+use super::datapoint_messages::{InsertionRequest, ItemPoints, ItemReference, item_reference};
 use penstock::catalog::Resource;
 use penstock::cdf::{EncodeError, EncodedRequest, Operation, Repeat, encode};
 use penstock::config::BatchSettings;
@@ -12,76 +13,9 @@ use proptest::prelude::*;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap};
 
-#[derive(Clone, PartialEq, Message)]
-struct InsertionRequest {
-    #[prost(message, repeated, tag = "1")]
-    items: Vec<InsertionItem>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct InsertionItem {
-    #[prost(oneof = "ItemReference", tags = "1, 2")]
-    reference: Option<ItemReference>,
-    #[prost(oneof = "ItemPoints", tags = "3, 4")]
-    points: Option<ItemPoints>,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
-enum ItemReference {
-    #[prost(int64, tag = "1")]
-    Id(i64),
-    #[prost(string, tag = "2")]
-    ExternalId(String),
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum ItemPoints {
-    #[prost(message, tag = "3")]
-    Numeric(NumericDatapoints),
-    #[prost(message, tag = "4")]
-    Strings(StringDatapoints),
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NumericDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<NumericDatapoint>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NumericDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    #[prost(double, tag = "2")]
-    value: f64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StringDatapoints {
-    #[prost(message, repeated, tag = "1")]
-    datapoints: Vec<StringDatapoint>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StringDatapoint {
-    #[prost(int64, tag = "1")]
-    timestamp: i64,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
 /// Per series, its points by time: what CDF would hold after the request.
 type Numbers = HashMap<ItemReference, BTreeMap<i64, u64>>;
 type Words = HashMap<ItemReference, BTreeMap<i64, String>>;
-
-fn item_reference(reference: &SeriesReference) -> ItemReference {
-    match reference {
-        SeriesReference::Id(id) => ItemReference::Id(*id),
-        SeriesReference::ExternalId(external_id) => {
-            ItemReference::ExternalId(external_id.to_string())
-        }
-    }
-}
 
 /// Reads a body; a series that comes twice, or a time that comes twice, is a failure, since
 /// CDF refuses the one and does not say what it makes of the other.
@@ -98,7 +32,9 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
                 let mut own = BTreeMap::new();
                 for point in list.datapoints {
                     points += 1;
-                    let earlier = own.insert(point.timestamp, point.value.to_bits());
+                    assert_eq!(point.status, None, "Good is left out");
+                    let value = point.value.expect("a value is written, zero too");
+                    let earlier = own.insert(point.timestamp, value.to_bits());
                     assert_eq!(earlier, None, "one time came twice");
                 }
                 assert_eq!(numbers.insert(reference, own), None, "a series came twice");
@@ -107,7 +43,9 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
                 let mut own = BTreeMap::new();
                 for point in list.datapoints {
                     points += 1;
-                    let earlier = own.insert(point.timestamp, point.value);
+                    assert_eq!(point.status, None, "Good is left out");
+                    let value = point.value.expect("a value is written, an empty one too");
+                    let earlier = own.insert(point.timestamp, value);
                     assert_eq!(earlier, None, "one time came twice");
                 }
                 assert_eq!(words.insert(reference, own), None, "a series came twice");
@@ -118,7 +56,7 @@ fn read(request: &EncodedRequest) -> (Numbers, Words) {
     (numbers, words)
 }
 
-fn encode_all(batches: &[RowBatch]) -> EncodedRequest {
+pub fn encode_all(batches: &[RowBatch]) -> EncodedRequest {
     let ranges: Vec<RowRange<'_>> = batches.iter().map(range).collect();
     encode(
         Operation::writing(Resource::Datapoints),
@@ -270,17 +208,20 @@ fn a_body_below_the_configured_size_is_sent_as_it_is() {
 }
 
 /// References that meet often, so that batches share series.
-fn references() -> impl Strategy<Value = SeriesReference> {
+pub fn references() -> impl Strategy<Value = SeriesReference> {
     prop_oneof![
         (1_i64..6).prop_map(SeriesReference::Id),
         (1_i64..=9_007_199_254_740_991).prop_map(SeriesReference::Id),
         "[a-c]".prop_map(|text| external_id(&text)),
         "\\PC{0,40}".prop_map(|text| external_id(&text)),
+        ("[a-b]", "[a-c]").prop_map(|(space, text)| SeriesReference::instance(&space, &text)),
+        ("[a-z]{1,43}", "\\PC{1,60}")
+            .prop_map(|(space, text)| SeriesReference::instance(&space, &text)),
     ]
 }
 
 /// Times that meet often, times of today, and the ends of the scale.
-fn times() -> impl Strategy<Value = i64> {
+pub fn times() -> impl Strategy<Value = i64> {
     prop_oneof![
         0_i64..4,
         -3_i64..3,
@@ -299,7 +240,7 @@ fn times() -> impl Strategy<Value = i64> {
     ]
 }
 
-fn values() -> impl Strategy<Value = f64> {
+pub fn values() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>(),
         prop::sample::select(vec![0.0, -0.0, 1e100, -1e100, f64::MIN_POSITIVE]),

@@ -7,7 +7,7 @@ use super::batches::external_id;
 use super::scripted_server::{Reply, ScriptedServer};
 use penstock::catalog::Resource;
 use penstock::cdf::{Operation, Reference, SettledCreates};
-use penstock::rows::SeriesReference;
+use penstock::rows::{InstanceName, SeriesReference};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -67,6 +67,69 @@ async fn a_look_up_names_each_series_once_and_leaves_unknown_ones_out() {
     );
     let path = &server.requests()[0].path;
     assert!(path.ends_with("/timeseries/byids"), "{path}");
+}
+
+#[tokio::test]
+async fn a_look_up_by_instance_id_goes_apart_and_tells_the_other_names() {
+    let mut of_node = series(7, "a", 6);
+    of_node["instanceId"] = json!({"space": "plant", "externalId": "pump \"1\""});
+    let server = ScriptedServer::start(vec![page(&[]), page(&[of_node])], page(&[])).await;
+    let node = SeriesReference::instance("plant", "pump \"1\"");
+    let facts = client()
+        .lookup_series(
+            &identity(&server.url),
+            &[node.clone(), external_id("a"), node.clone()],
+        )
+        .await
+        .expect("CDF answers");
+    assert_eq!(
+        facts[0].names(),
+        [external_id("a"), node, SeriesReference::Id(7)]
+    );
+    let last = server.requests().pop().expect("two requests");
+    let body: Value = serde_json::from_slice(&last.body).expect("a body is JSON");
+    assert_eq!(
+        body["items"],
+        json!([{"instanceId": {"space": "plant", "externalId": "pump \"1\""}}])
+    );
+}
+
+#[tokio::test]
+async fn nodes_are_made_only_where_there_are_none() {
+    let server = ScriptedServer::start(vec![], Reply::json(200, r#"{"items":[]}"#)).await;
+    let nodes: Vec<InstanceName> = (0..1_001)
+        .map(|number| InstanceName {
+            space: "plant".into(),
+            external_id: format!("pump {number}").into(),
+        })
+        .collect();
+    client()
+        .create_series_nodes(&identity(&server.url), &nodes, true)
+        .await
+        .expect("they are made");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2, "CDF takes a thousand at a time");
+    assert!(requests[1].path.ends_with("/models/instances"));
+    let body: Value = serde_json::from_slice(&requests[1].body).expect("a body is JSON");
+    assert_eq!(
+        body,
+        json!({
+            "items": [{
+                "instanceType": "node",
+                "existingVersion": 0,
+                "space": "plant",
+                "externalId": "pump 1000",
+                "sources": [{
+                    "source": {
+                        "type": "view", "space": "cdf_cdm",
+                        "externalId": "CogniteTimeSeries", "version": "v1",
+                    },
+                    "properties": {"type": "string", "isStep": false},
+                }],
+            }],
+            "skipOnVersionConflict": true,
+        })
+    );
 }
 
 #[tokio::test]

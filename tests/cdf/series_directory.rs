@@ -14,6 +14,7 @@ fn facts(id: i64, name: Option<&str>) -> SeriesFacts {
     SeriesFacts {
         id,
         external_id: name.map(Into::into),
+        instance_id: None,
         is_string: false,
         created_time_ms: 0,
     }
@@ -52,6 +53,38 @@ fn one_series_has_one_key_however_it_is_named() {
         directory.canonical_key(&nameless, now),
         Some(nameless.clone())
     );
+}
+
+#[test]
+fn a_series_that_is_a_node_has_one_key_for_all_its_names() {
+    let directory = SeriesDirectory::new(100, LIFETIME);
+    let now = Instant::now();
+    let node = |name: &str| SeriesReference::instance("plant", name);
+    let of_node = |id, name, node: &SeriesReference| {
+        let SeriesReference::InstanceId(instance) = node.clone() else {
+            panic!("a node is an instance");
+        };
+        SeriesFacts {
+            instance_id: Some(instance),
+            ..facts(id, name)
+        }
+    };
+    assert_eq!(directory.canonical_key(&key(node("pump")), now), None);
+    directory.record(of_node(7, Some("classic"), &node("pump")), now);
+    directory.record(of_node(8, None, &node("tank")), now);
+    for (id, name, stands_for) in [
+        (7, node("pump"), external_id("classic")),
+        (8, node("tank"), node("tank")),
+    ] {
+        let stands_for = Some(key(stands_for));
+        assert_eq!(directory.canonical_key(&key(name), now), stands_for);
+        let by_id = key(SeriesReference::Id(id));
+        assert_eq!(directory.canonical_key(&by_id, now), stands_for);
+    }
+    directory.forget(&SeriesReference::Id(7));
+    assert_eq!(directory.find(&node("pump"), now), None);
+    assert_eq!(directory.find(&external_id("classic"), now), None);
+    assert!(directory.find(&node("tank"), now).is_some());
 }
 
 #[test]

@@ -160,6 +160,7 @@ impl Pipeline {
                 name: "client".to_owned(),
                 credentials: Credentials::FixedToken(Secret::new("token")),
                 create_missing_time_series: false,
+                required_access: Default::default(),
             }),
         }
     }

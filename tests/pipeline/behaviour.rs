@@ -263,6 +263,74 @@ fn missing_series_are_made_for_a_user_who_wants_it() {
     assert_eq!(world.outcomes()[0].accepted, 2);
 }
 
+/// A point of a node, sent as identity number `identity`.
+fn write_to_node(world: &mut World, identity: usize, name: &str) {
+    let points = [(SeriesReference::instance("plant 2", name), 1)];
+    let batch = datapoints(&points, world.next_place());
+    world.submit(identity, 1, batch, true);
+}
+
+#[test]
+fn rows_of_a_node_wait_until_cdf_has_made_its_series() {
+    let mut world = world();
+    world
+        .cdf
+        .missing_series
+        .insert("node plant 2/pump".to_owned());
+    write_to_node(&mut world, 0, "pump");
+    // The look-up, and then the first attempt.
+    world.finish(0, Fate::Answered);
+    world.finish(0, Fate::Answered);
+    world.advance(5_000 * MS);
+    while !world.calls.is_empty() {
+        world.finish(0, Fate::Answered);
+    }
+    assert_eq!(world.outcomes_so_far(0).rejected, 0, "it may still come");
+    world.cdf.missing_series.clear();
+    world.calm();
+    assert_eq!(world.outcomes()[0].accepted, 1);
+}
+
+#[test]
+fn rows_of_a_node_that_never_comes_are_refused_after_a_while_and_named() {
+    let mut world = world();
+    world
+        .cdf
+        .missing_series
+        .insert("node plant 2/pump".to_owned());
+    let began = world.now;
+    write_to_node(&mut world, 0, "pump");
+    world.calm();
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.accepted, outcome.rejected), (0, 1));
+    let (_, reason) = outcome.first_error.as_ref().expect("the row is rejected");
+    assert_eq!(reason.sqlstate, SqlState::FOREIGN_KEY_VIOLATION);
+    assert_eq!(
+        reason.message,
+        "time series \"pump\" of space \"plant 2\" does not exist"
+    );
+    let waited = world.now - began;
+    assert!(waited >= 10_000 * MS && waited < 60_000 * MS, "{waited:?}");
+}
+
+#[test]
+fn nodes_are_made_for_a_user_who_wants_it() {
+    let mut world = world();
+    world
+        .cdf
+        .missing_series
+        .insert("node plant 2/pump".to_owned());
+    write_to_node(&mut world, 2, "pump");
+    world.finish(0, Fate::Answered);
+    world.finish(0, Fate::Answered);
+    let Call::MakeNodes { nodes, is_string } = &world.calls[0].call else {
+        panic!("the node is not made: {:?}", world.calls);
+    };
+    assert_eq!((&*nodes[0].external_id, *is_string), ("pump", false));
+    world.calm();
+    assert_eq!(world.outcomes()[0].accepted, 1);
+}
+
 #[test]
 fn a_series_of_the_wrong_type_is_found_by_its_type_without_halving() {
     let mut world = world();

@@ -142,6 +142,7 @@ fn a_batcher_that_waits_for_the_probe_of_another_hears_of_its_end() {
         name: "client".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     };
     let endpoint = prober.endpoint(&identity, Operation::Create(Resource::TimeSeries));
     let failure = crate::cdf::busy(None, true);

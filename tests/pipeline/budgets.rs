@@ -72,6 +72,7 @@ async fn submit(intake: &Intake, cdf: &EmulatorHandle, number: i64) -> Ticket {
         name: "client".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     });
     let keys: Vec<i64> = (number * 10..number * 10 + 10).collect();
     let batch = raw_rows("t", &keys, 1);

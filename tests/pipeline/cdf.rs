@@ -1,6 +1,6 @@
 //! CDF as the model sees it: rules, what it holds, and writes that land late.
 
-use crate::rows::{Key, Row};
+use crate::rows::{Key, Row, node_of_name};
 use penstock::cdf::{AttemptFailure, Reference};
 use penstock::diagnostic::{Diagnostic, SqlState};
 use penstock::pipeline::attempt::{CallAnswer, CallId};
@@ -118,9 +118,10 @@ impl Cdf {
             return Err(split(Vec::new(), held, reason()));
         }
         if !missing.is_empty() {
-            let names = missing
-                .into_iter()
-                .map(|name| Reference::ExternalId(name.as_str().into()));
+            let names = missing.into_iter().map(|name| match node_of_name(name) {
+                Some(node) => Reference::from(&node),
+                None => Reference::ExternalId(name.as_str().into()),
+            });
             let names = match self.names_missing {
                 true => names.collect(),
                 false => Vec::new(),

@@ -10,10 +10,15 @@ use std::time::Instant;
 /// Series ids that CDF knows under an external id too: id n is series "s{n}".
 pub const IDS_WITH_NAME: i64 = 4;
 
+/// The space whose nodes are series with an external id; those of others have none.
+pub const SPACE: &str = "plant";
+
 /// What the directory knows; ids become known by look-ups.
 #[derive(Default)]
 pub struct Directory {
     pub known: Mutex<HashSet<i64>>,
+    /// Nodes that have been looked up: node n of space [`SPACE`] is series n.
+    pub known_nodes: Mutex<HashSet<String>>,
     /// Series that hold strings, once they have been asked for.
     pub strings: Mutex<Option<HashSet<String>>>,
 }
@@ -29,6 +34,7 @@ impl SeriesNames for Directory {
             .known
             .lock()
             .expect("no test panics while it holds this");
+        let nodes = self.known_nodes.lock().expect("as above");
         keys.iter()
             .map(|key| match key.reference() {
                 SeriesReference::ExternalId(_) => Some(key.hash()),
@@ -37,6 +43,14 @@ impl SeriesNames for Directory {
                     Some(SeriesKey::new(name).hash())
                 }
                 SeriesReference::Id(_) => None,
+                SeriesReference::InstanceId(node) if nodes.contains(&*node.external_id) => {
+                    let name = match &*node.space {
+                        SPACE => SeriesReference::ExternalId(node.external_id.clone()),
+                        _ => key.reference().clone(),
+                    };
+                    Some(SeriesKey::new(name).hash())
+                }
+                SeriesReference::InstanceId(_) => None,
             })
             .collect()
     }

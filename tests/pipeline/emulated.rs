@@ -31,6 +31,7 @@ impl Pipeline {
             name: "client".to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series,
+            required_access: Default::default(),
         })
     }
 
@@ -164,6 +165,7 @@ fn missing_series_are_made_with_the_type_of_their_table() {
         };
         let mut values = TextColumn::default();
         values.push(b"open");
+        batch.table = catalog::STRING_DATAPOINTS;
         batch.values = DatapointValues::Text(values);
         let batch = RowBatch::Datapoints(batch);
         let outcome = pipeline
@@ -223,6 +225,7 @@ fn an_address_where_nobody_listens_is_tried_until_the_ticket_is_cancelled() {
             name: "client".to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         };
         identity.name.push_str("-2");
         let identity = Arc::new(identity);

@@ -3,6 +3,7 @@
 //! proptest prints the failing case, and keeps its seed in `proptest-regressions`.
 
 use crate::cdf::Fate;
+use crate::directory::SPACE;
 use crate::rows;
 use crate::world::{World, settings};
 use penstock::catalog::Resource;
@@ -110,15 +111,17 @@ fn by_external_id(rows: &[(usize, i64)], first: u64) -> RowBatch {
     rows::datapoints(&points, first)
 }
 
-/// Every third reference is by id; ids 4 and 5 are series that CDF does not have.
-fn by_either_name(rows: &[(usize, i64)], first: u64) -> RowBatch {
+/// Every third reference is by id, every third by node; ids 4 and 5 are series that CDF does not
+/// have.
+fn by_any_name(rows: &[(usize, i64)], first: u64) -> RowBatch {
     let points: Vec<(SeriesReference, i64)> = rows
         .iter()
         .enumerate()
         .map(|(row, (series, at))| {
-            let reference = match (row as u64 + first).is_multiple_of(3) {
-                true => SeriesReference::Id(*series as i64),
-                false => SeriesReference::ExternalId(format!("s{series}").into()),
+            let reference = match (row as u64 + first) % 3 {
+                0 => SeriesReference::Id(*series as i64),
+                1 => SeriesReference::instance(SPACE, &format!("s{series}")),
+                _ => SeriesReference::ExternalId(format!("s{series}").into()),
             };
             (reference, *at)
         })
@@ -262,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn a_series_is_one_key_by_id_and_by_external_id(mut steps in steps()) {
+    fn a_series_is_one_key_by_id_by_node_and_by_external_id(mut steps in steps()) {
         let mut world = World::new(settings(Resource::Datapoints));
         world.cdf.missing_series.extend(["id 4".to_owned(), "id 5".to_owned()]);
         // Order is promised on one connection: others may pass one that waits for a look-up.
@@ -271,7 +274,7 @@ proptest! {
                 *connection = 1;
             }
         }
-        run(&mut world, &steps, by_either_name);
+        run(&mut world, &steps, by_any_name);
         world.calm();
         check(&world)?;
     }

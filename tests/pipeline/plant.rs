@@ -39,6 +39,7 @@ impl Plant {
             name: "client".to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         })
     }
 

@@ -1,10 +1,11 @@
 //! Rows for the model: small batches whose values tell the order in which they were submitted.
 
+use crate::directory::SPACE;
 use penstock::catalog;
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, RawBatch,
-    RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn, TimeSpan,
-    hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, InstanceName, ObjectBatch, ObjectColumn,
+    ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -21,11 +22,14 @@ pub struct Row {
 /// Datapoints: `points` are (series, timestamp), values count from `first_place`.
 pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBatch {
     let mut batch = DatapointBatch {
+        table: catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: Vec::new(),
         spans: Vec::new(),
         series_index: Vec::new(),
         timestamps_ms: Vec::new(),
         values: DatapointValues::Double(Vec::new()),
+        statuses: Vec::new(),
         row_numbers: RowNumbers::From(1),
     };
     let mut values = Vec::new();
@@ -58,6 +62,7 @@ pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBat
 /// RAW rows of one table: keys by number, columns hold the place.
 pub fn raw_rows(table: &str, keys: &[i64], first_place: u64) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "plant".into(),
             table: table.into(),
@@ -131,6 +136,20 @@ pub fn raw_tables(databases: &[&str], tables: &[&str]) -> RowBatch {
     })
 }
 
+/// The series of a node: one with an external id, or one that is known as the node only.
+pub fn name_of_node(node: &InstanceName) -> String {
+    match &*node.space {
+        SPACE => node.external_id.to_string(),
+        space => format!("node {space}/{}", node.external_id),
+    }
+}
+
+/// The node that [`name_of_node`] called so.
+pub fn node_of_name(name: &str) -> Option<SeriesReference> {
+    let (space, external_id) = name.strip_prefix("node ")?.split_once('/')?;
+    Some(SeriesReference::instance(space, external_id))
+}
+
 /// What a batch holds at `row`. `same_series` maps a series id to its external id.
 pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<String>) -> Row {
     match batch {
@@ -138,6 +157,7 @@ pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<St
             let series = match batch.series[batch.series_index[row] as usize].reference() {
                 SeriesReference::Id(id) => same_series(*id).unwrap_or_else(|| format!("id {id}")),
                 SeriesReference::ExternalId(name) => name.to_string(),
+                SeriesReference::InstanceId(node) => name_of_node(node),
             };
             let DatapointValues::Double(values) = &batch.values else {
                 panic!("the model writes doubles");

@@ -125,6 +125,7 @@ fn identity(number: usize) -> Arc<Identity> {
         name: format!("client-{number}"),
         credentials: Credentials::FixedToken(Secret::new("token")),
         create_missing_time_series: false,
+        required_access: Default::default(),
     })
 }
 

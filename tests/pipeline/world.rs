@@ -2,7 +2,7 @@
 
 use crate::cdf::{Cdf, Fate, busy, reason};
 use crate::directory::{Directory, IDS_WITH_NAME, name_of_id};
-use crate::rows::{Key, Row, read};
+use crate::rows::{Key, Row, name_of_node, read};
 use futures::FutureExt;
 use penstock::catalog::Resource;
 use penstock::cdf::{
@@ -139,6 +139,7 @@ impl World {
                     name: format!("client-{}", number.min(1)),
                     credentials: Credentials::FixedToken(Secret::new(format!("token-{number}"))),
                     create_missing_time_series: number == 2,
+                    required_access: Default::default(),
                 })
             })
             .collect();
@@ -296,6 +297,7 @@ impl World {
         }
         let attempt = self.calls.remove(call % self.calls.len());
         let result = match &attempt.call {
+            Call::Read { .. } => panic!("the model changes nothing that it must read"),
             Call::Write(piece) => self.cdf.write(self.now, attempt.id, rows_of(piece), fate),
             Call::FindSeries(keys) => match fate {
                 Fate::Answered => {
@@ -305,6 +307,12 @@ impl World {
                         _ => None,
                     }));
                     drop(known);
+                    let mut nodes = self.directory.known_nodes.lock().expect("as above");
+                    nodes.extend(keys.iter().filter_map(|key| match key.reference() {
+                        SeriesReference::InstanceId(node) => Some(node.external_id.to_string()),
+                        _ => None,
+                    }));
+                    drop(nodes);
                     if self.cdf.tells_types {
                         let strings = Some(self.cdf.strings.clone());
                         *self.directory.strings.lock().expect("as above") = strings;
@@ -316,9 +324,16 @@ impl World {
                     Err(busy(None, true))
                 }
             },
+            Call::FindPoints(_) | Call::FindRows(_) => panic!("the model changes no points"),
             Call::MakeSeries { external_ids, .. } => {
                 for name in external_ids.iter() {
                     self.cdf.missing_series.remove(&**name);
+                }
+                Ok(CallAnswer::Done)
+            }
+            Call::MakeNodes { nodes, .. } => {
+                for node in nodes.iter() {
+                    self.cdf.missing_series.remove(&name_of_node(node));
                 }
                 Ok(CallAnswer::Done)
             }

@@ -83,6 +83,74 @@ async fn rows_are_acknowledged_while_cdf_is_down_and_survive_a_kill() {
 }
 
 #[tokio::test]
+async fn statuses_and_instance_ids_survive_a_kill() {
+    let mut gateway = GatewayProcess::start("");
+    gateway.create_series(&["pump"]).await;
+    let node = json!({"space": "plant", "externalId": "pump"});
+    let made = json!({"items": [{"space": "plant"}]});
+    gateway.post("models/spaces", made).await;
+    let source = json!({"type": "view", "space": "cdf_cdm", "externalId": "CogniteTimeSeries",
+                        "version": "v1"});
+    let properties = json!({"type": "numeric", "isStep": false});
+    gateway
+        .post(
+            "models/instances",
+            json!({"items": [{"instanceType": "node", "space": "plant", "externalId": "pump",
+                              "sources": [{"source": source, "properties": properties}]}]}),
+        )
+        .await;
+    gateway.cdf_is_down().await;
+    let client = gateway.connect().await;
+    for (space, value, status) in [
+        ("NULL", "1", "NULL"),
+        ("'plant'", "NULL", "'BadNoData'"),
+        ("'plant'", "'-Infinity'", "'Bad, Low'"),
+    ] {
+        let second = usize::from(status == "'Bad, Low'");
+        client
+            .batch_execute(&format!(
+                "INSERT INTO cdf.double_datapoints \
+                 (instance_space, external_id, timestamp, value, status_symbol) \
+                 VALUES ({space}, 'pump', '{}', {value}, {status})",
+                time(second)
+            ))
+            .await
+            .expect("acknowledged");
+    }
+    gateway.kill_gateway();
+    gateway.start_gateway();
+    gateway.cdf_is_back().await;
+    gateway.wait_for_points("pump", &points([1.0])).await;
+    // A delivered statement stands behind what the journal still holds.
+    let client = gateway.connect().await;
+    client
+        .batch_execute(
+            "SET penstock.ack = 'delivered'; \
+             INSERT INTO cdf.double_datapoints (instance_space, external_id, timestamp, value) \
+             VALUES ('plant', 'pump', '2026-01-01 00:00:02+00', 3)",
+        )
+        .await
+        .expect("delivered");
+    let answer = gateway
+        .post(
+            "timeseries/data/list",
+            json!({"items": [{"instanceId": node}], "start": 0, "end": 4_102_444_800_000_i64,
+                   "includeStatus": true, "ignoreBadDataPoints": false,
+                   "treatUncertainAsBad": false}),
+        )
+        .await;
+    assert_eq!(
+        answer["items"][0]["datapoints"],
+        json!([
+            {"timestamp": START_MS, "status": {"code": 0x809b_0000_u32, "symbol": "BadNoData"}},
+            {"timestamp": START_MS + 1_000, "value": "-Infinity",
+             "status": {"code": 0x8000_0500_u32, "symbol": "Bad, Low"}},
+            {"timestamp": START_MS + 2_000, "value": 3.0},
+        ])
+    );
+}
+
+#[tokio::test]
 async fn what_was_delivered_is_not_delivered_again_after_a_restart() {
     let mut gateway = GatewayProcess::start("");
     gateway.create_series(&["pump"]).await;

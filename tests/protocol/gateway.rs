@@ -4,7 +4,9 @@ use crate::pipeline::Pipeline;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
 use penstock::config::{ListenSettings, UserModes};
 use penstock::pipeline::MemoryBudget;
-use penstock::wire::{GatewayUser, ScramVerifier, TlsIdentity, Users, WireSettings, start};
+use penstock::wire::{
+    GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireSettings, start,
+};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -17,6 +19,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct Gateway {
     pub address: SocketAddr,
     pub pipeline: Arc<Pipeline>,
+    pub connections: OpenConnections,
     drain: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,12 +52,14 @@ impl Gateway {
         };
         settings.runtime.connection_threads = 1;
         change(&mut settings);
+        let connections = OpenConnections::default();
+        let open = connections.clone();
         let (address_sender, address) = mpsc::channel();
         let (drain, drained) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let users = Users::new([user()]);
-                let handle = start(settings, users, destination, budget, tls).unwrap();
+                let handle = start(settings, users, destination, budget, tls, open).unwrap();
                 address_sender.send(handle.address()).unwrap();
                 let timeout = drained.await.unwrap_or(Duration::ZERO);
                 handle.drain(timeout).await;
@@ -63,6 +68,7 @@ impl Gateway {
         Gateway {
             address: address.recv().unwrap(),
             pipeline,
+            connections,
             drain: Some(drain),
             thread: Some(thread),
         }
@@ -103,7 +109,9 @@ fn user() -> GatewayUser {
             name: USER.to_owned(),
             credentials: Credentials::FixedToken(Secret::new("token")),
             create_missing_time_series: false,
+            required_access: Default::default(),
         }),
         modes: UserModes::default(),
+        barred: None,
     }
 }

@@ -19,6 +19,7 @@ struct State {
     /// Rows that came, by resource, as text: what they would be in CDF.
     rows: Vec<String>,
     batches: usize,
+    identities: Vec<Arc<Identity>>,
     hold: bool,
     held: Vec<Submission>,
     refused_values: Vec<f64>,
@@ -55,6 +56,11 @@ impl Pipeline {
     /// Every row so far, in the order of arrival: `datapoints external_id timestamp value`.
     pub fn rows(&self) -> Vec<String> {
         self.state().rows.clone()
+    }
+
+    /// As whom each batch came.
+    pub fn identities(&self) -> Vec<Arc<Identity>> {
+        self.state().identities.clone()
     }
 
     pub fn batches(&self) -> usize {
@@ -101,6 +107,7 @@ impl Destination for Pipeline {
     fn submit(&self, resource: Resource, submission: Submission) {
         let mut state = self.state();
         state.batches += 1;
+        state.identities.push(submission.identity.clone());
         for row in 0..submission.batch.rows() {
             state.rows.push(describe(resource, &submission.batch, row));
         }
@@ -144,7 +151,7 @@ fn value(batch: &RowBatch, row: usize) -> Option<f64> {
     match batch {
         RowBatch::Datapoints(points) => match &points.values {
             DatapointValues::Double(values) => values.get(row).copied(),
-            DatapointValues::Text(_) => None,
+            DatapointValues::Text(_) | DatapointValues::Deleted(_) => None,
         },
         _ => None,
     }
@@ -157,6 +164,7 @@ fn describe(resource: Resource, batch: &RowBatch, row: usize) -> String {
             let value = match &points.values {
                 DatapointValues::Double(values) => values[row].to_string(),
                 DatapointValues::Text(values) => values.text(row).to_owned(),
+                DatapointValues::Deleted(ends_ms) => format!("deleted up to {}", ends_ms[row]),
             };
             format!(
                 "{:?} {} {value}",

@@ -3,18 +3,23 @@
 //! Owns varints and the field numbers of `com.cognite.v1.timeseries.proto`. Promises that
 //! lengths computed are lengths written. Never reads protobuf.
 
-/// Varint field 1: `DataPointInsertionItem.id`, `…Datapoint.timestamp`.
+/// Varint field 1: `DataPointInsertionItem.id`, `…Datapoint.timestamp`, `Status.code`.
 pub const VARINT_1: u8 = 1 << 3;
 /// Fixed 64-bit field 2: `NumericDatapoint.value`.
 pub const FIXED64_2: u8 = (2 << 3) | 1;
-/// Length-delimited field 1: `items`, `datapoints`.
+/// Length-delimited field 1: `items`, `datapoints`, `InstanceId.space`.
 pub const BYTES_1: u8 = (1 << 3) | 2;
-/// Length-delimited field 2: `externalId`, `StringDatapoint.value`.
+/// Length-delimited field 2: `externalId` (of an item, and of an `InstanceId`),
+/// `StringDatapoint.value`.
 pub const BYTES_2: u8 = (2 << 3) | 2;
-/// Length-delimited field 3: `numericDatapoints`.
+/// Length-delimited field 3: `numericDatapoints`, `…Datapoint.status`.
 pub const BYTES_3: u8 = (3 << 3) | 2;
 /// Length-delimited field 4: `stringDatapoints`.
 pub const BYTES_4: u8 = (4 << 3) | 2;
+/// Length-delimited field 5: `instanceId`.
+pub const BYTES_5: u8 = (5 << 3) | 2;
+/// Varint field 4: `…Datapoint.nullValue`.
+pub const VARINT_4: u8 = 4 << 3;
 
 /// Bytes of `value` as a varint, 1 to 10.
 #[inline]

@@ -28,7 +28,15 @@ struct Listed {
 struct ListedSeries {
     id: i64,
     external_id: Option<String>,
+    instance_id: Option<Instance>,
     datapoints: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    space: String,
+    external_id: String,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +44,22 @@ struct Point {
     timestamp: i64,
     #[serde(default)]
     value: Value,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    code: u32,
+}
+
+/// A point in CDF.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurrentPoint {
+    /// A number, a string, the name of a number that JSON does not have, or null.
+    pub value: Value,
+    /// 0: Good.
+    pub status_code: u32,
 }
 
 #[derive(Deserialize)]
@@ -49,12 +73,15 @@ impl ListedSeries {
         match series {
             SeriesReference::Id(id) => self.id == *id,
             SeriesReference::ExternalId(name) => self.external_id.as_deref() == Some(&**name),
+            SeriesReference::InstanceId(name) => self.instance_id.as_ref().is_some_and(|own| {
+                *own.space == *name.space && *own.external_id == *name.external_id
+            }),
         }
     }
 }
 
 impl CdfClient {
-    /// The value at each (series, time in ms), if there is a point; at most [`POINTS_MAX`].
+    /// What is at each (series, time in ms), if there is a point; at most [`POINTS_MAX`].
     ///
     /// # Errors
     /// As an attempt. A series that does not exist has no point.
@@ -62,13 +89,17 @@ impl CdfClient {
         &self,
         identity: &Identity,
         places: &[(SeriesReference, i64)],
-    ) -> Result<Vec<Option<Value>>, AttemptFailure> {
+    ) -> Result<Vec<Option<CurrentPoint>>, AttemptFailure> {
         let items: Vec<Value> = places
             .iter()
             .map(|(series, time_ms)| {
                 let (name, value) = match series {
                     SeriesReference::Id(id) => ("id", json!(id)),
                     SeriesReference::ExternalId(external_id) => ("externalId", json!(external_id)),
+                    SeriesReference::InstanceId(name) => (
+                        "instanceId",
+                        json!({"space": name.space, "externalId": name.external_id}),
+                    ),
                 };
                 json!({name: value, "start": time_ms, "end": time_ms + 1, "limit": 1})
             })
@@ -76,6 +107,7 @@ impl CdfClient {
         let body = json!({
             "items": items,
             "ignoreUnknownIds": true,
+            "includeStatus": true,
             "ignoreBadDataPoints": false,
             "treatUncertainAsBad": false,
         });
@@ -94,18 +126,21 @@ impl CdfClient {
         let listed: Listed =
             serde_json::from_slice(&answer.body).map_err(|error| unreadable(&answer, &error))?;
         // Series that do not exist are left out of the answer: places do not tell.
-        let value = |series: &SeriesReference, time_ms: i64| {
+        let point = |series: &SeriesReference, time_ms: i64| {
             listed
                 .items
                 .iter()
                 .filter(|item| item.is(series))
                 .flat_map(|item| &item.datapoints)
                 .find(|point| point.timestamp == time_ms)
-                .map(|point| point.value.clone())
+                .map(|point| CurrentPoint {
+                    value: point.value.clone(),
+                    status_code: point.status.as_ref().map_or(0, |status| status.code),
+                })
         };
         Ok(places
             .iter()
-            .map(|(series, time_ms)| value(series, *time_ms))
+            .map(|(series, time_ms)| point(series, *time_ms))
             .collect())
     }
 

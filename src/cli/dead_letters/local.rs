@@ -54,8 +54,8 @@ pub fn export(directory: &Path, filter: &LetterFilter, format: ExportFormat) -> 
         }),
         ExportFormat::Csv => {
             let name = filter.table.as_deref().unwrap_or_default();
-            let described = catalog::table(None, name)
-                .map_err(|_| "A CSV export is of one table: name it with --table.".to_owned())?;
+            let described = catalog::table_of_full_name(name)
+                .ok_or_else(|| "A CSV export is of one table: name it with --table.".to_owned())?;
             write(csv_header(described))?;
             each(directory, filter, 0, |letter| {
                 write(csv_record(described, letter)).map(|()| true)

@@ -10,7 +10,7 @@ mod verify;
 
 use super::dev::{Dev, DevArguments};
 use super::signals::Signals;
-use crate::cdf::{CdfClient, Credentials, Identity, Project, Secret, TokenCache};
+use crate::cdf::{CdfClient, Credentials, Identity, Project, RequiredAccess, Secret, TokenCache};
 use crate::config::LogSettings;
 use crate::telemetry;
 use clap::Args;
@@ -168,5 +168,6 @@ fn reader(cdf_url: &str) -> Identity {
         name: "quickstart-reader".to_owned(),
         credentials: Credentials::FixedToken(Secret::new("quickstart-reader")),
         create_missing_time_series: false,
+        required_access: RequiredAccess::default(),
     }
 }

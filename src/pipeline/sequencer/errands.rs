@@ -17,11 +17,14 @@ use crate::rows::SeriesKey;
 use crate::telemetry::RetryCause;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Series of the wrong type that get an error of their own; further ones of a request share one,
 /// so that taking them out costs one pass over the rows.
 const SERIES_BLAMED_MAX: usize = 16;
+
+/// How long rows wait for the time series of a node: CDF makes it some time after the node.
+const NODE_GRACE: Duration = Duration::from_secs(10);
 
 impl Sequencer {
     pub(super) fn errand_done(
@@ -32,12 +35,25 @@ impl Sequencer {
         answer: CallAnswer,
     ) {
         match (errand, answer) {
-            (Errand::MakeSeries { reason, .. }, _) => self.made_series(now, id, &reason),
+            (Errand::MakeSeries { missing, reason }, _) => {
+                if let Some(request) = self.requests.get_mut(&id) {
+                    request.nodes_made |= matches!(missing.first(), Some(Reference::InstanceId(_)));
+                }
+                self.made_series(now, id, &reason);
+            }
             (Errand::FindTypes { reason }, _) => self.split_by_type(now, id, reason),
+            (Errand::CheckTypes, _) => self.types_known(now, id),
+            (Errand::FindPresent(presence), CallAnswer::Present(pages)) => {
+                self.present_known(now, id, presence, pages);
+            }
+            (Errand::FindPresent(_), _) => {
+                debug_assert!(false, "the answer of another call");
+                self.proceed(now, id);
+            }
             (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
                 self.settle_creates(now, id, settled, reason);
             }
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Done | CallAnswer::Objects(_)) => {
+            (Errand::SettleCreates { reason, .. }, _) => {
                 debug_assert!(false, "the answer of another call");
                 self.settle_piece(now, id, &RowVerdict::Unknown(reason));
             }
@@ -97,6 +113,11 @@ impl Sequencer {
                 self.settle_named(now, id, verdicts, reason);
             }
             Errand::FindTypes { reason } => self.split_blindly(now, id, reason),
+            // Their failures are the write's.
+            Errand::CheckTypes | Errand::FindPresent(_) => {
+                let reason = Box::new(failure.clone());
+                self.settle_piece(now, id, &RowVerdict::Rejected(reason));
+            }
             Errand::SettleCreates { duplicated, reason } => {
                 // They exist, and nobody can say since when.
                 let mut unknown = *reason.clone();
@@ -121,7 +142,10 @@ impl Sequencer {
         let Some(piece) = request.pieces.front().cloned() else {
             return;
         };
-        let strings = request.target == Target::Strings;
+        let strings = matches!(
+            request.target,
+            Target::Strings | Target::PointChanges { strings: true, .. }
+        );
         let series = series_of(&piece);
         let types = self.names.types(&request.identity, &series, now);
         let wrong: Vec<Arc<SeriesKey>> = series
@@ -155,13 +179,32 @@ impl Sequencer {
     }
 }
 
-/// The series among `missing` that this user wants made; only by name can one be made.
+/// The series among `missing` that this user wants made, those by external id or the nodes: one
+/// call makes series of one kind. Only by name can one be made.
 pub(super) fn makeable(request: &Request, missing: &[Reference]) -> Vec<Reference> {
     let is_wanted = request.identity.create_missing_time_series
         && matches!(request.target, Target::Doubles | Target::Strings);
+    let those = |is_one: fn(&Reference) -> bool| -> Vec<Reference> {
+        let wanted = missing.iter().filter(|one| is_wanted && is_one(one));
+        wanted.cloned().collect()
+    };
+    let by_external_id = those(|one| matches!(one, Reference::ExternalId(_)));
+    if !by_external_id.is_empty() {
+        return by_external_id;
+    }
+    match request.nodes_made {
+        // They are there; it takes CDF a moment to make their series.
+        true => Vec::new(),
+        false => those(|one| matches!(one, Reference::InstanceId(_))),
+    }
+}
+
+/// Whether a node that CDF does not have as a time series may be one soon.
+pub(super) fn may_follow(request: &Request, missing: &[Reference], now: Instant) -> bool {
     missing
         .iter()
-        .filter(|reference| is_wanted && matches!(reference, Reference::ExternalId(_)))
-        .cloned()
-        .collect()
+        .any(|one| matches!(one, Reference::InstanceId(_)))
+        && request
+            .piece_began
+            .is_some_and(|began| now.saturating_duration_since(began) < NODE_GRACE)
 }

@@ -12,9 +12,15 @@ use crate::rows::{ActionKind, SeriesKey, SeriesReference};
 /// Of a row that names something which CDF does not have: nothing to change or delete, or an
 /// error.
 pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
-    let names_itself = matches!(reference, Reference::Id(_) | Reference::ExternalId(_));
+    let names_itself = matches!(
+        reference,
+        Reference::Id(_) | Reference::ExternalId(_) | Reference::InstanceId(_)
+    );
     match target {
-        Target::Objects(_, ActionKind::Update | ActionKind::Delete) if names_itself => {
+        Target::PointChanges { .. }
+        | Target::Objects(_, ActionKind::Update | ActionKind::Delete)
+            if names_itself =>
+        {
             RowVerdict::Skipped
         }
         _ => RowVerdict::Rejected(missing_reason(target, reference, said)),
@@ -38,6 +44,10 @@ fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> 
         (Target::Doubles | Target::Strings, Reference::Id(id)) => {
             format!("time series with id {id} does not exist")
         }
+        (Target::Doubles | Target::Strings, Reference::InstanceId(instance)) => format!(
+            "time series \"{}\" of space \"{}\" does not exist",
+            instance.external_id, instance.space
+        ),
         (_, reference) => format!("{} does not exist in CDF", reference.in_words()),
     };
     let mut reason = said.clone();
@@ -66,6 +76,10 @@ pub fn wrong_type_reason(key: &SeriesKey, strings: bool, said: &Diagnostic) -> B
     let series = match key.reference() {
         SeriesReference::ExternalId(name) => format!("time series \"{name}\""),
         SeriesReference::Id(id) => format!("time series with id {id}"),
+        SeriesReference::InstanceId(instance) => format!(
+            "time series \"{}\" of space \"{}\"",
+            instance.external_id, instance.space
+        ),
     };
     let (has, written) = if strings {
         ("numeric values", "a string")

@@ -7,8 +7,11 @@ use super::entries::EntryId;
 use super::lane::Target;
 use super::orphans::Waiting;
 use super::poison::Suspicion;
+use super::presence::Presence;
 use super::queues::UnderWay;
+use super::reads::{Read, next_read};
 use super::upsert::Turned;
+use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::Call;
@@ -16,7 +19,7 @@ use crate::pipeline::pacing::Slot;
 use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict};
 use crate::pipeline::split::series_of;
-use crate::rows::RowBatch;
+use crate::rows::{InstanceName, RowBatch};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -43,6 +46,11 @@ pub enum Errand {
     },
     /// Learn the types of the series.
     FindTypes { reason: Box<Diagnostic> },
+    /// Learn the types of the series whose points are deleted: what is of the other type is none
+    /// of the table's.
+    CheckTypes,
+    /// Learn which of the rows CDF has.
+    FindPresent(Presence),
     /// Learn whose these objects are.
     SettleCreates {
         duplicated: Arc<[Reference]>,
@@ -110,8 +118,12 @@ pub struct Request {
     pub suspicion: Suspicion,
     pub halvings_left: u32,
     pub makings_left: u32,
+    /// Nodes were made for series that the piece at hand misses.
+    pub nodes_made: bool,
     /// The types were asked for: they do not tell the bad rows.
     pub types_known: bool,
+    /// What has been read of the piece at hand.
+    pub read: Read,
 }
 
 impl Request {
@@ -156,20 +168,25 @@ impl Request {
             suspicion: Suspicion::default(),
             halvings_left: HALVINGS_MAX,
             makings_left: MAKINGS_MAX,
+            nodes_made: false,
             types_known: false,
+            read: Read::default(),
         }
     }
 
     /// The next call; `None` when no row is left.
-    pub fn call(&self) -> Option<Call> {
+    pub fn call(&mut self, resource: Resource) -> Option<Call> {
         let piece = self.pieces.front()?;
-        match &self.errand {
+        match &mut self.errand {
+            None if piece.must_read(resource) => Some(next_read(piece, &self.read, resource)),
             None => Some(Call::Write(piece.clone())),
-            Some(Errand::MakeSeries { missing, .. }) => Some(Call::MakeSeries {
-                external_ids: external_ids(missing),
-                is_string: self.target == Target::Strings,
-            }),
-            Some(Errand::FindTypes { .. }) => Some(Call::FindSeries(series_of(piece).into())),
+            Some(Errand::MakeSeries { missing, .. }) => {
+                Some(making(missing, self.target == Target::Strings))
+            }
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Some(Call::FindSeries(series_of(piece).into()))
+            }
+            Some(Errand::FindPresent(presence)) => presence.call(),
             Some(Errand::SettleCreates { duplicated, .. }) => Some(Call::SettleCreates {
                 duplicated: duplicated.clone(),
                 first_sent: self.first_sent?,
@@ -198,7 +215,9 @@ impl Request {
     fn start_piece_afresh(&mut self) {
         self.retry = None;
         self.piece_began = None;
+        self.nodes_made = false;
         self.errand = None;
+        self.read = Read::default();
     }
 
     /// Notes what an attempt that failed leaves behind in CDF.
@@ -264,16 +283,27 @@ impl Request {
     }
 }
 
-/// The external ids among `references`: only by name can a series be made.
-fn external_ids(references: &[Reference]) -> Arc<[Box<str>]> {
-    references
+/// The call that makes the series that `references` name: all nodes, or all by external id.
+fn making(references: &[Reference], is_string: bool) -> Call {
+    let nodes: Arc<[InstanceName]> = references
+        .iter()
+        .filter_map(|reference| match reference {
+            Reference::InstanceId(instance) => Some((**instance).clone()),
+            _ => None,
+        })
+        .collect();
+    if !nodes.is_empty() {
+        return Call::MakeNodes { nodes, is_string };
+    }
+    let external_ids = references
         .iter()
         .filter_map(|reference| match reference {
             Reference::ExternalId(external_id) => Some(external_id.clone()),
-            Reference::Id(_)
-            | Reference::Name(_)
-            | Reference::InColumn { .. }
-            | Reference::NameInColumn { .. } => None,
+            _ => None,
         })
-        .collect()
+        .collect();
+    Call::MakeSeries {
+        external_ids,
+        is_string,
+    }
 }

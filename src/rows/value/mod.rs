@@ -35,7 +35,7 @@ mod zone_names;
 pub use array::{for_each_of_binary, for_each_of_text};
 pub use json::{DEPTH_MAX, JsonKind, check_json};
 pub use reader::ValueReader;
-pub use refusal::not_finite;
+pub use refusal::{not_finite, quoted};
 pub use settings::{DateOrder, ValueSettings};
 pub use text::{check_text, check_varchar, invalid_encoding, is_plain_ascii};
 pub use timestamp::TimestampReader;

@@ -145,9 +145,14 @@ fn is_key(table: &Table, columns: &[usize]) -> bool {
         _ => "row_number",
     };
     if table.key.is_empty() {
-        // One of two columns names the series or the sequence.
+        // The series or the sequence is named by its external id, in its space where the table
+        // knows spaces, or by its id.
+        let space = named("instance_space");
         return ["external_id", "id"].iter().any(|first| {
-            let mut key = [named(first), named(second)];
+            let mut key = vec![named(first), named(second)];
+            if *first == "external_id" && space.is_some() {
+                key.push(space);
+            }
             key.sort_unstable();
             key.iter().all(Option::is_some)
                 && columns.iter().copied().map(Some).eq(key.iter().copied())
@@ -177,6 +182,8 @@ fn nothing(
         OnExisting::Append => Ok(Conflict::AsCdfDoes),
         // An instance can be written on the condition that there is none.
         OnExisting::Overwrite if table.resource == Resource::Instances => Ok(Conflict::Skip),
+        // The session decides whether rows are read for it.
+        OnExisting::Overwrite if table.resource == Resource::RawRows => Ok(Conflict::Skip),
         OnExisting::Overwrite => Err(unsupported(
             cursor.text(),
             start,
@@ -261,6 +268,7 @@ fn update(
 /// Whether the update is what CDF does with an existing row: every value is the new one.
 fn overwrites(table: &Table, columns: &[usize], items: &[SetItem]) -> bool {
     let names = [
+        "instance_space",
         "external_id",
         "id",
         "timestamp",

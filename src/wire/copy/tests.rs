@@ -150,6 +150,7 @@ fn points_of(batch: &DatapointBatch) -> Vec<String> {
             let name = match batch.series[series].reference() {
                 SeriesReference::ExternalId(name) => name.to_string(),
                 SeriesReference::Id(id) => format!("#{id}"),
+                SeriesReference::InstanceId(name) => format!("{}:{}", name.space, name.external_id),
             };
             let timestamp_ms = batch.timestamps_ms[row];
             let span = batch.spans[series];
@@ -159,6 +160,7 @@ fn points_of(batch: &DatapointBatch) -> Vec<String> {
                 DatapointValues::Text(values) => {
                     format!("{name}@{timestamp_ms}={}", values.text(row))
                 }
+                DatapointValues::Deleted(_) => panic!("COPY deletes nothing"),
             }
         })
         .collect()

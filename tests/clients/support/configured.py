@@ -17,12 +17,15 @@ from .server import Server
 READY = r"^penstock serve ready postgres=(?P<host>[\d.]+):(?P<port>\d+) http=(?P<http>\S+)$"
 
 
-def _toml(sections: dict[str, dict]) -> str:
-    """Sections of plain values; TOML spells strings, numbers and booleans as JSON does."""
+def _toml(sections: dict[str, dict | list[dict]]) -> str:
+    """Sections of plain values; TOML spells strings, numbers and booleans as JSON does. A list is a
+    section that is there several times."""
     lines = []
-    for name, values in sections.items():
-        lines.append(f"[{name}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    for name, value in sections.items():
+        several = value if isinstance(value, list) else [value]
+        for values in several:
+            lines.append(f"[[{name}]]" if isinstance(value, list) else f"[{name}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -37,7 +40,7 @@ class ConfiguredGateway:
         cdf: dict | None = None,
         user: dict | None = None,
         under: tuple[str, ...] = (),
-        **sections: dict,
+        **sections: dict | list[dict],
     ):
         password = secrets.token_urlsafe(12)
         principal = {"base_url": cdf_url, "project": PROJECT, "create_missing_time_series": True}

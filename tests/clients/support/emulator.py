@@ -27,6 +27,15 @@ class Emulator:
             text = answer.read()
         return json.loads(text) if text else None
 
+    def register_application(self, client_id: str, client_secret: str, groups: list[str]) -> None:
+        """An application at the local identity provider."""
+        body = {"client_id": client_id, "secrets": [client_secret], "groups": groups}
+        self._call("PUT", "identity/applications", body)
+
+    def pass_time(self, seconds: int) -> None:
+        """Lets time pass for tokens, nonces and sessions."""
+        self._call("PUT", "identity/clock", {"advance_ms": 1000 * seconds})
+
     def inject(self, **rule) -> None:
         """Adds one fault rule, as docs/emulator.md describes it."""
         self._call("POST", "faults", [rule])

@@ -4,9 +4,9 @@
 //! points.
 
 use crate::cdf::encode::protobuf::{
-    BYTES_1, BYTES_2, VARINT_1, field_bytes, push_field_head, push_varint, varint_bytes,
+    BYTES_1, BYTES_2, BYTES_5, VARINT_1, field_bytes, push_field_head, push_varint, varint_bytes,
 };
-use crate::rows::{SeriesKey, SeriesReference};
+use crate::rows::{InstanceName, SeriesKey, SeriesReference};
 
 /// An item with `points_bytes` of points.
 #[derive(Clone, Copy)]
@@ -31,9 +31,11 @@ impl Item<'_> {
                 body.push(VARINT_1);
                 push_varint(body, *id as u64);
             }
-            SeriesReference::ExternalId(external_id) => {
-                push_field_head(body, BYTES_2, external_id.len());
-                body.extend_from_slice(external_id.as_bytes());
+            SeriesReference::ExternalId(external_id) => push_text(body, BYTES_2, external_id),
+            SeriesReference::InstanceId(instance) => {
+                push_field_head(body, BYTES_5, instance_bytes(instance));
+                push_text(body, BYTES_1, &instance.space);
+                push_text(body, BYTES_2, &instance.external_id);
             }
         }
         push_field_head(body, self.tag, self.points_bytes);
@@ -43,7 +45,18 @@ impl Item<'_> {
         let reference_bytes = match self.key.reference() {
             SeriesReference::Id(id) => 1 + varint_bytes(*id as u64),
             SeriesReference::ExternalId(external_id) => field_bytes(external_id.len()),
+            SeriesReference::InstanceId(instance) => field_bytes(instance_bytes(instance)),
         };
         reference_bytes + field_bytes(self.points_bytes)
     }
+}
+
+/// Bytes of an `InstanceId` without its own tag and length.
+fn instance_bytes(instance: &InstanceName) -> usize {
+    field_bytes(instance.space.len()) + field_bytes(instance.external_id.len())
+}
+
+fn push_text(body: &mut Vec<u8>, tag: u8, text: &str) {
+    push_field_head(body, tag, text.len());
+    body.extend_from_slice(text.as_bytes());
 }

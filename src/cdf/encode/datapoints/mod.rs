@@ -5,9 +5,10 @@
 //!
 //! The straight way writes each numeric point where it belongs in the body, in one pass: all
 //! points have one size when their timestamps lie between 1971 and 2109, and none is dropped
-//! when each series' timestamps rise. All others are gathered by series first, put in order
+//! when each series' timestamps rise, and nothing stands behind a value. All others are gathered by series first, put in order
 //! and measured.
 
+pub(super) mod deletes;
 mod gathered;
 mod item;
 mod part;
@@ -17,8 +18,13 @@ use crate::cdf::client::PROTOBUF;
 use crate::cdf::{EncodeError, EncodedRequest, Operation, Repeat};
 use crate::rows::{DatapointValues, RowBatch, RowRange};
 use bytes::Bytes;
-use gathered::{Doubles, Texts};
+use gathered::{Doubles, Texts, WithStatus};
 use part::Part;
+
+/// Whether a status is to be written.
+fn have_statuses<C>(parts: &[Part<'_, C>]) -> bool {
+    parts.iter().any(|part| !part.batch.statuses.is_empty())
+}
 
 /// Encodes datapoints of both kinds.
 pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
@@ -32,6 +38,7 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
         match &batch.values {
             DatapointValues::Double(values) => doubles.push(Part::new(batch, values, rows)),
             DatapointValues::Text(values) => texts.push(Part::new(batch, values, rows)),
+            DatapointValues::Deleted(_) => return Err(EncodeError::WrongShape),
         }
     }
     let mut body = Vec::new();
@@ -40,15 +47,19 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
     if !doubles.is_empty() {
         let tally = part::tally(&mut doubles);
         items += tally.series.len();
-        points += match tally.straight {
-            true => straight::write(&doubles, &tally, &mut body),
-            false => gathered::write::<Doubles>(&doubles, &tally, &mut body),
+        points += match (have_statuses(&doubles), tally.straight) {
+            (true, _) => gathered::write::<WithStatus<Doubles>>(&doubles, &tally, &mut body),
+            (false, true) => straight::write(&doubles, &tally, &mut body),
+            (false, false) => gathered::write::<Doubles>(&doubles, &tally, &mut body),
         };
     }
     if !texts.is_empty() {
         let tally = part::tally(&mut texts);
         items += tally.series.len();
-        points += gathered::write::<Texts>(&texts, &tally, &mut body);
+        points += match have_statuses(&texts) {
+            true => gathered::write::<WithStatus<Texts>>(&texts, &tally, &mut body),
+            false => gathered::write::<Texts>(&texts, &tally, &mut body),
+        };
     }
     Ok(EncodedRequest {
         operation: Operation::InsertDatapoints,

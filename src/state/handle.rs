@@ -1,0 +1,304 @@
+//! The state store of a running gateway, on a thread of its own.
+//!
+//! Owns the thread. Promises that users and tables are known before [`StateHandle::start`] returns,
+//! that a change through the handle is known to new sessions when it is done, and that one by
+//! another process is known within [`LOOK_EVERY`]. Never blocks its callers' threads: the store
+//! does, on its own.
+
+use super::account::{Account, AccountCredentials};
+use super::publication::{Publication, identity_of};
+use super::sealing::SealingKeys;
+use super::store::{StateStore, StoredTable};
+use super::{StateError, StateLocation};
+use crate::catalog::Definition;
+use crate::cdf::{Identity, Project, Secret, SessionCredentials, SessionKeys};
+use crate::config::AccountsSettings;
+use async_trait::async_trait;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How long a change by another process may stay unseen.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the thread does for a caller.
+type Errand = Box<dyn FnOnce(&mut StateStore, &mut Publication) + Send>;
+
+/// The way to the store's thread, which ends with the last clone.
+#[derive(Clone)]
+pub struct StateHandle {
+    errands: Sender<Errand>,
+    settings: Arc<AccountsSettings>,
+}
+
+impl fmt::Debug for StateHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("StateHandle")
+    }
+}
+
+impl StateHandle {
+    /// Opens the store and makes what is in it known.
+    ///
+    /// # Errors
+    /// The store cannot be opened or read, a secret cannot be opened, or there is no thread.
+    pub fn start(
+        location: StateLocation,
+        keys: Option<SealingKeys>,
+        mut publication: Publication,
+        settings: AccountsSettings,
+    ) -> Result<Self, StateError> {
+        let (errands, received) = unbounded::<Errand>();
+        let (opened, is_open) = bounded(1);
+        let place = location.shown();
+        let failed = |fault: String| StateError::Failed {
+            place: place.clone(),
+            fault,
+        };
+        thread::Builder::new()
+            .name("state".to_owned())
+            .spawn(move || {
+                let started = StateStore::open(&location, keys).and_then(|mut store| {
+                    let version = store.version()?;
+                    publication.publish(&mut store)?;
+                    Ok((store, version))
+                });
+                match started {
+                    Ok((store, version)) => {
+                        // The receiver waits for this and nothing else.
+                        let _ = opened.send(Ok(()));
+                        serve(store, publication, version, &received);
+                    }
+                    Err(error) => drop(opened.send(Err(error))),
+                }
+            })
+            .map_err(|error| failed(format!("no thread for it: {error}")))?;
+        is_open
+            .recv()
+            .unwrap_or_else(|_| Err(failed("its thread ended by a fault".to_owned())))?;
+        Ok(StateHandle {
+            errands,
+            settings: Arc::new(settings),
+        })
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut StateStore, &mut Publication) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let (answer, answered) = oneshot::channel();
+        let errand: Errand = Box::new(move |store, publication| {
+            // Whoever asked may have gone meanwhile.
+            let _ = answer.send(errand(store, publication));
+        });
+        // A thread that is gone drops the errand, and the answer with it.
+        let _ = self.errands.send(errand);
+        answered.await.unwrap_or_else(|_| {
+            Err(StateError::Failed {
+                place: String::new(),
+                fault: "its thread ended by a fault".to_owned(),
+            })
+        })
+    }
+
+    /// As [`StateStore::create_account`]; a name of the configuration is refused, too.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_account(&self, account: Account) -> Result<(), StateError> {
+        self.ask(move |store, publication| {
+            publication.check_name(&account.name)?;
+            store.create_account(&account)?;
+            publication.publish_account(store, &account.name)
+        })
+        .await
+    }
+
+    /// As [`StateStore::account`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn account(&self, name: &str) -> Result<Option<Account>, StateError> {
+        let name = name.to_owned();
+        self.ask(move |store, _| store.account(&name)).await
+    }
+
+    /// As [`StateStore::accounts`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn accounts(
+        &self,
+        project: &Project,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StateError> {
+        let (project, after) = (project.clone(), after.map(str::to_owned));
+        self.ask(move |store, _| store.accounts(Some(&project), after.as_deref(), limit))
+            .await
+    }
+
+    /// As [`StateStore::replace_credentials`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn replace_credentials(
+        &self,
+        name: &str,
+        credentials: AccountCredentials,
+        principal: String,
+        now: Timestamp,
+    ) -> Result<Option<Account>, StateError> {
+        let name = name.to_owned();
+        self.ask(move |store, publication| {
+            let changed = store.replace_credentials(&name, &credentials, &principal, now)?;
+            publication.publish_account(store, &name)?;
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// As [`StateStore::delete_account`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn delete_account(&self, name: &str) -> Result<bool, StateError> {
+        let name = name.to_owned();
+        self.ask(move |store, publication| {
+            let deleted = store.delete_account(&name)?;
+            publication.publish_account(store, &name)?;
+            publication.publish_tables(store)?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// The tables of a user.
+    ///
+    /// # Errors
+    /// As [`StateStore::tables`].
+    pub async fn tables(&self, user: &str) -> Result<Vec<StoredTable>, StateError> {
+        let user = user.to_owned();
+        self.ask(move |store, _| store.tables(Some(&user))).await
+    }
+
+    /// As [`StateStore::table`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn table(&self, user: &str, name: &str) -> Result<Option<StoredTable>, StateError> {
+        let (user, name) = (user.to_owned(), name.to_owned());
+        self.ask(move |store, _| store.table(&user, &name)).await
+    }
+
+    /// As [`StateStore::create`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_tables(
+        &self,
+        user: &str,
+        definitions: Vec<Definition>,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let user = user.to_owned();
+        self.ask(move |store, publication| {
+            store.create(&user, &definitions, now)?;
+            publication.publish_tables(store)
+        })
+        .await
+    }
+
+    /// As [`StateStore::replace`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn replace_tables(
+        &self,
+        user: &str,
+        changes: Vec<(String, Definition)>,
+    ) -> Result<(), StateError> {
+        let user = user.to_owned();
+        self.ask(move |store, publication| {
+            store.replace(&user, &changes)?;
+            publication.publish_tables(store)
+        })
+        .await
+    }
+
+    /// As [`StateStore::delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn delete_table(&self, user: &str, name: &str) -> Result<bool, StateError> {
+        let (user, name) = (user.to_owned(), name.to_owned());
+        self.ask(move |store, publication| {
+            let deleted = store.delete(&user, &name)?;
+            publication.publish_tables(store)?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    /// As whom the account writes; `None`: its credentials were taken away.
+    pub fn identity_of(&self, account: &Account) -> Option<Identity> {
+        match account.credentials {
+            AccountCredentials::None => None,
+            _ => Some(identity_of(account, &self.settings)),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionKeys for StateHandle {
+    async fn renewed(&self, session: &SessionCredentials, key: &Secret) {
+        let (id, key) = (session.id, key.clone());
+        let kept = self.ask(move |store, _| store.session_key_renewed(id, &key));
+        if let Err(error) = kept.await {
+            tracing::error!(
+                session = id,
+                %error,
+                "the new key of a session is not kept: the session ends with this process"
+            );
+        }
+    }
+}
+
+fn serve(
+    mut store: StateStore,
+    mut publication: Publication,
+    mut seen: i64,
+    errands: &Receiver<Errand>,
+) {
+    let mut is_failing = false;
+    let mut look_at = Instant::now() + LOOK_EVERY;
+    loop {
+        match errands.recv_deadline(look_at) {
+            Ok(errand) => errand(&mut store, &mut publication),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let looked = store.version().and_then(|version| {
+                    if version != seen {
+                        publication.publish(&mut store)?;
+                        seen = version;
+                    }
+                    Ok(())
+                });
+                match looked {
+                    Ok(()) => is_failing = false,
+                    // Once is enough: the next look comes soon.
+                    Err(error) if !is_failing => {
+                        is_failing = true;
+                        tracing::error!(%error, "users and custom tables stay as they were");
+                    }
+                    Err(_) => {}
+                }
+                look_at = Instant::now() + LOOK_EVERY;
+            }
+        }
+    }
+}
