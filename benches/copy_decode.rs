@@ -33,6 +33,7 @@ fn statement(table: &str, columns: &[&str], format: CopyFormat) -> CopyStatement
             format,
             delimiter: if csv { b',' } else { b'\t' },
             null: if csv { Vec::new() } else { b"\\N".to_vec() },
+            default: None,
             header: CopyHeader::Absent,
             quote: b'"',
             escape: b'"',

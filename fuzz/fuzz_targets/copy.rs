@@ -72,6 +72,7 @@ fn statement(table: &str, columns: &[&str], format: CopyFormat, choices: u8) -> 
                 (true, false) => Vec::new(),
                 (false, false) => b"\\N".to_vec(),
             },
+            default: (bit(1) && format != CopyFormat::Binary).then(|| b"\\D".to_vec()),
             header: match (bit(2), bit(3)) {
                 (true, true) => CopyHeader::Matched,
                 (true, false) => CopyHeader::Skipped,

@@ -7,43 +7,12 @@
 use super::copy_options::{
     CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError,
 };
+use super::raw_copy_option::{OptionValue, RawOption};
 use super::settings::client_encoding;
 use super::syntax::error_at;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::num::IntErrorKind;
-
-/// The value of an option, as written.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum OptionValue {
-    None,
-    Text(String),
-    Star,
-    Names(Vec<String>),
-}
-
-/// An option as written, under the name of the parenthesised spelling.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RawOption {
-    pub name: String,
-    pub value: OptionValue,
-    /// Where it stands in the statement.
-    pub offset: usize,
-}
-
-impl RawOption {
-    pub fn text(name: &str, value: String, offset: usize) -> Self {
-        RawOption {
-            name: name.to_owned(),
-            value: OptionValue::Text(value),
-            offset,
-        }
-    }
-
-    pub fn flag(name: &str, value: &str, offset: usize) -> Self {
-        Self::text(name, value.to_owned(), offset)
-    }
-}
 
 /// Options that go together.
 pub(crate) struct CheckedOptions {
@@ -58,6 +27,7 @@ struct Given {
     format: Option<CopyFormat>,
     delimiter: Option<String>,
     null: Option<String>,
+    default: Option<String>,
     header: Option<CopyHeader>,
     quote: Option<String>,
     escape: Option<String>,
@@ -73,7 +43,7 @@ struct Given {
 /// Checks the options of a COPY FROM STDIN into `columns` of `table`.
 ///
 /// # Errors
-/// 42601, 22023, 0A000, 42703, 42701, 42P10 as PostgreSQL; 0A000 with a hint for DEFAULT.
+/// 42601, 22023, 0A000, 42703, 42701, 42P10 as PostgreSQL.
 pub(crate) fn check(
     text: &str,
     table: &'static Table,
@@ -164,7 +134,7 @@ fn read(
             given.log_verbosity = option.choice(text, &choices)?;
         }
         "reject_limit" => given.reject_limit = Some(reject_limit(option)?),
-        "default" => return Err(later(option, text)),
+        "default" => given.default = Some(option.required_text()?.to_owned()),
         other => {
             return Err(at(
                 SqlState::SYNTAX_ERROR,
@@ -173,76 +143,6 @@ fn read(
         }
     }
     Ok(())
-}
-
-fn later(option: &RawOption, text: &str) -> Box<Diagnostic> {
-    let name = option.name.to_ascii_uppercase();
-    let mut diagnostic = error_at(
-        text,
-        option.offset,
-        SqlState::FEATURE_NOT_SUPPORTED,
-        format!("COPY option {name} is not supported"),
-    );
-    diagnostic.hint =
-        Some("Leave the option out: the first bad row then ends the COPY.".to_owned());
-    diagnostic
-}
-
-impl RawOption {
-    fn required_text(&self) -> Result<&str, Box<Diagnostic>> {
-        match &self.value {
-            OptionValue::Text(value) => Ok(value),
-            OptionValue::None => Err(plain(
-                SqlState::SYNTAX_ERROR,
-                format!("{} requires a parameter", self.name),
-            )),
-            OptionValue::Star => Ok("*"),
-            OptionValue::Names(_) => Err(plain(
-                SqlState::SYNTAX_ERROR,
-                format!("{} requires a single value", self.name),
-            )),
-        }
-    }
-
-    /// The choice of that name, in whatever case.
-    fn choice<T: Copy>(&self, text: &str, choices: &[(&str, T)]) -> Result<T, Box<Diagnostic>> {
-        let value = self.required_text()?;
-        let chosen = choices
-            .iter()
-            .find(|(name, _)| value.eq_ignore_ascii_case(name));
-        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
-            let name = self.name.to_ascii_uppercase();
-            error_at(
-                text,
-                self.offset,
-                SqlState::INVALID_PARAMETER_VALUE,
-                format!("COPY {name} \"{value}\" not recognized"),
-            )
-        })
-    }
-
-    fn boolean(&self) -> Result<bool, Box<Diagnostic>> {
-        match &self.value {
-            OptionValue::None => Some(true),
-            OptionValue::Text(value) => switch(value),
-            _ => None,
-        }
-        .ok_or_else(|| {
-            plain(
-                SqlState::SYNTAX_ERROR,
-                format!("{} requires a Boolean value", self.name),
-            )
-        })
-    }
-}
-
-/// A Boolean as COPY spells it: unlike settings, it takes no abbreviations.
-fn switch(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Some(true),
-        "false" | "off" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 /// Rows that may be left out: a whole number above 0.
@@ -348,6 +248,7 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
         for (name, is_given) in [
             ("DELIMITER", given.delimiter.is_some()),
             ("NULL", given.null.is_some()),
+            ("DEFAULT", given.default.is_some()),
         ] {
             if is_given {
                 return Err(plain(
@@ -380,6 +281,11 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
     if null.contains(['\n', '\r']) {
         return Err(invalid(
             "COPY null representation cannot use newline or carriage return",
+        ));
+    }
+    if (given.default.as_deref()).is_some_and(|default| default.contains(['\n', '\r'])) {
+        return Err(invalid(
+            "COPY default representation cannot use newline or carriage return",
         ));
     }
     // A text delimiter must not be what a backslash escape may consist of.
@@ -438,6 +344,10 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
             "CSV quote character must not appear in the NULL specification",
         ));
     }
+    let default = given.default.map(String::into_bytes);
+    if let Some(default) = &default {
+        check_default(default, delimiter, csv.then_some(quote), null.as_bytes())?;
+    }
     if format == CopyFormat::Binary && given.ignores_errors {
         return Err(plain(
             SqlState::SYNTAX_ERROR,
@@ -459,6 +369,7 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
         format,
         delimiter,
         null: null.into_bytes(),
+        default,
         header: given.header.unwrap_or(CopyHeader::Absent),
         quote,
         escape,
@@ -468,6 +379,25 @@ fn combine(given: Given, width: usize) -> Result<CopyOptions, Box<Diagnostic>> {
         on_error,
         log_verbosity: given.log_verbosity,
     })
+}
+
+/// A field must not be two things at once.
+fn check_default(
+    default: &[u8],
+    delimiter: u8,
+    quote: Option<u8>,
+    null: &[u8],
+) -> Result<(), Box<Diagnostic>> {
+    let refusal = if default.contains(&delimiter) {
+        "COPY delimiter character must not appear in the DEFAULT specification"
+    } else if quote.is_some_and(|quote| default.contains(&quote)) {
+        "CSV quote character must not appear in the DEFAULT specification"
+    } else if default == null {
+        "NULL specification and DEFAULT specification cannot be the same"
+    } else {
+        return Ok(());
+    };
+    Err(unsupported(refusal))
 }
 
 fn single_byte(value: &str, what: &str) -> Result<u8, Box<Diagnostic>> {

@@ -60,6 +60,8 @@ pub struct CopyOptions {
     pub delimiter: u8,
     /// The spelling of NULL: `\N` for text, empty for CSV.
     pub null: Vec<u8>,
+    /// The spelling of a column's default. Text and CSV only.
+    pub default: Option<Vec<u8>>,
     pub header: CopyHeader,
     /// CSV only.
     pub quote: u8,

@@ -5,9 +5,10 @@
 //! [`super::copy_option_check`] does.
 
 use super::classify::cold;
-use super::copy_option_check::{OptionValue, RawOption, check};
+use super::copy_option_check::check;
 use super::cursor::Cursor;
 use super::lexer::Token;
+use super::raw_copy_option::{OptionValue, RawOption};
 use super::statement::{CopyStatement, Statement};
 use super::target::{Write, check_allows, column_list, named_table};
 use crate::catalog::Namespace;

@@ -18,6 +18,7 @@ fn text_options() -> CopyOptions {
         format: CopyFormat::Text,
         delimiter: b'\t',
         null: b"\\N".to_vec(),
+        default: None,
         header: CopyHeader::Absent,
         quote: b'"',
         escape: b'"',
@@ -95,6 +96,7 @@ fn options_are_read_as_they_are_meant() {
             format: CopyFormat::Csv,
             delimiter: b';',
             null: b"nil".to_vec(),
+            default: None,
             header: CopyHeader::Skipped,
             quote: b'\'',
             escape: b'\\',
@@ -390,11 +392,7 @@ fn options_for_rows_to_leave_out_are_refused_as_in_postgresql() {
 }
 
 #[test]
-fn what_comes_later_is_refused_with_a_hint() {
-    let text = "COPY double_datapoints FROM STDIN (FORMAT csv, DEFAULT 'x')";
-    let error = classify(text, &Namespace::default()).expect_err(text);
-    assert_eq!(error.sqlstate.code(), "0A000", "{text}");
-    assert!(error.hint.is_some(), "{text}");
+fn statements_that_copy_no_rows_into_a_table_are_told_apart() {
     for text in [
         "COPY double_datapoints TO STDOUT",
         "COPY (SELECT 1) TO STDOUT",
@@ -407,5 +405,67 @@ fn what_comes_later_is_refused_with_a_hint() {
             ),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_default_has_a_spelling_in_text_and_csv() {
+    for (rest, default) in [
+        ("DEFAULT '\\D'", &b"\\D"[..]),
+        ("FORMAT csv, DEFAULT 'it''s'", b"it's"),
+        ("FORMAT csv, NULL 'nil', DEFAULT ''", b""),
+        ("DEFAULT 'a\"b'", b"a\"b"),
+    ] {
+        let text = format!("COPY double_datapoints FROM STDIN ({rest})");
+        assert_eq!(
+            copy(&text).options.default.as_deref(),
+            Some(default),
+            "{text}"
+        );
+    }
+}
+
+/// The messages are those of PostgreSQL 18.
+#[test]
+fn a_default_that_cannot_be_told_apart_is_refused_as_in_postgresql() {
+    for (rest, expected) in [
+        (
+            "FORMAT binary, DEFAULT 'x'",
+            "42601 cannot specify DEFAULT in BINARY mode",
+        ),
+        (
+            "DEFAULT E'a\nb'",
+            "22023 COPY default representation cannot use newline or carriage return",
+        ),
+        (
+            "FORMAT csv, DEFAULT E'\r'",
+            "22023 COPY default representation cannot use newline or carriage return",
+        ),
+        (
+            "DELIMITER ';', DEFAULT 'a;b'",
+            "0A000 COPY delimiter character must not appear in the DEFAULT specification",
+        ),
+        (
+            "FORMAT csv, DEFAULT 'a\"b'",
+            "0A000 CSV quote character must not appear in the DEFAULT specification",
+        ),
+        (
+            "NULL 'x', DEFAULT 'x'",
+            "0A000 NULL specification and DEFAULT specification cannot be the same",
+        ),
+        (
+            "FORMAT csv, DEFAULT ''",
+            "0A000 NULL specification and DEFAULT specification cannot be the same",
+        ),
+        ("DEFAULT", "42601 default requires a parameter"),
+        (
+            "DEFAULT 'x', DEFAULT 'y'",
+            "42601 conflicting or redundant options",
+        ),
+    ] {
+        let text = format!("COPY double_datapoints FROM STDIN ({rest})");
+        let error = classify(&text, &Namespace::default()).expect_err(&text);
+        let said = format!("{} {}", error.sqlstate.code(), error.message);
+        assert_eq!(said, expected, "{text}");
     }
 }

@@ -23,6 +23,7 @@ mod key_values;
 mod lexer;
 mod query;
 mod ranged;
+mod raw_copy_option;
 mod returning;
 mod session_command;
 mod settings;

@@ -9,6 +9,7 @@ import time
 import pytest
 from cognite.client.credentials import OAuthClientCredentials, Token
 from cognite.client.data_classes import (
+    AssetWrite,
     DatapointsQuery,
     DataSetWrite,
     StatusCode,
@@ -41,6 +42,7 @@ def series(sdk, external_id, **fields):
 
 def test_a_created_series_comes_back_with_all_its_fields(sdk):
     data_set = sdk.data_sets.create(DataSetWrite(external_id="set", name="Set", metadata={"a": "b"}))
+    asset = sdk.assets.create(AssetWrite(name="pump"))
     made = series(
         sdk,
         "pump/1 é",
@@ -49,14 +51,14 @@ def test_a_created_series_comes_back_with_all_its_fields(sdk):
         unit="bar",
         metadata={"site": "Nørd", "line": "4"},
         is_step=True,
-        asset_id=17,
+        asset_id=asset.id,
         data_set_id=data_set.id,
     )
     read = sdk.time_series.retrieve(external_id="pump/1 é")
     assert read.dump() == made.dump()
     assert read.metadata == {"site": "Nørd", "line": "4"}
     assert read.is_step is True and read.is_string is False
-    assert read.data_set_id == data_set.id
+    assert (read.data_set_id, read.asset_id) == (data_set.id, asset.id)
     assert sdk.time_series.retrieve(id=made.id).external_id == "pump/1 é"
     assert sdk.time_series.retrieve(external_id="unknown") is None
 

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from support.samples import moment, seconds
+from support.samples import moment, seconds, unique
 
 COPY = "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
 TYPES = ["varchar", "timestamptz", "float8"]
@@ -152,3 +152,30 @@ def test_a_binary_double_of_the_wrong_size_is_refused(connection, series):
     with pytest.raises(psycopg.errors.InvalidBinaryRepresentation, match="incorrect binary data format"):
         with connection.cursor().copy("COPY double_datapoints (value) FROM STDIN BINARY") as copy:
             copy.write(HEADER + b"\0\1\0\0\0\x0c" + bytes(12))
+
+
+@pytest.mark.parametrize(("options", "separator"), [("", "\t"), ("FORMAT csv, ", ",")])
+def test_a_field_equal_to_the_default_leaves_its_column_out(connection, store, options, separator):
+    external_id = unique("default")
+    statement = (
+        "COPY time_series (external_id, name, description, unit)"
+        rf" FROM STDIN ({options}DEFAULT '\D', NULL 'nil')"
+    )
+    with connection.cursor().copy(statement) as copy:
+        copy.write(separator.join([external_id, r"\D", "a text", "nil"]) + "\n")
+    connection.commit()
+    made = store.series(external_id)
+    assert made["description"] == "a text"
+    assert made.get("name") is None and made.get("unit") is None
+
+
+def test_a_default_where_a_row_must_have_a_value_is_refused(connection, store, series):
+    with pytest.raises(
+        psycopg.errors.BadCopyFileFormat, match="unexpected default marker in COPY data"
+    ) as caught:
+        with connection.cursor().copy(f"{COPY} (FORMAT csv, DEFAULT '!')") as copy:
+            copy.write(f"{series},2026-01-01,1\n{series},2026-01-02,!\n")
+    assert caught.value.diag.message_detail == 'Column "value" has no default value.'
+    assert caught.value.diag.context == f'COPY double_datapoints, line 2: "{series},2026-01-02,!"'
+    connection.rollback()
+    assert store.points(series) == []

@@ -119,6 +119,71 @@ async fn a_data_set_has_to_exist() -> TestResult {
 }
 
 #[tokio::test]
+async fn an_asset_has_to_exist() -> TestResult {
+    let cdf = Cdf::new();
+    let with_asset =
+        |name: &str, id: i64| json!({"items": [{"externalId": name, "assetId": id}, {}]});
+    let refused = cdf.post("/timeseries", with_asset("a", 6)).await?;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "Asset ids not found")
+    );
+    let missing = |id: i64| json!([{ "id": id }]);
+    assert_eq!(refused.json()["error"]["missing"], missing(6));
+    let items = json!({"items": [{"assetId": 9}, {"assetId": 8}, {"assetId": 9}]});
+    let refused = cdf.post("/timeseries", items).await?;
+    assert_eq!(
+        refused.json()["error"]["missing"],
+        json!([{"id": 8}, {"id": 9}])
+    );
+    let asset = cdf
+        .post("/assets", json!({"items": [{"name": "pump"}]}))
+        .await?;
+    let id = asset.json()["items"][0]["id"].as_i64().unwrap_or_default();
+    // Nothing was made of the request that was refused: the external id is free.
+    let made = cdf.post("/timeseries", with_asset("a", id)).await?;
+    assert_eq!(made.status, 201);
+    assert_eq!(made.json()["items"][0]["assetId"], id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_update_refers_to_what_exists() -> TestResult {
+    let cdf = Cdf::new();
+    cdf.create_series(&["a"]).await?;
+    let update = |field: &str, change: Value| {
+        cdf.post(
+            "/timeseries/update",
+            json!({"items": [{"externalId": "a", "update": {"name": {"set": "n"}, field: change}}]}),
+        )
+    };
+    let refused = update("assetId", json!({"set": 6})).await?;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "Asset ids not found")
+    );
+    assert_eq!(refused.json()["error"]["missing"], json!([{"id": 6}]));
+    let refused = update("dataSetId", json!({"set": 5})).await?;
+    assert_eq!(
+        (refused.status, refused.message().as_str()),
+        (400, "Invalid dataSetIds: 5")
+    );
+    let found = cdf
+        .post("/timeseries/byids", json!({"items": [{"externalId": "a"}]}))
+        .await?;
+    assert_eq!(found.json()["items"][0].get("name"), None);
+    let asset = cdf
+        .post("/assets", json!({"items": [{"name": "pump"}]}))
+        .await?;
+    let id = asset.json()["items"][0]["id"].as_i64().unwrap_or_default();
+    let changed = update("assetId", json!({ "set": id })).await?;
+    assert_eq!(changed.json()["items"][0]["assetId"], id);
+    let emptied = update("assetId", json!({"setNull": true})).await?;
+    assert_eq!(emptied.json()["items"][0].get("assetId"), None);
+    Ok(())
+}
+
+#[tokio::test]
 async fn at_most_ten_data_sets_are_created_at_once() -> TestResult {
     let cdf = Cdf::new();
     let sets = |count: usize| json!({"items": vec![json!({"name": "set"}); count]});

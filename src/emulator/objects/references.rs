@@ -12,19 +12,13 @@ use crate::emulator::json;
 use crate::emulator::project::Project;
 use crate::emulator::reference::{Reference, ReferenceList};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Refuses references to data sets, assets and labels that do not exist.
 pub fn check_found(project: &Project, found: &Found) -> Result<(), Refusal> {
     let objects = &project.objects;
     objects.check_data_sets(found.data_sets.iter().copied())?;
-    let assets = objects.of(ObjectKind::Assets).read();
-    let missing = found
-        .assets
-        .iter()
-        .filter(|id| assets.get(**id).is_none())
-        .map(|id| json!({"id": id}))
-        .collect();
-    refuse_unknown("Asset ids not found", missing)?;
+    objects.check_assets(found.assets.iter().copied())?;
     let labels = objects.of(ObjectKind::Labels).read();
     let missing = found
         .labels
@@ -65,6 +59,14 @@ impl Objects {
             "Invalid dataSetIds: {}",
             list.join(", ")
         )))
+    }
+
+    /// Refuses ids of assets that do not exist, in CDF's words.
+    pub fn check_assets(&self, ids: impl Iterator<Item = i64>) -> Result<(), Refusal> {
+        let known = self.of(ObjectKind::Assets).read();
+        let unknown: BTreeSet<i64> = ids.filter(|id| known.get(*id).is_none()).collect();
+        let missing = unknown.iter().map(|id| json!({"id": id})).collect();
+        refuse_unknown("Asset ids not found", missing)
     }
 
     /// The id behind a reference.

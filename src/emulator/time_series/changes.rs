@@ -1,8 +1,8 @@
 //! Creating, updating and deleting time series.
 //!
-//! Owns the checks that need more than one series: doubled external ids, data sets that
-//! have to exist. References to assets and security categories are kept as they are sent:
-//! the emulator does not serve those resources.
+//! Owns the checks that need more than one series: doubled external ids, data sets and assets
+//! that have to exist. Security categories are kept as they are sent: the emulator does not
+//! serve those.
 
 use super::model::{NewTimeSeries, TimeSeries};
 use super::{ITEMS_MAX, find_distinct};
@@ -36,6 +36,8 @@ pub fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     call.tally.keys = references.iter().take(16).map(Reference::label).collect();
     let data_sets = items.iter().filter_map(|new| new.data_set_id);
     call.project.objects.check_data_sets(data_sets)?;
+    let assets = items.iter().filter_map(|new| new.asset_id);
+    call.project.objects.check_assets(assets)?;
     Ok(Answer::items(201, &call.project.time_series.create(items)?))
 }
 
@@ -44,10 +46,13 @@ pub fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let changes = call.json::<UpdateList>()?.check("time series", ITEMS_MAX)?;
     call.tally.items = changes.len() as u64;
     call.consume(call.tally.items, 0)?;
-    let data_sets = changes
-        .iter()
-        .filter_map(|change| change.fields.get("dataSetId")?.get("set")?.as_i64());
-    call.project.objects.check_data_sets(data_sets)?;
+    let set_ids = |field: &'static str| {
+        let fields = changes.iter().map(|change| &change.fields);
+        fields.filter_map(move |fields| fields.get(field)?.get("set")?.as_i64())
+    };
+    let objects = &call.project.objects;
+    objects.check_data_sets(set_ids("dataSetId"))?;
+    objects.check_assets(set_ids("assetId"))?;
     if call.rights.is_some() {
         let references: Vec<_> = changes.iter().map(|one| one.reference.clone()).collect();
         let found = call.project.time_series.find_all(&references);

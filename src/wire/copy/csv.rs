@@ -25,6 +25,7 @@ pub struct CsvDialect {
     quote: u8,
     escape: u8,
     null: Vec<u8>,
+    default: Option<Vec<u8>>,
     /// Per column of the column list.
     force_null: Vec<bool>,
     force_not_null: Vec<bool>,
@@ -40,6 +41,7 @@ impl CsvDialect {
             quote: options.quote,
             escape: options.escape,
             null: options.null.clone(),
+            default: options.default.clone(),
             force_null: options.force_null.clone(),
             force_not_null: options.force_not_null.clone(),
             scanned: 0,
@@ -53,9 +55,11 @@ impl CsvDialect {
 
     fn unquoted<'a>(&self, index: usize, value: &'a [u8]) -> Field<'a> {
         if value == self.null && !Self::is_forced(&self.force_not_null, index) {
-            Field::Null
-        } else {
-            Field::Value(value)
+            return Field::Null;
+        }
+        match &self.default {
+            Some(default) if value == default => Field::Default(value),
+            _ => Field::Value(value),
         }
     }
 

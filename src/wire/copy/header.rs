@@ -20,7 +20,9 @@ pub fn check<D: Dialect>(dialect: &D, target: &Target, line: &[u8]) -> Result<()
         let (field, after) = dialect.next_field(usize::MAX, fields, &mut unescaped)?;
         names.push(match field {
             Field::Null => None,
-            Field::Value(name) => Some(String::from_utf8_lossy(name).into_owned()),
+            Field::Value(name) | Field::Default(name) => {
+                Some(String::from_utf8_lossy(name).into_owned())
+            }
         });
         rest = after;
     }

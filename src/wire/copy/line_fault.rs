@@ -7,6 +7,7 @@
 use super::context::{Place, at};
 use super::lines::{Dialect, Field, LineDecoder};
 use super::skipped::{SkippedRow, is_ignorable};
+use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::check_text;
 
@@ -67,7 +68,7 @@ impl<D: Dialect> LineDecoder<D> {
                 .next_field(values.len(), fields, &mut self.unescaped)
                 .map_err(|syntax| at(table, self.lines, Place::LineText(line), syntax))?;
             values.push(match field {
-                Field::Null => None,
+                Field::Null | Field::Default(_) => None,
                 Field::Value(value) => {
                     // Escapes can make what is no text: that is no fault of a value.
                     check_text(value)
@@ -94,7 +95,15 @@ impl<D: Dialect> LineDecoder<D> {
                 .dialect
                 .next_field(fields, line_rest, &mut self.unescaped)
             {
-                Ok((_, after)) => rest = after,
+                Ok((field, after)) => {
+                    if matches!(field, Field::Default(_))
+                        && let Some(column) = self.target.columns.get(fields)
+                        && let Err(unexpected) = default_of(self.target.table, *column)
+                    {
+                        return Some(at(table, self.lines, Place::LineText(line), unexpected));
+                    }
+                    rest = after;
+                }
                 Err(syntax) => {
                     return Some(at(table, self.lines, Place::LineText(line), syntax));
                 }
@@ -113,6 +122,30 @@ impl<D: Dialect> LineDecoder<D> {
             _ => None,
         }
     }
+}
+
+/// Lets a column take its default, which is to have no value in its row.
+///
+/// # Errors
+/// 22P04 for a column that every row must give a value.
+#[inline]
+pub fn default_of(table: &Table, column: usize) -> Result<(), Box<Diagnostic>> {
+    let column = &table.columns[column];
+    if column.required {
+        return Err(unexpected_default(column.name));
+    }
+    Ok(())
+}
+
+#[cold]
+fn unexpected_default(column: &str) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::BAD_COPY_FILE_FORMAT,
+            "unexpected default marker in COPY data",
+        )
+        .with_detail(format!("Column \"{column}\" has no default value.")),
+    )
 }
 
 #[cold]

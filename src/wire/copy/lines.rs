@@ -8,7 +8,7 @@
 use super::context::{Place, at};
 use super::find::find2;
 use super::header;
-use super::line_fault::{RowFault, extra_data, missing_data};
+use super::line_fault::{RowFault, default_of, extra_data, missing_data};
 use super::newline::{Newline, Scan};
 use super::skipped::{SkippedRow, SkippedRows};
 use super::{Fed, Target};
@@ -21,6 +21,8 @@ use memchr::{memchr, memchr2, memrchr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field<'a> {
     Null,
+    /// The column's default, with its spelling.
+    Default(&'a [u8]),
     Value(&'a [u8]),
 }
 
@@ -236,6 +238,9 @@ impl<D: Dialect> LineDecoder<D> {
             match self.dialect.plain_field(index, raw) {
                 Field::Value(value) => builder.field(*column, WireFormat::Text, value).ok()?,
                 Field::Null => builder.null(*column).ok()?,
+                Field::Default(_) => {
+                    default_of(self.target.table, *column).ok()?;
+                }
             }
             rest = &rest[end + 1..];
         }
@@ -401,6 +406,8 @@ impl<D: Dialect> LineDecoder<D> {
                 }
                 Field::Null => builder
                     .null(*column)
+                    .map_err(|refusal| at(table.name, number, Place::LineText(line), refusal))?,
+                Field::Default(_) => default_of(table, *column)
                     .map_err(|refusal| at(table.name, number, Place::LineText(line), refusal))?,
             }
             rest = after;

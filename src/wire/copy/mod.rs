@@ -1,12 +1,14 @@
 //! COPY FROM STDIN: from the bytes of CopyData messages to rows in a builder.
 //!
-//! Owns the three formats. Promises the semantics of PostgreSQL 15 (of 18 for ON_ERROR), its
+//! Owns the three formats. Promises the semantics of PostgreSQL 15 (of 18 for ON_ERROR and DEFAULT), its
 //! messages and its CONTEXT; that messages may cut the data anywhere; and that memory stays within one row
 //! of the bound given. Never waits, never knows a socket.
 
 mod binary;
 mod context;
 mod csv;
+#[cfg(test)]
+mod default_tests;
 mod find;
 mod header;
 mod latin1;

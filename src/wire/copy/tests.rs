@@ -31,6 +31,7 @@ pub fn options(format: CopyFormat) -> CopyOptions {
             CopyFormat::Csv => Vec::new(),
             _ => b"\\N".to_vec(),
         },
+        default: None,
         header: CopyHeader::Absent,
         quote: b'"',
         escape: b'"',
@@ -131,7 +132,7 @@ impl Copy {
     }
 
     /// `SQLSTATE message | CONTEXT` of the error.
-    fn error(&self, data: &[u8]) -> String {
+    pub fn error(&self, data: &[u8]) -> String {
         let refusal = self.run(&[data]).expect_err("the data is bad");
         format!(
             "{} {} | {}",

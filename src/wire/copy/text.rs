@@ -24,6 +24,7 @@ const WORDS: NewlineWords = NewlineWords {
 pub struct TextDialect {
     delimiter: u8,
     null: Vec<u8>,
+    default: Option<Vec<u8>>,
     /// Bytes of the current line that have been scanned.
     scanned: usize,
 }
@@ -33,7 +34,20 @@ impl TextDialect {
         TextDialect {
             delimiter: options.delimiter,
             null: options.null.clone(),
+            default: options.default.clone(),
             scanned: 0,
+        }
+    }
+
+    /// What a field stands for that is no value.
+    #[inline]
+    fn marker<'a>(&self, raw: &'a [u8]) -> Option<Field<'a>> {
+        if raw == self.null {
+            return Some(Field::Null);
+        }
+        match &self.default {
+            Some(default) if raw == default => Some(Field::Default(raw)),
+            _ => None,
         }
     }
 
@@ -121,11 +135,7 @@ impl Dialect for TextDialect {
 
     #[inline]
     fn plain_field<'a>(&self, _index: usize, raw: &'a [u8]) -> Field<'a> {
-        if raw == self.null {
-            Field::Null
-        } else {
-            Field::Value(raw)
-        }
+        self.marker(raw).unwrap_or(Field::Value(raw))
     }
 
     fn next_field<'line: 'field, 'field>(
@@ -137,8 +147,8 @@ impl Dialect for TextDialect {
         let end = self.field_end(line);
         let raw = &line[..end];
         let rest = line.get(end + 1..);
-        if raw == self.null {
-            return Ok((Field::Null, rest));
+        if let Some(marker) = self.marker(raw) {
+            return Ok((marker, rest));
         }
         let Some(first) = memchr(b'\\', raw) else {
             return Ok((Field::Value(raw), rest));
