@@ -11,8 +11,8 @@ use penstock::pipeline::pacing::{Pacing, PacingTerms};
 use penstock::pipeline::sequencer::{Sequencer, SequencerSettings, SeriesNames};
 use penstock::pipeline::{ConnectionBudget, MemoryBudget, Submission, Ticket};
 use penstock::rows::{
-    DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    SeriesReference, TextColumn, TimeSpan, hash_key,
+    ActionKind, DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers,
+    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -81,6 +81,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
     let used = series.len().min(rows);
     RowBatch::Datapoints(DatapointBatch {
         table: penstock::catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: series[..used].to_vec(),
         spans: vec![
             TimeSpan {
@@ -99,6 +100,7 @@ fn datapoints(series: &[Arc<SeriesKey>], rows: usize, from_ms: i64) -> RowBatch 
 
 fn raw_rows(destination: &Arc<RawDestination>, rows: usize, from: usize) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: destination.clone(),
         keys: TextColumn::default(),
         key_hashes: Vec::with_capacity(rows),

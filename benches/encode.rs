@@ -4,12 +4,12 @@
 //! statement's: series interleaved row by row, in batches of 10,000. Never sends anything.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use penstock::catalog::Resource;
+use penstock::catalog::{self, Resource};
 use penstock::cdf::{Operation, encode};
 use penstock::config::BatchSettings;
 use penstock::rows::{
-    DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers, RowRange,
-    SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key,
+    ActionKind, DatapointBatch, DatapointValues, RawBatch, RawDestination, RowBatch, RowNumbers,
+    RowRange, SeriesKey, SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -49,13 +49,18 @@ fn datapoints(rows: usize, series: usize, order: Order, values: &dyn Values) -> 
                 first_ms: timestamps_ms.iter().copied().min().unwrap_or(FIRST_MS),
                 last_ms: timestamps_ms.iter().copied().max().unwrap_or(FIRST_MS),
             };
+            let values = values.column(&numbers);
             RowBatch::Datapoints(DatapointBatch {
-                table: penstock::catalog::DOUBLE_DATAPOINTS,
+                table: match &values {
+                    DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
+                    _ => catalog::DOUBLE_DATAPOINTS,
+                },
+                action: ActionKind::Create,
                 series: keys.clone(),
                 spans: vec![span; series],
                 series_index: numbers.iter().map(|row| (row % series) as u32).collect(),
                 timestamps_ms,
-                values: values.column(&numbers),
+                values,
                 statuses: Vec::new(),
                 row_numbers: RowNumbers::From(first as u64 + 1),
             })
@@ -118,6 +123,7 @@ fn raw_rows(rows: usize) -> Vec<RowBatch> {
         );
     }
     vec![RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "erp".into(),
             table: "orders".into(),

@@ -6,7 +6,7 @@
 
 use crate::accounts_api::{self, AccountsService};
 use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
-use crate::cdf::{CdfClient, TokenCache};
+use crate::cdf::{CdfClient, IdentityOfUser, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
 use crate::http_server::{self, CurrentTls, HttpServer};
@@ -14,7 +14,7 @@ use crate::journal::{
     Journal, JournalError, JournalParts, RejectedFile, RulePrincipals, UserPrincipals, WritePath,
     disk,
 };
-use crate::oidc::TokenCheck;
+use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
@@ -317,12 +317,18 @@ fn letters(
         path.clone(),
         budget,
         client,
-        users.identities(),
+        identities(configuration, users),
     );
     Ok(Letters {
         store,
         replayer: Arc::new(replayer),
     })
+}
+
+/// As whom rows of a user are written once more: also of one who signed in by token and is gone.
+fn identities(configuration: &Configuration, users: &Users) -> IdentityOfUser {
+    let (of_users, rules) = (users.identities(), configuration.principals.clone());
+    Arc::new(move |name| of_users(name).or_else(|| PrincipalRule::stored_for(&rules, name)))
 }
 
 fn tls_identity(configuration: &Configuration) -> Result<Option<TlsIdentity>, GatewayError> {

@@ -13,6 +13,7 @@ mod cdf {
     mod instances;
     mod json_bodies;
     mod live_limits;
+    mod raw_changes;
     mod round_trip;
     mod scripted_server;
     mod series;

@@ -1,6 +1,8 @@
 //! What Penstock promises, checked from outside: a real PostgreSQL client on one side, CDF's
 //! API on the other, `penstock dev` between them.
 
+#[path = "promises/custom_table_changes.rs"]
+mod custom_table_changes;
 #[path = "promises/custom_tables.rs"]
 mod custom_tables;
 #[path = "promises/dead_letters.rs"]
@@ -21,6 +23,8 @@ mod journal_corners;
 mod letters_api;
 #[path = "promises/order.rs"]
 mod order;
+#[path = "promises/point_changes.rs"]
+mod point_changes;
 #[path = "promises/poison.rs"]
 mod poison;
 #[path = "promises/tables.rs"]

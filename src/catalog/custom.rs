@@ -238,8 +238,11 @@ fn identity_columns(instance_type: InstanceType) -> Vec<Column> {
             ("start_node", "startNode"),
             ("end_node", "endNode"),
         ] {
+            // An edge stays between its nodes.
             columns.push(
-                Column::required(name, ColumnType::Json, field).with_rule(ValueRule::JsonObject),
+                Column::required(name, ColumnType::Json, field)
+                    .with_rule(ValueRule::JsonObject)
+                    .create_only(),
             );
         }
     }

@@ -35,6 +35,16 @@ pub enum InstanceType {
     Edge,
 }
 
+impl InstanceType {
+    /// The word in CDF's data modeling API.
+    pub fn name(self) -> &'static str {
+        match self {
+            InstanceType::Node => "node",
+            InstanceType::Edge => "edge",
+        }
+    }
+}
+
 /// What is behind a custom table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -16,6 +16,15 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// The built-in names and these tables.
+    #[cfg(test)]
+    pub fn with(tables: impl IntoIterator<Item = &'static Table>) -> Self {
+        Namespace {
+            custom: CustomTables::new(tables),
+            dialect: Dialect::Second,
+        }
+    }
+
     /// The names of that user, who writes `dialect`, as they are now.
     pub fn of_user(user: &str, dialect: Dialect) -> Self {
         Namespace {

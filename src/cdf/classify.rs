@@ -146,7 +146,8 @@ fn missing_target(reasons: &Reasons<'_>, target: &MissingTarget) -> AttemptFailu
 /// Something exists already, or the request names it twice.
 fn duplicated(reasons: &Reasons<'_>) -> AttemptFailure {
     let duplicated = references(&reasons.error.duplicated);
-    if reasons.operation == Operation::InsertDatapoints {
+    let of_points = Operation::Delete(Resource::Datapoints);
+    if reasons.operation == Operation::InsertDatapoints || reasons.operation == of_points {
         // One series under both its names. Neither row is wrong: they only need requests of
         // their own.
         return halve(reasons.two_names(&duplicated));

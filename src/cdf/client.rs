@@ -5,6 +5,7 @@
 
 use super::answer::Answer;
 use super::classify::classify;
+use super::found::{InstanceName, names_in, untouched_in};
 use super::transport::{self, Transport};
 use super::unanswered::unanswered;
 use super::{
@@ -16,6 +17,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -114,23 +116,94 @@ impl CdfClient {
         })
     }
 
+    /// Deletes instances, and tells which of these there were; all of them where the answer does
+    /// not say.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn delete_instances(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+        names: &[InstanceName],
+    ) -> Result<Vec<bool>, AttemptFailure> {
+        let answer = self.call(identity, &rows_call(request)).await?;
+        let deleted: Option<HashSet<InstanceName>> =
+            names_in(&answer.body).map(|names| names.into_iter().collect());
+        let was_there = |name| {
+            deleted
+                .as_ref()
+                .is_none_or(|deleted| deleted.contains(name))
+        };
+        Ok(names.iter().map(was_there).collect())
+    }
+
+    /// Makes those of these instances that do not exist, and tells which; all of them where the
+    /// answer does not say.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn make_missing_instances(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+        names: &[InstanceName],
+    ) -> Result<Vec<bool>, AttemptFailure> {
+        let answer = self.call(identity, &rows_call(request)).await?;
+        let untouched = untouched_in(&answer.body).unwrap_or_default();
+        Ok(names.iter().map(|name| !untouched.contains(name)).collect())
+    }
+
+    /// Deletes RAW rows. Of a table that does not exist none is left.
+    ///
+    /// # Errors
+    /// As [`CdfClient::send`].
+    pub async fn delete_raw_rows(
+        &self,
+        identity: &Identity,
+        request: &EncodedRequest,
+    ) -> Result<(), AttemptFailure> {
+        let call = rows_call(request);
+        self.call_for_existing(identity, &call).await.map(|_| ())
+    }
+
     /// Sends a call, with a fresh token after a 401, and judges the answer.
     pub(super) async fn call(
         &self,
         identity: &Identity,
         call: &Call<'_>,
     ) -> Result<Answer, AttemptFailure> {
-        let bearer = self.bearer(identity).await?;
-        let answer = self.exchange(identity, call, &bearer).await?;
-        if answer.status != 401 {
-            return self.judge(call, answer);
-        }
-        if !self.tokens.discard(&identity.credentials, &bearer).await {
-            return Err(classify(call.operation, call.repeat, &answer));
-        }
-        let bearer = self.bearer(identity).await?;
-        let answer = self.exchange(identity, call, &bearer).await?;
+        let answer = self.answered(identity, call).await?;
         self.judge(call, answer)
+    }
+
+    /// The same where CDF may say that there is no such row or table: `None` then. What a proxy
+    /// says of an address says nothing of rows.
+    pub(super) async fn call_for_existing(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+    ) -> Result<Option<Answer>, AttemptFailure> {
+        let answer = self.answered(identity, call).await?;
+        if answer.status == 404 && answer.error().from_cdf {
+            return Ok(None);
+        }
+        self.judge(call, answer).map(Some)
+    }
+
+    /// An answer that is not judged yet.
+    async fn answered(
+        &self,
+        identity: &Identity,
+        call: &Call<'_>,
+    ) -> Result<Answer, AttemptFailure> {
+        let bearer = self.bearer(identity).await?;
+        let answer = self.exchange(identity, call, &bearer).await?;
+        if answer.status != 401 || !self.tokens.discard(&identity.credentials, &bearer).await {
+            return Ok(answer);
+        }
+        let bearer = self.bearer(identity).await?;
+        self.exchange(identity, call, &bearer).await
     }
 
     fn judge(&self, call: &Call<'_>, answer: Answer) -> Result<Answer, AttemptFailure> {

@@ -9,12 +9,14 @@ mod classify;
 mod client;
 mod encode;
 mod failure;
+mod found;
 mod http_date;
 mod identity;
 mod live_limits;
 mod missing_target;
 mod operation;
 mod percent;
+mod present;
 mod read_back;
 mod reasons;
 mod request;
@@ -32,10 +34,15 @@ mod view_definition;
 mod view_properties;
 
 pub use client::CdfClient;
-pub use encode::encode;
+pub use encode::{encode, encode_found, instance_names};
 pub use failure::{AttemptFailure, Reference, Throttle};
+pub use found::{Found, FoundKeys, InstanceName};
 pub use identity::{Credentials, Identity, IdentityOfUser, Project, Secret, SessionCredentials};
 pub use operation::Operation;
+pub use present::{
+    POINT_QUESTIONS_MAX, POINTS_PER_ANSWER_MAX, PointQuestion, PresentPage, ROWS_PER_ANSWER_MAX,
+    RowQuestion,
+};
 pub use read_back::{CurrentPoint, DatapointDigest, POINTS_MAX, RawDigest};
 pub use request::{EncodeError, EncodedRequest, Repeat};
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};

@@ -20,7 +20,7 @@ pub enum Operation {
     Create(Resource),
     /// Changes objects: `POST /assets/update`.
     Update(Resource),
-    /// Deletes objects: `POST /assets/delete`.
+    /// Deletes objects: `POST /assets/delete`; or points and rows: `POST /timeseries/data/delete`.
     Delete(Resource),
     /// Reads objects by reference: `POST /assets/byids`.
     LookUp(Resource),
@@ -97,6 +97,12 @@ impl Operation {
     pub fn doing(resource: Resource, action: ActionKind) -> Self {
         match action {
             ActionKind::Create | ActionKind::CreateMissing | ActionKind::Upsert => {
+                Operation::writing(resource)
+            }
+            // What is changed was found to exist: writing it once more changes it.
+            ActionKind::Update
+                if matches!(resource, Resource::Datapoints | Resource::SequenceRows) =>
+            {
                 Operation::writing(resource)
             }
             ActionKind::Update => Operation::Update(resource),

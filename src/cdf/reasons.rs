@@ -5,6 +5,7 @@
 
 use super::answer::{Answer, ErrorBody};
 use super::{Operation, Reference};
+use crate::catalog::Resource;
 use crate::diagnostic::{CdfAnswer, Diagnostic, SqlState};
 
 /// References named in a message; the rest is counted.
@@ -212,6 +213,8 @@ impl Reasons<'_> {
     pub fn not_allowed(&self) -> Box<Diagnostic> {
         let capability = match self.operation {
             Operation::ReadBack => "timeSeriesAcl (READ) or rawAcl (READ)",
+            Operation::LookUp(Resource::RawRows) => "rawAcl (READ)",
+            Operation::LookUp(Resource::Instances) => "dataModelInstancesAcl (READ)",
             operation => operation.resource().capability(),
         };
         self.reason(

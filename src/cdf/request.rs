@@ -52,6 +52,8 @@ pub enum EncodeError {
     SeveralDestinations,
     /// A row that names no object, to be changed or deleted.
     Unnamed,
+    /// What CDF has under a key is no JSON object with what was asked for.
+    NoObject,
     /// A RAW database or table named `.` or `..`: no URL can name it.
     UnusableName,
 }
@@ -65,6 +67,7 @@ impl fmt::Display for EncodeError {
                 "one request writes to one RAW table, or makes tables in one RAW database"
             }
             EncodeError::Unnamed => "a row names no object by its key",
+            EncodeError::NoObject => "what CDF has of a row cannot be changed: it is no object",
             EncodeError::UnusableName => {
                 "a RAW database or table named \".\" or \"..\" cannot be addressed"
             }
@@ -81,6 +84,7 @@ impl From<EncodeError> for Box<Diagnostic> {
                 Diagnostic::error(SqlState::INVALID_NAME, error.to_string())
                     .with_hint("Choose another name.")
             }
+            EncodeError::NoObject => Diagnostic::error(SqlState::FDW_ERROR, error.to_string()),
             EncodeError::Empty
             | EncodeError::WrongShape
             | EncodeError::Unnamed

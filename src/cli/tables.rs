@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, RowRule, TABLES, Table,
-    ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, Resource, RowRule, TABLES,
+    Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -55,7 +55,14 @@ fn written_by(table: &Table) -> &'static str {
     if !table.is_writable {
         return "nobody: read only";
     }
+    if matches!(
+        table.resource,
+        Resource::Datapoints | Resource::SequenceRows
+    ) {
+        return "COPY, INSERT, UPDATE, DELETE";
+    }
     match table.endpoints {
+        None if table.resource == Resource::RawRows => "COPY, INSERT, UPDATE, DELETE",
         None => "COPY, INSERT",
         Some(endpoints) => match (endpoints.update.is_some(), endpoints.delete.is_some()) {
             (true, true) => "COPY, INSERT, UPDATE, DELETE",

@@ -75,6 +75,8 @@ pub struct LimitsTable {
     pub extraction_pipeline_runs: OperationLimits,
     pub data_sets: OperationLimits,
     pub instances: OperationLimits,
+    /// Deleting nodes and edges, which CDF counts apart.
+    pub instance_deletes: OperationLimits,
 }
 
 impl Default for LimitsTable {
@@ -186,6 +188,15 @@ impl Default for LimitsTable {
                 },
                 ..OperationLimits::default()
             },
+            // 2 deletes in flight per project.
+            instance_deletes: OperationLimits {
+                concurrency: 2,
+                project: ProjectLimits {
+                    concurrency: 2,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
         }
     }
 }
@@ -209,11 +220,12 @@ pub enum BudgetName {
     ExtractionPipelineRuns,
     DataSets,
     Instances,
+    InstanceDeletes,
 }
 
 impl BudgetName {
     /// Every section, in the order of the documentation.
-    pub const ALL: [BudgetName; 16] = [
+    pub const ALL: [BudgetName; 17] = [
         BudgetName::Datapoints,
         BudgetName::Raw,
         BudgetName::RawRows,
@@ -230,6 +242,7 @@ impl BudgetName {
         BudgetName::ExtractionPipelineRuns,
         BudgetName::DataSets,
         BudgetName::Instances,
+        BudgetName::InstanceDeletes,
     ];
 
     /// The name of the section.
@@ -251,6 +264,7 @@ impl BudgetName {
             BudgetName::ExtractionPipelineRuns => "extraction_pipeline_runs",
             BudgetName::DataSets => "data_sets",
             BudgetName::Instances => "instances",
+            BudgetName::InstanceDeletes => "instance_deletes",
         }
     }
 
@@ -260,6 +274,7 @@ impl BudgetName {
             Operation::InsertDatapoints => &[BudgetName::Datapoints],
             Operation::InsertRawRows => &[BudgetName::RawRows, BudgetName::Raw],
             Operation::CreateRawTables => &[BudgetName::RawTables, BudgetName::Raw],
+            Operation::Delete(Resource::Instances) => &[BudgetName::InstanceDeletes],
             Operation::Create(resource)
             | Operation::Update(resource)
             | Operation::Delete(resource)
@@ -318,6 +333,7 @@ impl LimitsTable {
             BudgetName::ExtractionPipelineRuns => &self.extraction_pipeline_runs,
             BudgetName::DataSets => &self.data_sets,
             BudgetName::Instances => &self.instances,
+            BudgetName::InstanceDeletes => &self.instance_deletes,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What statements may do, and how tables take them.
 //!
-//! Owns the bound of deletes and the settings of each table. Promises that configuration and SET
+//! Owns the bound and the counts of deletes and the settings of each table. Promises that configuration and SET
 //! use the same words. Never holds a session's choice.
 
 use super::problem::Findings;
@@ -14,12 +14,20 @@ use std::collections::BTreeMap;
 pub struct StatementSettings {
     /// Keys that one DELETE may name; past it the statement is refused with 54000.
     pub delete_rows_max: u64,
+    /// Whether a DELETE of points or sequence rows reads them first, to count those that there
+    /// were; otherwise it counts those that it names.
+    pub exact_row_counts: bool,
+    /// ON CONFLICT DO NOTHING on RAW rows, which CDF can only overwrite, reads each row first;
+    /// otherwise it is refused with 0A000.
+    pub on_conflict_reads: bool,
 }
 
 impl Default for StatementSettings {
     fn default() -> Self {
         StatementSettings {
             delete_rows_max: 100_000,
+            exact_row_counts: false,
+            on_conflict_reads: false,
         }
     }
 }

@@ -19,13 +19,13 @@ const PAGE_BYTES_MAX: i64 = 4 << 20;
 const COLUMNS: &str = "id, time_ms, state, source, base_url, project, user_name, identity, \
      table_name, resource, row_key, column_names, column_values, sqlstate, message, detail, \
      column_name, cdf_code, request_id, line, row_number, time_zone, date_order, replays, \
-     replayed_ms, acknowledged_ms, bytes";
+     replayed_ms, acknowledged_ms, action, bytes";
 
 const INSERT: &str = "INSERT INTO letters (time_ms, state, source, base_url, project, user_name, identity, \
          table_name, resource, row_key, column_names, column_values, sqlstate, message, detail, \
          column_name, cdf_code, request_id, line, row_number, time_zone, date_order, \
-         acknowledged_ms, journal_row, bytes) \
-         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
+         acknowledged_ms, journal_row, action, bytes) \
+         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) \
          ON CONFLICT (journal_row) DO NOTHING";
 
 /// What the store holds.
@@ -194,6 +194,7 @@ fn insert(
         date_order_name(origin.date_order),
         letter.acknowledged.map(Timestamp::as_millisecond),
         letter.journal_row,
+        letter.row.action,
         letter.bytes() as i64,
     ])?;
     Ok(inserted > 0)
@@ -224,6 +225,7 @@ fn letter(row: &Row<'_>) -> Result<Letter, StoreError> {
         identity: text("identity")?,
         table: text("table_name")?,
         resource: text("resource")?,
+        action: text("action")?,
         key: row.get("row_key")?,
         columns: serde_json::from_str(&text("column_names")?)?,
         values: serde_json::from_str(&text("column_values")?)?,
@@ -273,6 +275,7 @@ mod tests {
             row: RowText {
                 columns: vec!["_raw_columns"],
                 values: vec![Some("x".repeat(bytes))],
+                action: "insert",
             },
             reason: Arc::default(),
             line: None,

@@ -7,7 +7,8 @@
 use super::changes::Edit;
 use super::csv;
 use super::letter::Letter;
-use crate::catalog::Table;
+use crate::catalog::{Resource, Table};
+use crate::rows::LAST_TIMESTAMP;
 use serde::{Deserialize, Serialize};
 
 /// The layout of an export.
@@ -51,10 +52,12 @@ pub fn json_line(letter: &Letter) -> Result<String, serde_json::Error> {
 /// The header of a CSV export of `table`.
 pub fn csv_header(table: &Table) -> String {
     let mut line = String::new();
-    let columns = table.columns.iter().map(|column| column.name);
     csv::write_record(
         &mut line,
-        LETTER_COLUMNS.into_iter().chain(columns).map(Some),
+        LETTER_COLUMNS
+            .into_iter()
+            .chain(row_columns(table))
+            .map(Some),
     );
     line
 }
@@ -76,9 +79,17 @@ pub fn csv_record(table: &Table, letter: &Letter) -> String {
         Some(letter.reason.message.as_str()),
         letter.reason.request_id.as_deref(),
     ];
-    let of_row = table.columns.iter().map(|column| value(column.name));
+    let of_row = row_columns(table).map(value);
     csv::write_record(&mut line, of_letter.into_iter().chain(of_row));
     line
+}
+
+/// What a row of `table` may have values for: its columns, and the end of what a delete of points
+/// takes away.
+fn row_columns(table: &Table) -> impl Iterator<Item = &'static str> {
+    let last = (table.resource == Resource::Datapoints).then_some(LAST_TIMESTAMP);
+    let columns = table.columns.iter().map(|column| column.name);
+    columns.chain(last)
 }
 
 #[derive(Deserialize)]

@@ -8,8 +8,8 @@ use super::key::key_of;
 use crate::catalog::Table;
 use crate::cdf::Identity;
 use crate::diagnostic::Diagnostic;
-use crate::rows::RowText;
 use crate::rows::value::{DateOrder, ValueSettings};
+use crate::rows::{Action, RowText};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,9 @@ pub struct Letter {
     pub identity: String,
     pub table: String,
     pub resource: String,
+    /// What the row does: `insert`, `update`, `delete`, …
+    #[serde(default = "insert")]
+    pub action: String,
     /// Key of the row when it was stored: a JSON array of texts.
     pub key: Option<String>,
     pub columns: Vec<String>,
@@ -210,6 +213,11 @@ pub struct Letter {
     pub replays: u64,
     /// When CDF accepted it.
     pub replayed: Option<Timestamp>,
+}
+
+/// What rows of letters did before any did something else.
+fn insert() -> String {
+    Action::Create.name().to_owned()
 }
 
 impl Letter {

@@ -35,13 +35,15 @@ impl RejectedRows for DeadLetterStore {
         // A journal that was begun anew counts its records from 1 again: their time tells them
         // from those of the old one.
         let acknowledged_ms = acknowledged.map_or(0, Timestamp::as_millisecond);
-        let resource = rejection.table.resource.name();
+        // The text of a row has the columns of this one, whichever table the client named.
+        let table = rejection.batch.table();
+        let resource = table.resource.name();
         let mut letters = Vec::new();
         let mut bytes = 0;
         for row in rejection.rows.iter().cloned().flatten() {
             let letter = NewLetter {
                 origin: origin.clone(),
-                table: rejection.table,
+                table,
                 row: rejection.batch.row_text(row),
                 reason: reason.clone(),
                 line: None,

@@ -302,7 +302,8 @@ fn end_of(outcome: Outcome) -> LetterReplay {
             ..LetterReason::default()
         },
     };
-    if outcome.accepted > 0 {
+    // What was to be changed and is not there any more needs no change.
+    if outcome.accepted + outcome.skipped > 0 {
         LetterReplay::Accepted
     } else if outcome.unknown > 0 {
         LetterReplay::Unknown(reason)

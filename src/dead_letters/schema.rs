@@ -12,7 +12,8 @@ use std::path::Path;
 const FILE: &str = "dead-letters.sqlite";
 
 /// What brings the schema from version i to i + 1. Steps that were released never change.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE letters (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         time_ms INTEGER NOT NULL,
@@ -45,7 +46,11 @@ const STEPS: [&str; 1] = ["
     ) STRICT;
     CREATE INDEX letters_by_state ON letters (state, id);
     CREATE INDEX letters_by_time ON letters (time_ms);
-"];
+",
+    "
+    ALTER TABLE letters ADD COLUMN action TEXT NOT NULL DEFAULT 'insert';
+",
+];
 
 /// Opens the store in `directory`, makes what is missing, and brings it up to date.
 ///

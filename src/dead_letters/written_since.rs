@@ -6,7 +6,7 @@
 
 use super::letter::Letter;
 use crate::cdf::{CdfClient, CurrentPoint, Identity, POINTS_MAX};
-use crate::rows::{DatapointValues, RawDestination, RowBatch, SeriesReference};
+use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch, SeriesReference};
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -30,9 +30,20 @@ pub async fn written_since(
     candidates: &[Candidate<'_>],
 ) -> Vec<Option<String>> {
     let mut why: Vec<Option<String>> = vec![None; candidates.len()];
-    let points: Vec<usize> = (0..candidates.len())
-        .filter(|index| matches!(candidates[*index].batch, RowBatch::Datapoints(_)))
-        .collect();
+    let mut points = Vec::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        match candidate.batch {
+            RowBatch::Datapoints(batch) if batch.action == ActionKind::Delete => {
+                why[index] = Some(
+                    "the delete would take away points that were written since, and CDF does not \
+                     tell of any when it was written"
+                        .to_owned(),
+                );
+            }
+            RowBatch::Datapoints(_) => points.push(index),
+            RowBatch::RawRows(_) | RowBatch::Objects(_) => {}
+        }
+    }
     for chunk in points.chunks(POINTS_MAX) {
         let places: Vec<(SeriesReference, i64)> = chunk
             .iter()
@@ -125,6 +136,8 @@ fn differs(batch: &RowBatch, point: &CurrentPoint) -> Option<String> {
             number => value.as_f64() == Some(number),
         },
         DatapointValues::Text(values) => value.as_str() == Some(values.text(0)),
+        // There is no value to compare with.
+        DatapointValues::Deleted(_) => false,
     };
     let same = same_value && point.status_code == status.code;
     (!same).then(|| "CDF has another value at this time, which may be newer".to_owned())
@@ -140,6 +153,7 @@ mod tests {
     fn a_point_with_the_same_value_is_no_reason_to_hold_back() {
         let batch = RowBatch::Datapoints(DatapointBatch {
             table: crate::catalog::CDF_DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![Arc::new(SeriesKey::new(SeriesReference::Id(7)))],
             spans: Vec::new(),
             series_index: vec![0],

@@ -111,6 +111,7 @@ fn draft(key: &str) -> Draft {
     let mut columns = TextColumn::default();
     columns.push(b"{\"flow\":\"a long enough value to be more than a header of a segment\"}");
     let batch = RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),

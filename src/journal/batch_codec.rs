@@ -9,6 +9,7 @@
 //! kind u8 · rows u32 · row numbers · columns of that kind
 //! row numbers:  0 first u64  |  1 u64 × rows
 //! text column:  ends u32 × rows · length u32 · bytes
+//! point change: 0 update or 1 delete, u8 · kind of values u8 · series …
 //! series:       0 id u64  |  1 external id  |  2 space · external id
 //! statuses:     code u32 × rows · 1 without a value, u8 × rows
 //! ```
@@ -17,9 +18,9 @@ use super::fields::{Fields, Unreadable, put_bytes, put_column, put_text};
 use super::point_fields::{put_series, put_statuses, series_reference, statuses};
 use crate::catalog::Table;
 use crate::rows::{
-    Action, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues, ObjectBatch,
-    ObjectColumn, ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
-    TextColumn, TimeSpan, hash_key, row_key_hash,
+    Action, ActionKind, Assigned, Assignment, ConflictUpdate, DatapointBatch, DatapointValues,
+    ObjectBatch, ObjectColumn, ObjectValues, RawAction, RawBatch, RawDestination, RowBatch,
+    RowNumbers, SeriesKey, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use std::sync::Arc;
 
@@ -33,17 +34,22 @@ const OBJECT_CHANGES: u8 = 5;
 /// take them for points without.
 const DOUBLES_WITH_STATUSES: u8 = 8;
 const STRINGS_WITH_STATUSES: u8 = 9;
+/// RAW rows that are not just inserted: what they do follows the columns.
+const RAW_CHANGES: u8 = 10;
+/// Datapoints that are changed or deleted: what they do, and the kind of their values, stands
+/// before their series. A version that does not know them does not take them for new points.
+const POINT_CHANGES: u8 = 16;
+
+/// The values of a [`POINT_CHANGES`] that deletes: where each range ends.
+const TIMES: u8 = 3;
 
 /// Appends `batch` to `bytes`.
 pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
     let kind = match batch {
-        RowBatch::Datapoints(batch) => match (&batch.values, batch.statuses.is_empty()) {
-            (DatapointValues::Double(_), true) => DOUBLES,
-            (DatapointValues::Text(_), true) => STRINGS,
-            (DatapointValues::Double(_), false) => DOUBLES_WITH_STATUSES,
-            (DatapointValues::Text(_), false) => STRINGS_WITH_STATUSES,
-        },
-        RowBatch::RawRows(_) => RAW_ROWS,
+        RowBatch::Datapoints(batch) if batch.action != ActionKind::Create => POINT_CHANGES,
+        RowBatch::Datapoints(batch) => kind_of_values(batch),
+        RowBatch::RawRows(batch) if batch.action == RawAction::Insert => RAW_ROWS,
+        RowBatch::RawRows(_) => RAW_CHANGES,
         RowBatch::Objects(batch) if batch.action == Action::Create => OBJECTS,
         RowBatch::Objects(_) => OBJECT_CHANGES,
     };
@@ -57,6 +63,9 @@ pub fn encode(bytes: &mut Vec<u8>, batch: &RowBatch) {
             put_text(bytes, &batch.destination.table);
             put_texts(bytes, &batch.keys);
             put_texts(bytes, &batch.columns);
+            if kind == RAW_CHANGES {
+                put_text(bytes, batch.action.name());
+            }
         }
         RowBatch::Objects(batch) => {
             put_objects(bytes, batch);
@@ -78,9 +87,14 @@ pub fn decode(bytes: &[u8], table: &'static Table) -> Result<RowBatch, Unreadabl
     let row_numbers = row_numbers(&mut fields, rows)?;
     let batch = match kind {
         DOUBLES | STRINGS | DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => {
-            datapoints(&mut fields, kind, table, rows, row_numbers)?
+            let made = (ActionKind::Create, kind);
+            datapoints(&mut fields, made, table, rows, row_numbers)?
         }
-        RAW_ROWS => raw_rows(&mut fields, rows, row_numbers)?,
+        POINT_CHANGES => {
+            let change = point_change(&mut fields)?;
+            datapoints(&mut fields, change, table, rows, row_numbers)?
+        }
+        RAW_ROWS | RAW_CHANGES => raw_rows(&mut fields, kind, rows, row_numbers)?,
         OBJECTS => RowBatch::Objects(objects(&mut fields, table, rows, row_numbers)?),
         OBJECT_CHANGES => {
             let batch = objects(&mut fields, table, rows, row_numbers)?;
@@ -135,9 +149,31 @@ fn texts(fields: &mut Fields<'_>, rows: usize) -> Result<TextColumn, Unreadable>
     TextColumn::from_parts(ends, bytes).ok_or(Unreadable("a column of text is not sound"))
 }
 
+/// The kind of the values of points.
+fn kind_of_values(batch: &DatapointBatch) -> u8 {
+    match batch.values {
+        DatapointValues::Double(_) => DOUBLES,
+        DatapointValues::Text(_) => STRINGS,
+        DatapointValues::Deleted(_) => TIMES,
+    }
+}
+
+/// What points do that are not just made, and the kind of their values.
+fn point_change(fields: &mut Fields<'_>) -> Result<(ActionKind, u8), Unreadable> {
+    match (fields.u8()?, fields.u8()?) {
+        (0, values @ (DOUBLES | STRINGS)) => Ok((ActionKind::Update, values)),
+        (1, TIMES) => Ok((ActionKind::Delete, TIMES)),
+        _ => Err(Unreadable("its points do something unknown")),
+    }
+}
+
 /// Few series need few bytes for the index of a row's series.
 fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
     put_row_numbers(bytes, &batch.row_numbers);
+    if batch.action != ActionKind::Create {
+        bytes.push(u8::from(batch.action == ActionKind::Delete));
+        bytes.push(kind_of_values(batch));
+    }
     bytes.extend_from_slice(&(batch.series.len() as u32).to_le_bytes());
     for key in &batch.series {
         put_series(bytes, key.reference());
@@ -158,6 +194,9 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
             put_column(bytes, values.iter().map(|value| value.to_le_bytes()));
         }
         DatapointValues::Text(values) => put_texts(bytes, values),
+        DatapointValues::Deleted(ends_ms) => {
+            put_column(bytes, ends_ms.iter().map(|value| value.to_le_bytes()));
+        }
     }
     if !batch.statuses.is_empty() {
         put_statuses(bytes, &batch.statuses);
@@ -166,7 +205,7 @@ fn put_datapoints(bytes: &mut Vec<u8>, batch: &DatapointBatch) {
 
 fn datapoints(
     fields: &mut Fields<'_>,
-    kind: u8,
+    (action, kind): (ActionKind, u8),
     table: &'static Table,
     rows: usize,
     row_numbers: RowNumbers,
@@ -204,24 +243,34 @@ fn datapoints(
         .iter()
         .map(|value| i64::from_le_bytes(*value))
         .collect();
-    let values = if matches!(kind, DOUBLES | DOUBLES_WITH_STATUSES) {
-        DatapointValues::Double(
+    let values = match kind {
+        DOUBLES | DOUBLES_WITH_STATUSES => DatapointValues::Double(
             fields
                 .column(rows)?
                 .iter()
                 .map(|value| f64::from_le_bytes(*value))
                 .collect(),
-        )
-    } else {
-        DatapointValues::Text(texts(fields, rows)?)
+        ),
+        TIMES => DatapointValues::Deleted(ends_ms(fields, &timestamps_ms)?),
+        _ => DatapointValues::Text(texts(fields, rows)?),
     };
     let statuses = match kind {
-        DOUBLES | STRINGS => Vec::new(),
-        _ => statuses(fields, rows)?,
+        DOUBLES_WITH_STATUSES | STRINGS_WITH_STATUSES => statuses(fields, rows)?,
+        _ => Vec::new(),
     };
-    let spans = spans(series.len(), &series_index, &timestamps_ms)?;
+    let last_ms = match &values {
+        DatapointValues::Deleted(ends_ms) => ends_ms,
+        DatapointValues::Double(_) | DatapointValues::Text(_) => &timestamps_ms,
+    };
+    let mut spans = spans(series.len(), &series_index, &timestamps_ms, last_ms)?;
+    if kind == TIMES {
+        for span in &mut spans {
+            span.last_ms -= 1;
+        }
+    }
     Ok(RowBatch::Datapoints(DatapointBatch {
         table,
+        action,
         series,
         spans,
         series_index,
@@ -232,11 +281,25 @@ fn datapoints(
     }))
 }
 
+/// The ends of what is deleted, each after its beginning.
+fn ends_ms(fields: &mut Fields<'_>, begins_ms: &[i64]) -> Result<Vec<i64>, Unreadable> {
+    let ends_ms = integers(fields, begins_ms.len())?;
+    match begins_ms
+        .iter()
+        .zip(&ends_ms)
+        .all(|(begin, end)| begin < end)
+    {
+        true => Ok(ends_ms),
+        false => Err(Unreadable("a time that is deleted ends before it begins")),
+    }
+}
+
 /// The time that the points of each series span.
 fn spans(
     series: usize,
     series_index: &[u32],
-    timestamps_ms: &[i64],
+    first_ms: &[i64],
+    last_ms: &[i64],
 ) -> Result<Vec<TimeSpan>, Unreadable> {
     let mut spans = vec![
         TimeSpan {
@@ -245,12 +308,12 @@ fn spans(
         };
         series
     ];
-    for (index, at) in series_index.iter().zip(timestamps_ms) {
+    for (index, (first, last)) in series_index.iter().zip(first_ms.iter().zip(last_ms)) {
         let span = spans
             .get_mut(*index as usize)
             .ok_or(Unreadable("a point belongs to no series"))?;
-        span.first_ms = span.first_ms.min(*at);
-        span.last_ms = span.last_ms.max(*at);
+        span.first_ms = span.first_ms.min(*first);
+        span.last_ms = span.last_ms.max(*last);
     }
     if spans.iter().any(|span| span.first_ms > span.last_ms) {
         return Err(Unreadable("a series has no points"));
@@ -260,6 +323,7 @@ fn spans(
 
 fn raw_rows(
     fields: &mut Fields<'_>,
+    kind: u8,
     rows: usize,
     row_numbers: RowNumbers,
 ) -> Result<RowBatch, Unreadable> {
@@ -269,9 +333,15 @@ fn raw_rows(
     });
     let keys = texts(fields, rows)?;
     let columns = texts(fields, rows)?;
+    let action = match kind {
+        RAW_CHANGES => RawAction::named(fields.text()?)
+            .ok_or(Unreadable("its RAW rows do something unknown"))?,
+        _ => RawAction::Insert,
+    };
     let key_hashes = (0..rows).map(|row| hash_key(keys.bytes(row))).collect();
     Ok(RowBatch::RawRows(RawBatch {
         destination,
+        action,
         keys,
         key_hashes,
         columns,
@@ -335,6 +405,7 @@ fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
         Action::CreateMissing => bytes.push(1),
         Action::Update => bytes.push(2),
         Action::Delete => bytes.push(3),
+        Action::Empty => bytes.push(5),
         Action::Upsert(update) => {
             bytes.push(4);
             bytes.extend_from_slice(&(update.assignments.len() as u32).to_le_bytes());
@@ -370,6 +441,7 @@ fn action(fields: &mut Fields<'_>, table: &'static Table) -> Result<Action, Unre
         1 => Action::CreateMissing,
         2 => Action::Update,
         3 => Action::Delete,
+        5 => Action::Empty,
         4 => {
             let mut assignments = Vec::new();
             for _ in 0..fields.length()? {

@@ -5,9 +5,9 @@ use super::record::{Draft, HEADER_BYTES, Header};
 use super::segment::{Found, NotASegment, SEGMENT_HEADER_BYTES, Scan, SegmentHeader};
 use crate::catalog::{self, Table};
 use crate::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, PointStatus,
-    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key, row_key_hash,
+    Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
+    PointStatus, RawAction, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey,
+    SeriesReference, TextColumn, TimeSpan, hash_key, row_key_hash,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn points() -> impl Strategy<Value = RowBatch> {
         (
             prop::collection::vec(reference(), series),
             prop::collection::vec(0..series, more),
-            prop::collection::vec(any::<i64>(), rows),
+            prop::collection::vec(i64::MIN..i64::MAX - 70_000, rows),
             prop_oneof![
                 prop::collection::vec(-1e100_f64..1e100, rows).prop_map(DatapointValues::Double),
                 prop::collection::vec("\\PC{0,5}", rows)
@@ -60,10 +60,36 @@ fn points() -> impl Strategy<Value = RowBatch> {
                 Just(Vec::new()),
                 prop::collection::vec(status(), rows..=rows),
             ],
+            prop::option::weighted(0.3, prop::collection::vec(1_u16.., rows)),
+            any::<bool>(),
             numbers(rows),
         )
             .prop_map(
-                |(references, more, timestamps_ms, values, statuses, row_numbers)| {
+                |(
+                    references,
+                    more,
+                    timestamps_ms,
+                    values,
+                    statuses,
+                    widths,
+                    changes,
+                    row_numbers,
+                )| {
+                    let deletes = widths.is_some();
+                    let (values, action) = match (widths, changes) {
+                        (Some(widths), _) => {
+                            let ends = timestamps_ms.iter().zip(widths);
+                            let ends = ends.map(|(begin, width)| begin + i64::from(width));
+                            (DatapointValues::Deleted(ends.collect()), ActionKind::Delete)
+                        }
+                        (None, true) => (values, ActionKind::Update),
+                        (None, false) => (values, ActionKind::Create),
+                    };
+                    let statuses = if deletes { Vec::new() } else { statuses };
+                    let last_ms: Vec<i64> = match &values {
+                        DatapointValues::Deleted(ends) => ends.iter().map(|end| end - 1).collect(),
+                        _ => timestamps_ms.clone(),
+                    };
                     let series: Vec<_> = references
                         .into_iter()
                         .map(|reference| Arc::new(SeriesKey::new(reference)))
@@ -74,22 +100,23 @@ fn points() -> impl Strategy<Value = RowBatch> {
                         .collect();
                     let spans = (0..series.len() as u32)
                         .map(|series| {
-                            let times = series_index
-                                .iter()
-                                .zip(&timestamps_ms)
-                                .filter(|(index, _)| **index == series)
-                                .map(|(_, at)| *at);
+                            let of = |times: &[i64]| -> Vec<i64> {
+                                let all = series_index.iter().zip(times);
+                                let own = all.filter(|(index, _)| **index == series);
+                                own.map(|(_, at)| *at).collect()
+                            };
                             TimeSpan {
-                                first_ms: times.clone().min().unwrap_or_default(),
-                                last_ms: times.max().unwrap_or_default(),
+                                first_ms: of(&timestamps_ms).into_iter().min().unwrap_or_default(),
+                                last_ms: of(&last_ms).into_iter().max().unwrap_or_default(),
                             }
                         })
                         .collect();
                     RowBatch::Datapoints(DatapointBatch {
                         table: match values {
-                            DatapointValues::Double(_) => catalog::CDF_DOUBLE_DATAPOINTS,
                             DatapointValues::Text(_) => catalog::STRING_DATAPOINTS,
+                            _ => catalog::CDF_DOUBLE_DATAPOINTS,
                         },
+                        action,
                         series,
                         spans,
                         series_index,
@@ -110,9 +137,11 @@ fn raw_rows() -> impl Strategy<Value = RowBatch> {
             prop::collection::vec("\\PC{1,9}", rows),
             prop::collection::vec("\\PC{0,30}", rows),
             numbers(rows),
+            prop::sample::select(RawAction::ALL.to_vec()),
         )
-            .prop_map(|((database, table), keys, columns, row_numbers)| {
+            .prop_map(|((database, table), keys, columns, row_numbers, action)| {
                 RowBatch::RawRows(RawBatch {
+                    action,
                     destination: Arc::new(RawDestination {
                         database: database.into(),
                         table: table.into(),
@@ -338,6 +367,7 @@ fn every_flipped_bit_of_a_record_is_noticed() {
     let mut columns = TextColumn::default();
     columns.push(b"{\"a\":0}");
     let batch = RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),
@@ -410,6 +440,7 @@ fn a_segment_of_another_version_is_refused_and_one_under_another_name_too() {
 #[test]
 fn bytes_that_look_like_a_record_of_another_segment_are_none() {
     let mut draft = draft(&RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "d".into(),
             table: "t".into(),

@@ -76,6 +76,7 @@ fn line(rejection: &Rejection<'_>, row: usize) -> Value {
         "sqlstate": rejection.reason.sqlstate.code(),
         "message": rejection.reason.message,
         "detail": rejection.reason.detail,
+        "action": rejection.batch.action_name(),
         "values": values(rejection.batch, row),
     })
 }
@@ -104,8 +105,13 @@ fn datapoint(batch: &DatapointBatch, row: usize) -> Value {
         }
         DatapointValues::Double(values) => json!(values[row]),
         DatapointValues::Text(values) => json!(values.text(row)),
+        DatapointValues::Deleted(_) => Value::Null,
     };
-    let mut point = json!({"timestamp_ms": batch.timestamps_ms[row], "value": value});
+    let mut point = json!({"timestamp_ms": batch.timestamps_ms[row]});
+    match batch.values {
+        DatapointValues::Deleted(_) => point["last_timestamp_ms"] = json!(batch.last_ms(row)),
+        _ => point["value"] = value,
+    }
     match series {
         SeriesReference::Id(id) => point["id"] = json!(id),
         SeriesReference::ExternalId(external_id) => point["external_id"] = json!(external_id),

@@ -44,6 +44,20 @@ pub struct PrincipalRule {
 }
 
 impl PrincipalRule {
+    /// The stored credentials that rules give a user of that name, for rows that are written once
+    /// more when the user is gone. `None` where rules give several: the token told which.
+    pub fn stored_for(rules: &[PrincipalRule], user: &str) -> Option<Arc<Identity>> {
+        let mut found = None;
+        for rule in rules.iter().filter(|rule| rule.users.include(user)) {
+            match (&rule.target, &found) {
+                (CdfTarget::Stored(identity), None) => found = Some(identity),
+                (CdfTarget::Stored(identity), Some(other)) if identity == *other => {}
+                _ => return None,
+            }
+        }
+        found.cloned()
+    }
+
     /// Whether the rule is for the owner of these claims, who signs in as `user`.
     pub(super) fn fits(&self, issuer: &Issuer, claims: &Claims, user: &str) -> bool {
         let is_of_issuer = self
@@ -104,6 +118,56 @@ impl PrincipalRule {
                 },
                 create_missing_time_series: false,
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::NamePattern;
+    use super::*;
+
+    fn rule(users: &str, target: CdfTarget) -> PrincipalRule {
+        PrincipalRule {
+            issuer: None,
+            users: Names::new([NamePattern::new(users)]),
+            applications: Vec::new(),
+            groups: Vec::new(),
+            target,
+            modes: UserModes::default(),
+        }
+    }
+
+    fn project() -> Project {
+        Project {
+            base_url: "https://api.example.com".to_owned(),
+            name: "plant".to_owned(),
+        }
+    }
+
+    fn stored(name: &str) -> CdfTarget {
+        CdfTarget::Stored(Arc::new(Identity {
+            project: project(),
+            name: name.to_owned(),
+            credentials: Credentials::FixedToken(Secret::new("token")),
+            create_missing_time_series: false,
+        }))
+    }
+
+    #[test]
+    fn a_name_has_stored_credentials_only_where_no_rule_gives_it_others() {
+        let rules = [
+            rule("*@plant.example", stored("plant")),
+            rule("ada@*", stored("plant")),
+            rule("bob@*", stored("other")),
+            rule("eve@*", CdfTarget::OwnToken { project: project() }),
+        ];
+        let name =
+            |user| PrincipalRule::stored_for(&rules, user).map(|identity| identity.name.clone());
+        assert_eq!(name("ada@plant.example").as_deref(), Some("plant"));
+        assert_eq!(name("carol@plant.example").as_deref(), Some("plant"));
+        for ambiguous in ["bob@plant.example", "eve@plant.example", "nobody"] {
+            assert_eq!(name(ambiguous), None, "{ambiguous}");
         }
     }
 }

@@ -5,9 +5,13 @@
 
 use super::segment::Piece;
 use crate::catalog::Resource;
-use crate::cdf::{AttemptFailure, Identity, Reference, SettledCreates};
+use crate::cdf::{
+    AttemptFailure, Found, Identity, PointQuestion, PresentPage, Reference, RowQuestion,
+    SettledCreates,
+};
 use crate::rows::{InstanceName, SeriesKey};
 use serde_json::value::RawValue;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -30,8 +34,20 @@ pub struct Attempt {
 pub enum Call {
     /// Write these rows, in their order.
     Write(Arc<Piece>),
+    /// Read what these rows are about to change.
+    Read {
+        piece: Arc<Piece>,
+        /// Which rows of the piece, by their place in it.
+        rows: Range<usize>,
+        /// Where the next page of keys starts, of a table that is emptied.
+        cursor: Option<Box<str>>,
+    },
     /// Find out names and types of these series, so that the directory knows them.
     FindSeries(Arc<[Arc<SeriesKey>]>),
+    /// Find out which points series have.
+    FindPoints(Arc<[PointQuestion]>),
+    /// Find out which rows a sequence has.
+    FindRows(RowQuestion),
     /// Make these series.
     MakeSeries {
         external_ids: Arc<[Box<str>]>,
@@ -59,6 +75,12 @@ pub enum CallAnswer {
     /// The objects that CDF answered with, one for each row in the order of the rows.
     Objects(Vec<Box<RawValue>>),
     Settled(SettledCreates),
+    /// What CDF has, for each question in their order.
+    Present(Vec<PresentPage>),
+    /// What CDF has of the rows that were read.
+    Found(Found),
+    /// Per row of the piece, whether there was something to do.
+    Told(Vec<bool>),
 }
 
 /// How a call ended.

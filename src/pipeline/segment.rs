@@ -6,9 +6,9 @@
 use super::Submission;
 use super::weight::Weight;
 use crate::catalog::Resource;
-use crate::cdf::Operation;
+use crate::cdf::{Found, Operation};
 use crate::diagnostic::Diagnostic;
-use crate::rows::{ActionKind, RowBatch, RowRange};
+use crate::rows::{ActionKind, RawAction, RowBatch, RowRange};
 use serde_json::value::RawValue;
 use std::ops::Range;
 use std::sync::Arc;
@@ -83,6 +83,8 @@ pub enum Step {
     /// As the action says; of an upsert nothing is known yet.
     #[default]
     Asked,
+    /// As the action says, after what has to be known first was looked up.
+    LookedUp,
     /// An upsert of objects that do not exist, as far as is known.
     Make,
     /// An upsert of objects that exist, as far as is known.
@@ -96,6 +98,8 @@ pub struct Piece {
     pub step: Step,
     /// What the rows weigh; where series are shared between segments, from above.
     pub weight: Weight,
+    /// What CDF had of the rows, where they are read before they are written.
+    pub found: Option<Arc<Found>>,
 }
 
 impl Piece {
@@ -108,6 +112,7 @@ impl Piece {
             segments,
             step: Step::Asked,
             weight,
+            found: None,
         }
     }
 
@@ -124,16 +129,36 @@ impl Piece {
             .map(|segment| &segment.submission.batch)
         {
             Some(RowBatch::Objects(batch)) => batch.action.kind(),
+            Some(RowBatch::Datapoints(batch)) => batch.action,
+            Some(RowBatch::RawRows(batch)) => batch.action.kind(),
             _ => ActionKind::Create,
         }
+    }
+
+    /// What is done with the rows, where they are RAW rows.
+    pub fn raw_action(&self) -> Option<RawAction> {
+        match &self.segments.first()?.submission.batch {
+            RowBatch::RawRows(batch) => Some(batch.action),
+            _ => None,
+        }
+    }
+
+    /// Whether CDF has to be read before the rows are written, and was not yet.
+    pub fn must_read(&self, resource: Resource) -> bool {
+        let reads = match (resource, self.raw_action()) {
+            (_, Some(action)) => action.reads(),
+            (Resource::Instances, _) => self.action() == ActionKind::Update,
+            _ => false,
+        };
+        reads && self.found.is_none()
     }
 
     /// The call that writes the rows.
     pub fn operation(&self, resource: Resource) -> Operation {
         match self.step {
-            Step::Asked => Operation::doing(resource, self.action()),
+            Step::Asked | Step::LookedUp => Operation::doing(resource, self.action()),
             Step::Make => Operation::Create(resource),
-            Step::Change => Operation::Update(resource),
+            Step::Change => Operation::doing(resource, ActionKind::Update),
         }
     }
 

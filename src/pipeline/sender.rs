@@ -7,16 +7,18 @@
 use super::attempt::{Attempt, AttemptReport, Call, CallAnswer};
 use super::creations::{Creation, Creations};
 use super::segment::Piece;
-use super::sequencer::SeriesNames;
+use super::sequencer::{SeriesNames, rows_at};
 use crate::catalog::Resource;
 use crate::cdf::{
-    AttemptFailure, CdfClient, Identity, Operation, Project, SeriesDirectory, SeriesStatus, encode,
+    AttemptFailure, CdfClient, Found, Identity, Operation, Project, SeriesDirectory, SeriesStatus,
+    encode, encode_found, instance_names,
 };
 use crate::config::BatchTable;
-use crate::rows::{SeriesKey, SeriesReference};
+use crate::rows::{ActionKind, RawAction, RowBatch, SeriesKey, SeriesReference};
 use async_trait::async_trait;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,6 +34,10 @@ const DIRECTORY_ENTRIES_MAX: usize = 200_000;
 
 /// How long the names of a series are believed to belong together.
 const DIRECTORY_LIFETIME: Duration = Duration::from_secs(600);
+
+/// Keys of a RAW table that is emptied which are read, and then deleted, at a time: as many as a
+/// request deletes.
+const KEYS_PER_PAGE: usize = 1000;
 
 /// How long CDF's word about its limits holds.
 const LIMITS_LIFETIME: Duration = Duration::from_secs(600);
@@ -152,27 +158,55 @@ impl CdfSender {
         piece: &Piece,
     ) -> AttemptReport {
         let operation = piece.operation(resource);
-        let request = match encode(operation, &piece.ranges(), self.batch.of(resource)) {
+        let (ranges, settings) = (piece.ranges(), self.batch.of(resource));
+        let encoded = match &piece.found {
+            None => encode(operation, &ranges, settings),
+            Some(found) => encode_found(resource, &ranges, found, settings),
+        };
+        let request = match encoded {
             Ok(request) => request,
             Err(error) => {
                 let reason = error.into();
                 return AttemptReport::of(Err(AttemptFailure::Reject { reason }));
             }
         };
-        let result = match piece.wants_objects() {
-            false => self
+        let result = match (request.operation, piece.wants_objects()) {
+            (Operation::Delete(Resource::RawRows), _) => self
+                .client
+                .delete_raw_rows(identity, &request)
+                .await
+                .map(|()| CallAnswer::Done),
+            (Operation::Delete(Resource::Instances), _) => {
+                // Rows that were encoded have names.
+                let names = instance_names(&ranges).map_or(Vec::new(), |(_, names)| names);
+                self.client
+                    .delete_instances(identity, &request, &names)
+                    .await
+                    .map(CallAnswer::Told)
+            }
+            (Operation::Create(Resource::Instances), _)
+                if piece.action() == ActionKind::CreateMissing =>
+            {
+                let names = instance_names(&ranges).map_or(Vec::new(), |(_, names)| names);
+                self.client
+                    .make_missing_instances(identity, &request, &names)
+                    .await
+                    .map(CallAnswer::Told)
+            }
+            // What a delete answers is no object.
+            (Operation::Delete(_), _) | (_, false) => self
                 .client
                 .send(identity, &request)
                 .await
                 .map(|()| CallAnswer::Done),
-            true => self
+            (_, true) => self
                 .client
                 .send_for_objects(identity, &request)
                 .await
                 .map(CallAnswer::Objects),
         };
         AttemptReport {
-            published_slots: self.published_slots(identity, operation),
+            published_slots: self.published_slots(identity, request.operation),
             result,
             body_bytes: Some(request.uncompressed_bytes as u64),
             sent_bytes: Some(request.body.len() as u64),
@@ -208,6 +242,47 @@ impl CdfSender {
         told.remove(project)
     }
 
+    /// Reads rows of a piece, or a page of the keys of its table.
+    async fn read(
+        &self,
+        identity: &Identity,
+        resource: Resource,
+        piece: &Piece,
+        rows: Range<usize>,
+        cursor: Option<&str>,
+    ) -> Result<Found, AttemptFailure> {
+        if resource == Resource::Instances {
+            let (kind, names) =
+                instance_names(&piece.ranges()).map_err(|error| AttemptFailure::Reject {
+                    reason: error.into(),
+                })?;
+            let instances = self.client.instances(identity, kind, &names).await?;
+            return Ok(Found::Rows(instances));
+        }
+        let reads = rows_at(piece, rows).filter_map(|(segment, row)| {
+            let RowBatch::RawRows(batch) = &segment.submission.batch else {
+                return None;
+            };
+            Some((batch, row))
+        });
+        let mut reads = reads.peekable();
+        if let Some((batch, _)) = reads.peek()
+            && batch.action == RawAction::Empty
+        {
+            let page = self
+                .client
+                .raw_keys(identity, &batch.destination, cursor, KEYS_PER_PAGE)
+                .await?;
+            return Ok(Found::Keys(page));
+        }
+        let reads = reads.map(|(batch, row)| {
+            let key = batch.keys.text(row);
+            self.client.raw_row(identity, &batch.destination, key)
+        });
+        let rows = futures::future::try_join_all(reads).await?;
+        Ok(Found::Rows(rows))
+    }
+
     async fn find_series(
         &self,
         identity: &Identity,
@@ -238,7 +313,26 @@ impl RequestSender for CdfSender {
         let identity = &attempt.identity;
         match &attempt.call {
             Call::Write(piece) => self.write(identity, attempt.resource, piece).await,
+            Call::Read {
+                piece,
+                rows,
+                cursor,
+            } => {
+                let (resource, rows) = (attempt.resource, rows.clone());
+                let found = self
+                    .read(identity, resource, piece, rows, cursor.as_deref())
+                    .await;
+                AttemptReport::of(found.map(CallAnswer::Found))
+            }
             Call::FindSeries(keys) => AttemptReport::of(self.find_series(identity, keys).await),
+            Call::FindPoints(questions) => {
+                let pages = self.client.present_points(identity, questions).await;
+                AttemptReport::of(pages.map(CallAnswer::Present))
+            }
+            Call::FindRows(question) => {
+                let page = self.client.present_rows(identity, question).await;
+                AttemptReport::of(page.map(|page| CallAnswer::Present(vec![page])))
+            }
             Call::MakeSeries {
                 external_ids,
                 is_string,

@@ -83,8 +83,11 @@ pub fn by_database(piece: &Piece) -> Vec<Piece> {
     parts.into_iter().map(Piece::new).collect()
 }
 
+/// Sequences whose rows one request writes or deletes, by CDF's API reference.
+const SEQUENCES_MAX: usize = 1000;
+
 /// Parts of a piece of sequence rows in each of which every sequence has one list of columns: CDF
-/// takes a sequence once in a request.
+/// takes a sequence once in a request, and so many of them.
 pub fn by_sequence_columns(piece: &Piece) -> Vec<Piece> {
     let mut parts: Vec<(HashMap<String, String>, Vec<Segment>)> = Vec::new();
     for segment in &piece.segments {
@@ -95,7 +98,10 @@ pub fn by_sequence_columns(piece: &Piece) -> Vec<Piece> {
             let (sequence, columns) = sequence_and_columns(batch, row);
             let number = parts
                 .iter()
-                .position(|(known, _)| known.get(&sequence).is_none_or(|other| *other == columns))
+                .position(|(known, _)| match known.get(&sequence) {
+                    Some(other) => *other == columns,
+                    None => known.len() < SEQUENCES_MAX,
+                })
                 .unwrap_or_else(|| {
                     parts.push((HashMap::new(), Vec::new()));
                     parts.len() - 1

@@ -7,7 +7,8 @@
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
 use crate::rows::{
-    DatapointValues, ObjectBatch, ObjectValues, POINT_STATUS_BYTES, RowBatch, SEQUENCE_ROW_COLUMNS,
+    ActionKind, DELETED_ITEM_BYTES, DatapointValues, ObjectBatch, ObjectValues, POINT_STATUS_BYTES,
+    RowBatch, SEQUENCE_ROW_COLUMNS,
 };
 use std::collections::HashSet;
 use std::ops::{AddAssign, Range};
@@ -15,7 +16,7 @@ use std::ops::{AddAssign, Range};
 /// Bounds of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestBounds {
-    /// Series for datapoints, rows for the others.
+    /// Series for datapoints, but ranges where they are deleted; rows for the others.
     pub items_max: usize,
     /// Rows for datapoints, unbounded for the others.
     pub points_max: usize,
@@ -48,6 +49,8 @@ impl Weight {
     pub fn of(batch: &RowBatch) -> Self {
         let rows = batch.rows();
         let items = match batch {
+            // A delete names its series with each range.
+            RowBatch::Datapoints(batch) if batch.action == ActionKind::Delete => rows,
             RowBatch::Datapoints(batch) => batch.series.len().min(rows),
             RowBatch::RawRows(_) => rows,
             RowBatch::Objects(batch) => items_of(batch, 0..rows),
@@ -184,6 +187,7 @@ fn items_of(batch: &ObjectBatch, rows: Range<usize>) -> usize {
 /// each is an item, and the last of equal keys wins.
 fn item_key(batch: &RowBatch, row: usize) -> Option<u64> {
     match batch {
+        RowBatch::Datapoints(batch) if batch.action == ActionKind::Delete => None,
         RowBatch::Datapoints(batch) => Some(batch.series[batch.series_index[row] as usize].hash()),
         RowBatch::RawRows(_) => None,
         RowBatch::Objects(batch) => Some(batch.key_hashes[row]).filter(|key| *key != 0),
@@ -202,6 +206,7 @@ fn row_bytes(batch: &RowBatch, row: usize) -> usize {
                 + match &batch.values {
                     DatapointValues::Double(_) => 20,
                     DatapointValues::Text(values) => 16 + values.bytes(row).len(),
+                    DatapointValues::Deleted(_) => 20 + DELETED_ITEM_BYTES,
                 }
         }
         RowBatch::RawRows(batch) => {

@@ -21,9 +21,35 @@ pub enum Action {
     Update,
     /// `DELETE … WHERE key`: the batch holds the key only.
     Delete,
+    /// `TRUNCATE`: all rows of a table go, whatever their keys.
+    Empty,
 }
 
 impl Action {
+    /// The name in files: it never changes.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Create => "insert",
+            Action::CreateMissing => "insert_missing",
+            Action::Upsert(_) => "upsert",
+            Action::Update => "update",
+            Action::Delete => "delete",
+            Action::Empty => "empty",
+        }
+    }
+
+    /// The action of that name. What an upsert sets is in no name: its rows are made.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "insert" | "upsert" => Action::Create,
+            "insert_missing" => Action::CreateMissing,
+            "update" => Action::Update,
+            "delete" => Action::Delete,
+            "empty" => Action::Empty,
+            _ => return None,
+        })
+    }
+
     /// Which of the ways it is.
     pub fn kind(&self) -> ActionKind {
         match self {
@@ -31,7 +57,7 @@ impl Action {
             Action::CreateMissing => ActionKind::CreateMissing,
             Action::Upsert(_) => ActionKind::Upsert,
             Action::Update => ActionKind::Update,
-            Action::Delete => ActionKind::Delete,
+            Action::Delete | Action::Empty => ActionKind::Delete,
         }
     }
 }
@@ -44,6 +70,19 @@ pub enum ActionKind {
     Upsert,
     Update,
     Delete,
+}
+
+impl ActionKind {
+    /// The name in files: it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActionKind::Create => "insert",
+            ActionKind::CreateMissing => "insert_missing",
+            ActionKind::Upsert => "upsert",
+            ActionKind::Update => "update",
+            ActionKind::Delete => "delete",
+        }
+    }
 }
 
 /// What `DO UPDATE SET` sets.

@@ -4,8 +4,8 @@
 //! between a decoder and the builder.
 
 use super::value::ValueSettings;
-use super::{Action, BatchBounds, DatapointBuilder, ObjectBuilder, RawBuilder, RawColumnsBuilder};
-use super::{RowBatch, RowBuilder, RowFiller, WireFormat};
+use super::{Action, BatchBounds, DatapointBuilder, ObjectBuilder, RawAction, RawBuilder};
+use super::{RawColumnsBuilder, RowBatch, RowBuilder, RowFiller, WireFormat};
 use crate::catalog::{RowShape, Table};
 use crate::diagnostic::Diagnostic;
 
@@ -39,16 +39,42 @@ impl AnyBuilder {
         settings: ValueSettings,
         bounds: BatchBounds,
     ) -> Self {
+        Self::doing(table, Action::Create, columns, settings, bounds)
+    }
+
+    /// A builder for rows of `table` with which `action` is to be done.
+    pub fn doing(
+        table: &'static Table,
+        action: Action,
+        columns: &[usize],
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
         match table.shape {
             RowShape::DoubleDatapoints | RowShape::StringDatapoints => {
-                AnyBuilder::Datapoints(DatapointBuilder::new(table, settings, bounds))
+                let action = action.kind();
+                AnyBuilder::Datapoints(DatapointBuilder::doing(table, action, settings, bounds))
             }
-            RowShape::RawRows => AnyBuilder::RawRows(RawBuilder::new(table, settings, bounds)),
+            RowShape::RawRows => {
+                Self::of_raw(table, RawAction::of(&action, false), settings, bounds)
+            }
             RowShape::RawColumns(raw) => {
-                AnyBuilder::RawColumns(RawColumnsBuilder::new(table, raw, settings, bounds))
+                let action = RawAction::of(&action, true);
+                let builder = RawColumnsBuilder::new(table, raw, action, settings, bounds);
+                AnyBuilder::RawColumns(builder)
             }
-            RowShape::Objects => Self::of_objects(table, Action::Create, columns, settings, bounds),
+            RowShape::Objects => Self::of_objects(table, action, columns, settings, bounds),
         }
+    }
+
+    /// A builder for rows of `table`, which must be the table of RAW rows, that do `action`.
+    pub fn of_raw(
+        table: &'static Table,
+        action: RawAction,
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
+        AnyBuilder::RawRows(RawBuilder::new(table, action, settings, bounds))
     }
 
     /// A builder for objects of `table` with which `action` is to be done.
@@ -81,6 +107,10 @@ impl RowBuilder for AnyBuilder {
         value: &[u8],
     ) -> Result<(), Box<Diagnostic>> {
         dispatch!(self, builder => builder.field(column, format, value))
+    }
+
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        dispatch!(self, builder => builder.delete_between(begin_ms, end_ms))
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {

@@ -6,6 +6,8 @@
 use super::{DatapointBatch, DatapointValues, ObjectBatch, ObjectValues, RawBatch, RowNumbers};
 use std::ops::Range;
 
+/// What an item of a delete weighs in a request beside its two times, as a rule.
+pub const DELETED_ITEM_BYTES: usize = 96;
 /// A status in a request: a message with its code, and the mark of a missing value.
 pub const POINT_STATUS_BYTES: usize = 10;
 
@@ -34,6 +36,8 @@ impl RowBatch {
                 let values = match &batch.values {
                     DatapointValues::Double(values) => values.len() * 8,
                     DatapointValues::Text(values) => values.total_bytes() + values.len() * 4,
+                    // Each is an item, with the name of its series.
+                    DatapointValues::Deleted(ends_ms) => ends_ms.len() * (8 + DELETED_ITEM_BYTES),
                 };
                 let statuses = batch.statuses.len() * POINT_STATUS_BYTES;
                 values + statuses + batch.timestamps_ms.len() * 12 + batch.series.len() * 64

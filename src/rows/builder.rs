@@ -4,7 +4,7 @@
 //! that a row whose field failed leaves no trace. Never knows where the bytes came from.
 
 use super::RowBatch;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, SqlState};
 
 /// How the bytes of a field are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,18 @@ pub trait RowBuilder {
     /// # Errors
     /// 23502 for a required column.
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>>;
+
+    /// Gives the times that a row deletes, in place of a timestamp: from `begin_ms` on, up to
+    /// `end_ms`, which is after it and not included.
+    ///
+    /// # Errors
+    /// XX000: rows of this builder delete no times.
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        Err(Box::new(Diagnostic::error(
+            SqlState::INTERNAL_ERROR,
+            format!("rows of this table do not delete the times {begin_ms} to {end_ms}"),
+        )))
+    }
 
     /// Ends the open row, which was row `row_number` of its statement, from 1.
     ///

@@ -15,8 +15,8 @@ use std::fmt;
 const DATAPOINT_MAGNITUDE: f64 = 1e100;
 
 /// 1900-01-01 and the last millisecond of 2099, UTC.
-const DATAPOINT_FIRST_MS: i64 = -2_208_988_800_000;
-const DATAPOINT_LAST_MS: i64 = 4_102_444_799_999;
+pub const DATAPOINT_FIRST_MS: i64 = -2_208_988_800_000;
+pub const DATAPOINT_LAST_MS: i64 = 4_102_444_799_999;
 
 /// 2^53 - 1: what a JSON reader may keep exactly.
 const IDENTIFIER_MAX: i64 = (1 << 53) - 1;

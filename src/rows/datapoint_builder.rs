@@ -18,8 +18,8 @@ use super::row_numbers::RowNumberLog;
 use super::series_interner::SeriesInterner;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesKey, TextColumn,
-    TimeSpan, WireFormat, pool,
+    ActionKind, BatchBounds, DatapointBatch, DatapointValues, RowBatch, RowBuilder, SeriesKey,
+    TextColumn, TimeSpan, WireFormat, pool,
 };
 use crate::catalog::{self, Column, ColumnType, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -53,6 +53,7 @@ enum Role {
 #[derive(Debug)]
 pub struct DatapointBuilder {
     table: &'static Table,
+    action: ActionKind,
     roles: [Role; COLUMNS_MAX],
     reader: ValueReader,
     interner: SeriesInterner,
@@ -65,6 +66,7 @@ pub struct DatapointBuilder {
     timestamps_ms: Vec<i64>,
     doubles: Vec<f64>,
     texts: TextColumn,
+    ends_ms: Vec<i64>,
     /// Up to the last row that is not Good, or has no value; those behind it are.
     statuses: Vec<PointStatus>,
     row_numbers: RowNumberLog,
@@ -73,6 +75,16 @@ pub struct DatapointBuilder {
 impl DatapointBuilder {
     /// A builder for `table`, which must be a table of datapoints.
     pub fn new(table: &'static Table, settings: ValueSettings, bounds: BatchBounds) -> Self {
+        Self::doing(table, ActionKind::Create, settings, bounds)
+    }
+
+    /// A builder for points of `table` that are made, changed or deleted.
+    pub fn doing(
+        table: &'static Table,
+        action: ActionKind,
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
         let mut roles = [Role::Absent; COLUMNS_MAX];
         for (role, column) in roles.iter_mut().zip(table.columns) {
             *role = match (column.field, column.column_type) {
@@ -89,6 +101,7 @@ impl DatapointBuilder {
         }
         let mut builder = DatapointBuilder {
             table,
+            action,
             roles,
             reader: ValueReader::new(settings),
             interner: SeriesInterner::default(),
@@ -104,6 +117,7 @@ impl DatapointBuilder {
             timestamps_ms: Vec::new(),
             doubles: Vec::new(),
             texts: TextColumn::default(),
+            ends_ms: Vec::new(),
             statuses: Vec::new(),
             row_numbers: RowNumberLog::default(),
         };
@@ -121,7 +135,9 @@ impl DatapointBuilder {
         self.interner.start_batch();
         self.series_index = pool::INDEXES.take(rows);
         self.timestamps_ms = pool::TIMESTAMPS.take(rows);
-        if self.is_double() {
+        if self.action == ActionKind::Delete {
+            self.ends_ms = pool::TIMESTAMPS.take(rows);
+        } else if self.is_double() {
             self.doubles = pool::DOUBLES.take(rows);
         } else {
             self.texts = pool::TEXTS.take(rows);
@@ -350,6 +366,14 @@ impl RowBuilder for DatapointBuilder {
         self.take_any(column, format, value)
     }
 
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        check_datapoint_time(begin_ms)?;
+        check_datapoint_time(end_ms - 1)?;
+        (self.open.timestamp_ms, self.open.end_ms) = (begin_ms, end_ms);
+        self.open.given |= given::TIMESTAMP | given::VALUE;
+        Ok(())
+    }
+
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
         check_nullable(self.table, column_at(self.table, column)?)
     }
@@ -366,21 +390,27 @@ impl RowBuilder for DatapointBuilder {
             self.judge_row()?
         };
         let open = self.open;
+        let last_ms = match self.action {
+            ActionKind::Delete => open.end_ms - 1,
+            _ => open.timestamp_ms,
+        };
         let (series, spans) = (&mut self.series, &mut self.spans);
         let slot = self.interner.slot(entry, |key| {
             series.push(key.clone());
             spans.push(TimeSpan {
                 first_ms: open.timestamp_ms,
-                last_ms: open.timestamp_ms,
+                last_ms,
             });
             (series.len() - 1) as u32
         });
         let span = &mut self.spans[slot as usize];
         span.first_ms = span.first_ms.min(open.timestamp_ms);
-        span.last_ms = span.last_ms.max(open.timestamp_ms);
+        span.last_ms = span.last_ms.max(last_ms);
         self.series_index.push(slot);
         self.timestamps_ms.push(open.timestamp_ms);
-        if self.is_double() {
+        if self.action == ActionKind::Delete {
+            self.ends_ms.push(open.end_ms);
+        } else if self.is_double() {
             self.doubles.push(open.value);
         }
         self.row_numbers.push(row_number);
@@ -409,7 +439,9 @@ impl RowBuilder for DatapointBuilder {
         if rows == 0 {
             return Vec::new();
         }
-        let values = if self.is_double() {
+        let values = if self.action == ActionKind::Delete {
+            DatapointValues::Deleted(std::mem::take(&mut self.ends_ms))
+        } else if self.is_double() {
             DatapointValues::Double(std::mem::take(&mut self.doubles))
         } else {
             DatapointValues::Text(std::mem::take(&mut self.texts))
@@ -420,6 +452,7 @@ impl RowBuilder for DatapointBuilder {
         }
         let batch = DatapointBatch {
             table: catalog::today(self.table),
+            action: self.action,
             series: std::mem::take(&mut self.series),
             spans: std::mem::take(&mut self.spans),
             series_index: std::mem::take(&mut self.series_index),

@@ -2,9 +2,10 @@
 //!
 //! Owns the batch. Promises that `series`, `spans` are parallel, that `series_index`,
 //! `timestamps_ms` and the values have one entry per row, the statuses one or none at all, and
-//! that each span covers its series' timestamps. Never sorts: rows stay in the order in which the client sent them.
+//! that each span covers its series' timestamps, or the times that are deleted. Never sorts: rows
+//! stay in the order in which the client sent them.
 
-use super::{PointStatus, RowNumbers, SeriesKey, TextColumn, pool};
+use super::{ActionKind, PointStatus, RowNumbers, SeriesKey, TextColumn, pool};
 use crate::catalog::Table;
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ impl TimeSpan {
 pub enum DatapointValues {
     Double(Vec<f64>),
     Text(TextColumn),
+    /// None: the points of the series from the row's timestamp on are deleted, up to this time,
+    /// which is after it and not included.
+    Deleted(Vec<i64>),
 }
 
 /// Datapoints of one statement, in its order.
@@ -34,6 +38,9 @@ pub enum DatapointValues {
 pub struct DatapointBatch {
     /// Where the client wrote them.
     pub table: &'static Table,
+    /// What is done with the points: they are made or overwritten, changed where they exist, or
+    /// deleted.
+    pub action: ActionKind,
     /// The distinct series of this batch.
     pub series: Vec<Arc<SeriesKey>>,
     /// Per series, the time its points span.
@@ -49,6 +56,15 @@ pub struct DatapointBatch {
 }
 
 impl DatapointBatch {
+    /// The last time that row `row` touches.
+    #[inline]
+    pub fn last_ms(&self, row: usize) -> i64 {
+        match &self.values {
+            DatapointValues::Deleted(ends_ms) => ends_ms[row] - 1,
+            DatapointValues::Double(_) | DatapointValues::Text(_) => self.timestamps_ms[row],
+        }
+    }
+
     /// The status of row `row`.
     #[inline]
     pub fn status(&self, row: usize) -> PointStatus {
@@ -65,6 +81,7 @@ impl Drop for DatapointBatch {
         match &mut self.values {
             DatapointValues::Double(values) => pool::DOUBLES.give(std::mem::take(values)),
             DatapointValues::Text(values) => pool::TEXTS.give(std::mem::take(values)),
+            DatapointValues::Deleted(ends_ms) => pool::TIMESTAMPS.give(std::mem::take(ends_ms)),
         }
     }
 }

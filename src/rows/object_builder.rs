@@ -19,7 +19,7 @@ use super::{
     Action, ActionKind, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBatch,
     ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn, WireFormat,
 };
-use crate::catalog::{self, Access, Column, ColumnType, Table, ValueRule};
+use crate::catalog::{self, Access, Column, ColumnType, RowRule, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::sync::Arc;
 
@@ -329,7 +329,9 @@ impl RowBuilder for ObjectBuilder {
                 push_null(column);
             }
         }
-        if makes {
+        let cells_change =
+            self.table.row_rule == RowRule::Cells && self.action.kind() == ActionKind::Update;
+        if makes || cells_change {
             check_row(self.table, self.rows, |column| {
                 self.places[column].map(|place| &self.columns[place])
             })?;

@@ -34,6 +34,8 @@ pub struct OpenPoint {
     pub space: u32,
     pub id: i64,
     pub timestamp_ms: i64,
+    /// Up to where it deletes, if it does.
+    pub end_ms: i64,
     pub value: f64,
     /// As a code said it, and as a symbol did.
     pub status_code: u32,

@@ -1,9 +1,9 @@
 //! RAW rows as columns: keys and JSON objects of one RAW table.
 //!
-//! Owns the batch. Promises one destination per batch, keys and columns of equal length, and
-//! that each of `columns` is a JSON object, kept as the client wrote it. Never parses it again.
+//! Owns the batch, and what its rows do. Promises one destination per batch, keys and columns of
+//! equal length, and that each of `columns` is what the action says. Never parses it again.
 
-use super::{RowNumbers, TextColumn, pool};
+use super::{Action, ActionKind, RowNumbers, TextColumn, pool};
 use std::sync::Arc;
 
 /// Where RAW rows go.
@@ -15,15 +15,97 @@ pub struct RawDestination {
     pub table: Box<str>,
 }
 
+/// What RAW rows do. RAW knows inserts that replace whole rows, and deletes; the others read
+/// first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RawAction {
+    /// INSERT and COPY: a row with an existing key is replaced. `columns` are JSON objects.
+    #[default]
+    Insert,
+    /// `ON CONFLICT DO NOTHING`: rows that exist already are skipped.
+    InsertMissing,
+    /// UPDATE of all columns at once; rows that do not exist are skipped.
+    Replace,
+    /// UPDATE of some cells: `columns` are [`super::CellChanges`], and other cells stay.
+    Merge,
+    /// DELETE: `columns` are empty.
+    Delete,
+    /// TRUNCATE: one row without key or columns stands for all rows of the table.
+    Empty,
+}
+
+impl RawAction {
+    /// Every action.
+    pub const ALL: [RawAction; 6] = [
+        RawAction::Insert,
+        RawAction::InsertMissing,
+        RawAction::Replace,
+        RawAction::Merge,
+        RawAction::Delete,
+        RawAction::Empty,
+    ];
+
+    /// What rows of a table with declared columns (`cells`), or of the table of all RAW rows, do
+    /// for a statement. Every update of what exists is an insert to RAW.
+    pub fn of(action: &Action, cells: bool) -> Self {
+        match action {
+            Action::Create | Action::Upsert(_) => RawAction::Insert,
+            Action::CreateMissing => RawAction::InsertMissing,
+            Action::Update if cells => RawAction::Merge,
+            Action::Update => RawAction::Replace,
+            Action::Delete => RawAction::Delete,
+            Action::Empty => RawAction::Empty,
+        }
+    }
+
+    /// The way of writing that it is.
+    pub fn kind(self) -> ActionKind {
+        match self {
+            RawAction::Insert => ActionKind::Create,
+            RawAction::InsertMissing => ActionKind::CreateMissing,
+            RawAction::Replace | RawAction::Merge => ActionKind::Update,
+            RawAction::Delete | RawAction::Empty => ActionKind::Delete,
+        }
+    }
+
+    /// Whether CDF is read before it is written.
+    pub fn reads(self) -> bool {
+        match self {
+            RawAction::Insert | RawAction::Delete => false,
+            RawAction::InsertMissing | RawAction::Replace | RawAction::Merge | RawAction::Empty => {
+                true
+            }
+        }
+    }
+
+    /// The name in files: it never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            RawAction::Insert => "insert",
+            RawAction::InsertMissing => "insert_missing",
+            RawAction::Replace => "replace",
+            RawAction::Merge => "merge",
+            RawAction::Delete => "delete",
+            RawAction::Empty => "empty",
+        }
+    }
+
+    /// The action of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
 /// Rows of one RAW table, in the order of their statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawBatch {
     pub destination: Arc<RawDestination>,
+    pub action: RawAction,
     /// 1 to 1024 characters each.
     pub keys: TextColumn,
     /// Per row, the hash of its key by [`super::hash_key`] of the key's bytes.
     pub key_hashes: Vec<u64>,
-    /// Per row, a JSON object.
+    /// Per row, what the action writes.
     pub columns: TextColumn,
     pub row_numbers: RowNumbers,
 }

@@ -13,8 +13,8 @@ use super::refusal::{check_nullable, column_at, in_column, null_value, read_only
 use super::row_numbers::RowNumberLog;
 use super::value::{ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, RawBatch, RawDestination, RowBatch, RowBuilder, RowNumbers, TextColumn,
-    WireFormat, hash_key, pool,
+    BatchBounds, CellChanges, RawAction, RawBatch, RawDestination, RowBatch, RowBuilder,
+    RowNumbers, TextColumn, WireFormat, hash_key, pool,
 };
 use crate::catalog::{Access, Column, ColumnType, Table};
 use crate::diagnostic::Diagnostic;
@@ -83,6 +83,7 @@ struct OpenRow {
 #[derive(Debug)]
 pub struct RawBuilder {
     table: &'static Table,
+    action: RawAction,
     ignores_read_only: bool,
     /// Per column of the table, the part it is; `None` for read-only columns.
     parts: [Option<Part>; COLUMNS_MAX],
@@ -105,8 +106,13 @@ pub struct RawBuilder {
 }
 
 impl RawBuilder {
-    /// A builder for `table`, which must be the table of RAW rows.
-    pub fn new(table: &'static Table, settings: ValueSettings, bounds: BatchBounds) -> Self {
+    /// A builder for `table`, which must be the table of RAW rows, of rows that do `action`.
+    pub fn new(
+        table: &'static Table,
+        action: RawAction,
+        settings: ValueSettings,
+        bounds: BatchBounds,
+    ) -> Self {
         let mut parts = [None; COLUMNS_MAX];
         for (part, column) in parts.iter_mut().zip(table.columns) {
             *part = match column.field {
@@ -120,6 +126,7 @@ impl RawBuilder {
         }
         RawBuilder {
             table,
+            action,
             ignores_read_only: false,
             parts,
             reader: ValueReader::new(settings),
@@ -173,6 +180,7 @@ impl RawBuilder {
             }
             Part::Columns => {
                 let taken = self.columns.len() == rows
+                    && self.action != RawAction::Merge
                     && ValueReader::is_common_json_object(format, value)
                     && value.len() <= RAW_COLUMNS_BYTES_MAX;
                 if taken {
@@ -215,6 +223,9 @@ impl RawBuilder {
             Part::Columns => {
                 let (json, kind) = self.reader.json(column, format, value)?;
                 check_raw_columns(json, kind)?;
+                if self.action == RawAction::Merge {
+                    CellChanges::check(json)?;
+                }
                 self.columns.truncate(rows);
                 self.columns.push(json);
                 self.open.has_columns = true;
@@ -301,6 +312,29 @@ impl RawBuilder {
         self.open.has_columns = false;
     }
 
+    /// Gives the open row what its action lets it go without.
+    #[cold]
+    fn fill_in(&mut self, has_names: bool) -> Result<(), Box<Diagnostic>> {
+        let rows = self.row_destinations.len();
+        let (needs_key, needs_columns) = match self.action {
+            RawAction::Empty => (false, false),
+            RawAction::Delete => (true, false),
+            _ => (true, true),
+        };
+        let is_short =
+            (needs_key && !self.open.has_key) || (needs_columns && !self.open.has_columns);
+        if !has_names || is_short {
+            return Err(self.missing_column());
+        }
+        if self.keys.len() == rows {
+            self.keys.push(b"");
+        }
+        if self.columns.len() == rows {
+            self.columns.push(b"");
+        }
+        Ok(())
+    }
+
     #[cold]
     fn missing_column(&self) -> Box<Diagnostic> {
         let missing = if self.open.database.given == Given::Not {
@@ -350,7 +384,7 @@ impl RowBuilder for RawBuilder {
         let open = &self.open;
         let has_names = open.database.given != Given::Not && open.table.given != Given::Not;
         if !(has_names && open.has_key && open.has_columns) {
-            return Err(self.missing_column());
+            self.fill_in(has_names)?;
         }
         let row = self.row_destinations.len();
         self.last = self.destination();
@@ -398,8 +432,8 @@ impl RowBuilder for RawBuilder {
         let row_numbers = self.row_numbers.take();
         let batches = match destinations.as_slice() {
             [] => Vec::new(),
-            [only] => vec![all.into_batch(only.clone(), row_numbers)],
-            several => all.sorted(several, &row_destinations, &row_numbers),
+            [only] => vec![all.into_batch(only.clone(), self.action, row_numbers)],
+            several => all.sorted(several, self.action, &row_destinations, &row_numbers),
         };
         pool::INDEXES.give(row_destinations);
         batches
@@ -415,9 +449,15 @@ struct Rows {
 }
 
 impl Rows {
-    fn into_batch(self, destination: Arc<RawDestination>, row_numbers: RowNumbers) -> RowBatch {
+    fn into_batch(
+        self,
+        destination: Arc<RawDestination>,
+        action: RawAction,
+        row_numbers: RowNumbers,
+    ) -> RowBatch {
         RowBatch::RawRows(RawBatch {
             destination,
+            action,
             keys: self.keys,
             key_hashes: self.key_hashes,
             columns: self.columns,
@@ -429,6 +469,7 @@ impl Rows {
     fn sorted(
         self,
         destinations: &[Arc<RawDestination>],
+        action: RawAction,
         row_destinations: &[u32],
         row_numbers: &RowNumbers,
     ) -> Vec<RowBatch> {
@@ -447,7 +488,7 @@ impl Rows {
         parts
             .into_iter()
             .zip(destinations)
-            .map(|((rows, mut numbers), to)| rows.into_batch(to.clone(), numbers.take()))
+            .map(|((rows, mut numbers), to)| rows.into_batch(to.clone(), action, numbers.take()))
             .collect()
     }
 }

@@ -13,8 +13,8 @@ use super::value::json_text::{
 };
 use super::value::{JsonKind, ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, RawBatch, RawDestination, RowBatch, RowBuilder, TextColumn, WireFormat, hash_key,
-    pool,
+    BatchBounds, CellChanges, RawAction, RawBatch, RawDestination, RowBatch, RowBuilder,
+    TextColumn, WireFormat, hash_key, pool,
 };
 use crate::catalog::{Column, ColumnType, RawColumns, Table};
 use crate::diagnostic::Diagnostic;
@@ -28,6 +28,8 @@ struct Place {
     head: Box<[u8]>,
     /// Where the open row's value stands in `values`; `None`: it has none.
     value: Option<Range<usize>>,
+    /// The open row takes the cell away.
+    is_removed: bool,
 }
 
 /// Builds batches for one custom RAW table.
@@ -35,6 +37,7 @@ struct Place {
 pub struct RawColumnsBuilder {
     table: &'static Table,
     raw: &'static RawColumns,
+    action: RawAction,
     reader: ValueReader,
     bounds: BatchBounds,
     destination: Arc<RawDestination>,
@@ -50,10 +53,11 @@ pub struct RawColumnsBuilder {
 }
 
 impl RawColumnsBuilder {
-    /// A builder for `table`, whose rows go where `raw` says.
+    /// A builder for `table`, whose rows go where `raw` says and do `action`.
     pub fn new(
         table: &'static Table,
         raw: &'static RawColumns,
+        action: RawAction,
         settings: ValueSettings,
         bounds: BatchBounds,
     ) -> Self {
@@ -70,6 +74,7 @@ impl RawColumnsBuilder {
         RawColumnsBuilder {
             table,
             raw,
+            action,
             reader: ValueReader::new(settings),
             bounds,
             destination: Arc::new(RawDestination {
@@ -83,6 +88,7 @@ impl RawColumnsBuilder {
                 .map(|(index, column)| Place {
                     head: head(index, column),
                     value: None,
+                    is_removed: false,
                 })
                 .collect(),
             values: Vec::new(),
@@ -185,6 +191,53 @@ impl RawColumnsBuilder {
         self.values.clear();
         for place in &mut self.places {
             place.value = None;
+            place.is_removed = false;
+        }
+    }
+
+    /// The open row's columns as its action wants them, in `object`.
+    fn write_columns(&mut self) {
+        self.object.clear();
+        match self.action {
+            RawAction::Delete | RawAction::Empty => {}
+            RawAction::Merge => {
+                let (mut set, mut removed) = (Vec::new(), Vec::new());
+                self.push_cells(&mut set, |index| index != self.raw.key);
+                for place in self.places.iter().filter(|place| place.is_removed) {
+                    if !removed.is_empty() {
+                        removed.push(b',');
+                    }
+                    // The name without its colon.
+                    let name = place.head.split_last().map_or(&[][..], |(_, name)| name);
+                    removed.extend_from_slice(name);
+                }
+                CellChanges::write(&mut self.object, &set, &removed);
+            }
+            RawAction::Insert | RawAction::InsertMissing | RawAction::Replace => {
+                let mut object = std::mem::take(&mut self.object);
+                object.push(b'{');
+                self.push_cells(&mut object, |_| true);
+                object.push(b'}');
+                self.object = object;
+            }
+        }
+    }
+
+    /// Appends the values of the open row that `wanted` picks, by column.
+    fn push_cells(&self, object: &mut Vec<u8>, wanted: impl Fn(usize) -> bool) {
+        let mut is_first = true;
+        for (index, place) in self.places.iter().enumerate() {
+            let Some(value) = place.value.clone() else {
+                continue;
+            };
+            if place.head.is_empty() || !wanted(index) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                object.push(b',');
+            }
+            object.extend_from_slice(&place.head);
+            object.extend_from_slice(&self.values[value]);
         }
     }
 }
@@ -202,33 +255,24 @@ impl RowBuilder for RawColumnsBuilder {
     }
 
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
-        check_nullable(self.table, column_at(self.table, column)?)
+        check_nullable(self.table, column_at(self.table, column)?)?;
+        self.places[column].is_removed = true;
+        Ok(())
     }
 
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
-        if self.places[self.raw.key].value.is_none() {
+        if self.action == RawAction::Empty {
+            self.keys.push(b"");
+        } else if self.places[self.raw.key].value.is_none() {
             return Err(null_value(self.table, &self.table.columns[self.raw.key]));
         }
-        self.object.clear();
-        self.object.push(b'{');
-        for place in &self.places {
-            let Some(value) = place.value.clone() else {
-                continue;
-            };
-            if place.head.is_empty() {
-                continue;
-            }
-            if self.object.len() > 1 {
-                self.object.push(b',');
-            }
-            self.object.extend_from_slice(&place.head);
-            self.object.extend_from_slice(&self.values[value]);
+        self.write_columns();
+        if !self.object.is_empty() {
+            check_raw_columns(&self.object, JsonKind::Object).map_err(|mut refusal| {
+                refusal.table = Some(self.table.name.to_owned());
+                refusal
+            })?;
         }
-        self.object.push(b'}');
-        check_raw_columns(&self.object, JsonKind::Object).map_err(|mut refusal| {
-            refusal.table = Some(self.table.name.to_owned());
-            refusal
-        })?;
         self.columns.push(&self.object);
         let row = self.key_hashes.len();
         self.key_hashes.push(hash_key(self.keys.bytes(row)));
@@ -260,6 +304,7 @@ impl RowBuilder for RawColumnsBuilder {
         }
         vec![RowBatch::RawRows(RawBatch {
             destination: self.destination.clone(),
+            action: self.action,
             keys: std::mem::replace(&mut self.keys, pool::TEXTS.take(rows)),
             key_hashes: std::mem::replace(&mut self.key_hashes, pool::HASHES.take(rows)),
             columns: std::mem::replace(&mut self.columns, pool::TEXTS.take(rows)),
@@ -291,7 +336,13 @@ mod tests {
             rows: 100,
             bytes: 1 << 20,
         };
-        RawColumnsBuilder::new(table, raw, ValueSettings::default(), bounds)
+        RawColumnsBuilder::new(
+            table,
+            raw,
+            RawAction::Insert,
+            ValueSettings::default(),
+            bounds,
+        )
     }
 
     fn row(builder: &mut RawColumnsBuilder, values: &[(usize, &str)]) {

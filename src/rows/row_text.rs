@@ -4,10 +4,13 @@
 //! text, read again by a builder of the same table, gives the same row whatever the session's
 //! settings are. Allocates per value: for rows that failed, never for those on their way.
 
-use super::{DatapointValues, ObjectValues, RowBatch, SeriesReference};
+use super::{ActionKind, DatapointValues, ObjectValues, RowBatch, SeriesReference, TextColumn};
 use crate::catalog::{self, Table};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+/// The name that the last time of a deleted range has beside the columns of its table.
+pub const LAST_TIMESTAMP: &str = "last_timestamp";
 
 /// A row with the names of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct RowText {
     pub columns: Vec<&'static str>,
     /// Per column its text without escapes; `None` is NULL.
     pub values: Vec<Option<String>>,
+    /// What the row does: the name of its action.
+    pub action: &'static str,
 }
 
 impl RowText {
@@ -34,11 +39,21 @@ impl RowBatch {
         }
     }
 
+    /// The name of what the rows do.
+    pub fn action_name(&self) -> &'static str {
+        match self {
+            RowBatch::Datapoints(batch) => batch.action.name(),
+            RowBatch::RawRows(batch) => batch.action.name(),
+            RowBatch::Objects(batch) => batch.action.name(),
+        }
+    }
+
     /// Row `row` of the batch as text; `row` must be below [`RowBatch::rows`].
     pub fn row_text(&self, row: usize) -> RowText {
         let mut text = RowText {
             columns: Vec::new(),
             values: Vec::new(),
+            action: self.action_name(),
         };
         match self {
             RowBatch::Datapoints(batch) => {
@@ -47,9 +62,15 @@ impl RowBatch {
                     _ if status.has_no_value => None,
                     DatapointValues::Double(values) => Some(double(values[row])),
                     DatapointValues::Text(values) => Some(values.text(row).to_owned()),
+                    DatapointValues::Deleted(_) => None,
                 };
-                text.push("value", value);
+                if batch.action != ActionKind::Delete {
+                    text.push("value", value);
+                }
                 text.push("timestamp", Some(timestamp(batch.timestamps_ms[row])));
+                if batch.last_ms(row) > batch.timestamps_ms[row] {
+                    text.push(LAST_TIMESTAMP, Some(timestamp(batch.last_ms(row))));
+                }
                 let series = &batch.series[batch.series_index[row] as usize];
                 match series.reference() {
                     SeriesReference::ExternalId(name) => {
@@ -69,8 +90,16 @@ impl RowBatch {
                 let destination = &batch.destination;
                 text.push("_raw_database", Some(destination.database.to_string()));
                 text.push("_raw_table", Some(destination.table.to_string()));
-                text.push("_raw_key", Some(batch.keys.text(row).to_owned()));
-                text.push("_raw_columns", Some(batch.columns.text(row).to_owned()));
+                let value = |texts: &TextColumn| match texts.text(row) {
+                    "" => None,
+                    text => Some(text.to_owned()),
+                };
+                for (column, texts) in [("_raw_key", &batch.keys), ("_raw_columns", &batch.columns)]
+                {
+                    if let Some(value) = value(texts) {
+                        text.push(column, Some(value));
+                    }
+                }
             }
             RowBatch::Objects(batch) => {
                 for column in &batch.columns {

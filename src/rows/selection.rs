@@ -16,6 +16,7 @@ impl RowBatch {
             RowBatch::Datapoints(batch) => RowBatch::Datapoints(datapoints(batch, ranges)),
             RowBatch::RawRows(batch) => RowBatch::RawRows(RawBatch {
                 destination: batch.destination.clone(),
+                action: batch.action,
                 keys: texts(&batch.keys, ranges),
                 key_hashes: copied(&batch.key_hashes, ranges),
                 columns: texts(&batch.columns, ranges),
@@ -46,22 +47,23 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
     let mut series_index = Vec::new();
     for row in ranges.iter().cloned().flatten() {
         let old = batch.series_index[row] as usize;
-        let at = batch.timestamps_ms[row];
+        let (at, last) = (batch.timestamps_ms[row], batch.last_ms(row));
         let place = *places[old].get_or_insert_with(|| {
             series.push(batch.series[old].clone());
             spans.push(TimeSpan {
                 first_ms: at,
-                last_ms: at,
+                last_ms: last,
             });
             (series.len() - 1) as u32
         });
         let span = &mut spans[place as usize];
         span.first_ms = span.first_ms.min(at);
-        span.last_ms = span.last_ms.max(at);
+        span.last_ms = span.last_ms.max(last);
         series_index.push(place);
     }
     DatapointBatch {
         table: batch.table,
+        action: batch.action,
         series,
         spans,
         series_index,
@@ -69,6 +71,7 @@ fn datapoints(batch: &DatapointBatch, ranges: &[Range<usize>]) -> DatapointBatch
         values: match &batch.values {
             DatapointValues::Double(values) => DatapointValues::Double(copied(values, ranges)),
             DatapointValues::Text(values) => DatapointValues::Text(texts(values, ranges)),
+            DatapointValues::Deleted(ends_ms) => DatapointValues::Deleted(copied(ends_ms, ranges)),
         },
         statuses: match batch.statuses.is_empty() {
             true => Vec::new(),
@@ -138,6 +141,7 @@ mod tests {
         let key = |name: &str| Arc::new(SeriesKey::new(SeriesReference::ExternalId(name.into())));
         let batch = RowBatch::Datapoints(DatapointBatch {
             table: crate::catalog::CDF_DOUBLE_DATAPOINTS,
+            action: crate::rows::ActionKind::Create,
             series: vec![key("a"), key("b")],
             spans: vec![
                 TimeSpan {

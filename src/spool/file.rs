@@ -155,6 +155,7 @@ mod tests {
             cells.push(b"{}");
         }
         RowBatch::RawRows(RawBatch {
+            action: Default::default(),
             destination: Arc::new(RawDestination {
                 database: "plant".into(),
                 table: "pumps".into(),

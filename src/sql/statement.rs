@@ -5,7 +5,8 @@
 
 use super::target::check_database;
 use super::{
-    ChangeStatement, CopyEncoding, CopyOptions, InsertStatement, Query, Returning, SessionCommand,
+    ChangeStatement, CopyEncoding, CopyOptions, InsertStatement, Query, RangedChange, Returning,
+    SessionCommand,
 };
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -19,6 +20,8 @@ pub enum Statement {
     Insert(InsertStatement),
     /// UPDATE and DELETE by key.
     Change(ChangeStatement),
+    /// UPDATE and DELETE by series and time, or by sequence and row number.
+    Ranged(RangedChange),
     Transaction(TransactionCommand),
     Session(SessionCommand),
     /// Answered by the session, without CDF.
@@ -39,6 +42,9 @@ impl Statement {
             Statement::Change(change) => {
                 check_database(change.database(), database, change.table())
             }
+            Statement::Ranged(change) => {
+                check_database(change.database(), database, change.table())
+            }
             Statement::Query(query) => query.check_database(database),
             _ => Ok(()),
         }
@@ -49,6 +55,7 @@ impl Statement {
         match self {
             Statement::Insert(insert) => insert.returning(),
             Statement::Change(change) => change.returning(),
+            Statement::Ranged(change) => change.returning(),
             _ => None,
         }
     }

@@ -85,7 +85,7 @@ pub(super) trait Ask {
 #[derive(Debug)]
 pub(super) enum Database {
     Sqlite(Connection),
-    PostgreSql(PostgreSql),
+    PostgreSql(Box<PostgreSql>),
 }
 
 impl Database {
@@ -112,7 +112,9 @@ impl Database {
     /// # Errors
     /// It cannot be reached, refuses, or has a schema of a newer version.
     pub fn connect(url: &str) -> Result<Self, Fault> {
-        PostgreSql::connect(url).map(Database::PostgreSql)
+        PostgreSql::connect(url)
+            .map(Box::new)
+            .map(Database::PostgreSql)
     }
 
     /// Does `change` as a whole, or nothing of it. Changes of one database come one after the

@@ -89,9 +89,9 @@ mod tests {
     use crate::catalog::{Resource, TABLES};
     use crate::cdf::Operation;
     use crate::telemetry::{
-        ActorCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters, HeartbeatCounters,
-        JournalMeters, MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters,
-        StatementOutcome, TableCounters, TokenCounters, Verdict,
+        ActorCounters, CertificateCounters, ConnectionMeters, DeadLetterMeters, EndpointMeters,
+        HeartbeatCounters, JournalMeters, KeyCounters, MemoryGauges, PipelineMeters, RetryCause,
+        StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -107,6 +107,8 @@ mod tests {
         StatementMeters::new();
         MemoryGauges::new();
         TokenCounters::new();
+        KeyCounters::new();
+        CertificateCounters::new();
         HeartbeatCounters::new();
         ActorCounters::new();
         DeadLetterMeters::new();

@@ -14,6 +14,17 @@ use bytes::BytesMut;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
 
+/// Which rows the tag of a statement counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Its own, but for those that were skipped.
+    Rows,
+    /// Those that CDF had, as the verdicts tell; none where no verdict is waited for.
+    ByCdf,
+    /// The tag has no count.
+    Nothing,
+}
+
 /// What the reply of a statement says.
 #[derive(Debug)]
 pub(super) struct Completion {
@@ -21,7 +32,25 @@ pub(super) struct Completion {
     pub(super) tag: &'static str,
     /// Rows of the statement.
     pub(super) rows: u64,
+    pub(super) counted: Counted,
     pub(super) returned: Option<Box<Returned>>,
+}
+
+impl Completion {
+    /// The tag as far as it is known before any verdict.
+    pub(super) fn said_at_once(&self) -> String {
+        match self.counted {
+            Counted::Rows => self.said(self.rows),
+            Counted::ByCdf | Counted::Nothing => self.said(0),
+        }
+    }
+
+    fn said(&self, rows: u64) -> String {
+        match self.counted {
+            Counted::Nothing => self.tag.to_owned(),
+            Counted::Rows | Counted::ByCdf => format!("{} {rows}", self.tag),
+        }
+    }
 }
 
 /// What verdicts tell of the rows of a group beside success, by statement.
@@ -66,7 +95,8 @@ impl Session {
     ) -> Result<(), Failure> {
         self.count(&withheld, StatementOutcome::Succeeded);
         let told = Told::of(group);
-        let is_as_said = told.skipped.is_empty() && !withheld.iter().any(Withheld::returns_rows);
+        let is_as_said =
+            told.skipped.is_empty() && !withheld.iter().any(Withheld::waits_for_verdicts);
         if is_as_said {
             return Ok(());
         }
@@ -82,19 +112,18 @@ impl Session {
                 .skipped
                 .get(&reply.statement)
                 .map_or(&[][..], Vec::as_slice);
-            let Completion {
-                tag,
-                rows,
-                returned,
-            } = reply.completion;
-            if let Some(returned) = returned {
-                let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
+            let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
+            let completion = reply.completion;
+            if let Some(returned) = &completion.returned {
                 returned.put(&mut self.replies, self.encoding, skipped, object)?;
             }
-            put_complete(
-                &mut self.replies,
-                format!("{tag} {}", rows - skipped.len() as u64),
-            );
+            let rows = match completion.counted {
+                Counted::ByCdf => (1..=completion.rows)
+                    .filter_map(|row| object(row)?.get().parse::<u64>().ok())
+                    .sum(),
+                Counted::Rows | Counted::Nothing => completion.rows - skipped.len() as u64,
+            };
+            put_complete(&mut self.replies, completion.said(rows));
         }
         self.replies.extend_from_slice(&said[copied..]);
         Ok(())

@@ -6,7 +6,7 @@
 //! COPY sends nothing before it has read everything. Never looks at the data itself: the decoder
 //! does.
 
-use super::completion::{Completion, message_end};
+use super::completion::{Completion, Counted, message_end};
 use super::ending::Ending;
 use super::frame::{FrameHeader, HEADER_BYTES};
 use super::group::{RunKind, RunShape};
@@ -73,6 +73,7 @@ impl Session {
         let completion = Completion {
             tag: "COPY",
             rows,
+            counted: Counted::Rows,
             returned: None,
         };
         self.rows_are_gathered(batch, StatementKind::Copy, started, completion)

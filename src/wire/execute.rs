@@ -25,13 +25,18 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
     match statement {
         Statement::Copy(_) => StatementKind::Copy,
         Statement::Insert(_) => StatementKind::Insert,
-        Statement::Change(change) => match change.kind() {
-            ChangeKind::Update => StatementKind::Update,
-            ChangeKind::Delete => StatementKind::Delete,
-        },
+        Statement::Change(change) => of_change(change.kind()),
+        Statement::Ranged(change) => of_change(change.kind()),
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
         Statement::Empty | Statement::Cold(_) => StatementKind::Other,
+    }
+}
+
+fn of_change(kind: ChangeKind) -> StatementKind {
+    match kind {
+        ChangeKind::Update => StatementKind::Update,
+        ChangeKind::Delete | ChangeKind::Truncate => StatementKind::Delete,
     }
 }
 
@@ -58,6 +63,10 @@ impl Session {
             }
             Statement::Change(change) => {
                 self.change(change, bindings, received_bytes, target).await
+            }
+            Statement::Ranged(change) => {
+                self.change_ranged(change, bindings, received_bytes, target)
+                    .await
             }
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,
@@ -112,7 +121,7 @@ impl Session {
         started: Instant,
         completion: Completion,
     ) -> Result<(), Box<Diagnostic>> {
-        let tag = format!("{} {}", completion.tag, completion.rows);
+        let tag = completion.said_at_once();
         let statement = batch.statement;
         self.open_batch = Some(batch);
         if self.transaction.stages() {

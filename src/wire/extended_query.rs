@@ -91,6 +91,7 @@ impl Session {
         let (parameter_types, columns) = match &statement {
             Statement::Insert(insert) => (insert.parameter_types(declared)?, None),
             Statement::Change(change) => (change.parameter_types(declared)?, None),
+            Statement::Ranged(change) => (change.parameter_types(declared)?, None),
             Statement::Query(query) => (query.parameter_types(declared)?, Some(query.columns()?)),
             Statement::Cold(cold) => return Err(cold.refusal().into()),
             _ => (declared.clone(), None),

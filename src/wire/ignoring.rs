@@ -10,7 +10,7 @@ use crate::cdf::Identity;
 use crate::dead_letters::{LetterOrigin, LetterReason, LetterSource, NewLetter};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::RefusedRow;
-use crate::rows::RowText;
+use crate::rows::{Action, RowText};
 use crate::sql::{CopyStatement, LogVerbosity, OnError, Settings};
 use std::sync::Arc;
 
@@ -79,6 +79,7 @@ impl Ignoring {
             row: RowText {
                 columns,
                 values: row.values,
+                action: Action::Create.name(),
             },
             reason: Arc::new(reason),
             line: Some(row.line),

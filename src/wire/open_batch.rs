@@ -12,7 +12,7 @@ use crate::catalog::{self, Table};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::value::ValueSettings;
-use crate::rows::{Action, AnyBuilder, BatchBounds, RowBuilder};
+use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
 use jiff::Timestamp;
 
 /// A builder with the run that its rows belong to.
@@ -58,13 +58,8 @@ impl Session {
                     action,
                     ..
                 } = shape;
-                let mut builder = match action {
-                    Action::Create => AnyBuilder::new(table, columns, settings.clone(), bounds),
-                    action => {
-                        let action = action.clone();
-                        AnyBuilder::of_objects(table, action, columns, settings.clone(), bounds)
-                    }
-                };
+                let mut builder =
+                    AnyBuilder::doing(table, action.clone(), columns, settings.clone(), bounds);
                 if self.ignores_read_only(table) {
                     builder.ignore_read_only();
                 }

@@ -361,6 +361,9 @@ fn is_same_key(issued: &[u8], given: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cdf::{Identity, Project, Secret};
+    use crate::config::UserModes;
+    use crate::wire::ScramVerifier;
 
     const PLACES: Places = Places {
         connections_max: 1,
@@ -382,6 +385,20 @@ mod tests {
             .collect()
     }
 
+    fn user() -> Arc<GatewayUser> {
+        let project = Project {
+            base_url: "http://127.0.0.1:1".to_owned(),
+            name: "plant".to_owned(),
+        };
+        Arc::new(GatewayUser {
+            name: "ada".to_owned(),
+            scram: ScramVerifier::from_password("secret"),
+            identity: Arc::new(Identity::of_token(project, Secret::new("token"))),
+            modes: UserModes::default(),
+            barred: None,
+        })
+    }
+
     #[test]
     fn too_many_that_have_not_signed_in_lose_the_oldest_of_the_same_address_first() {
         let registry = Arc::new(Registry::default());
@@ -397,7 +414,7 @@ mod tests {
         let told: Vec<i32> = flood[..3].iter().map(Registration::process_id).collect();
         assert_eq!(crowded_out(&registry), told);
         // The third address finds all places taken: the oldest goes, if it has not signed in.
-        honest.signed_in();
+        honest.signed_in(user());
         let others = [register("10.0.0.2"), register("10.0.0.3")];
         assert_eq!(crowded_out(&registry), told);
         let last = register("10.0.0.4");
@@ -410,7 +427,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let register = || registry.register(address("10.0.0.1"), &PLACES);
         let served = register().expect("there is a place");
-        served.signed_in();
+        served.signed_in(user());
         let refused = register().expect("there is a place to refuse");
         assert!(!served.refused && refused.refused);
         assert!(register().is_none());

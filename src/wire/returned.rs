@@ -7,7 +7,8 @@
 use super::encoding::ClientEncoding;
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned_cells::{of_batch, of_object};
-use crate::catalog::{self, CreateBody, RowShape, Table};
+use super::returned_raw::of_raw_row;
+use crate::catalog::{self, CreateBody, Resource, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, RowBatch};
 use crate::sql::{Cell, Returning};
@@ -51,18 +52,8 @@ impl Returned {
         target: ResultTarget,
         zone: TimeZone,
     ) -> Result<Self, Box<Diagnostic>> {
-        if matches!(table.shape, RowShape::RawColumns(_)) {
-            return Err(Box::new(
-                Diagnostic::error(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("RETURNING is not supported for \"{}\"", table.name),
-                )
-                .with_hint("Leave it out: the table's rows are as they were sent.")
-                .with_table(table.name),
-            ));
-        }
         let answers = match action {
-            Action::Delete => false,
+            Action::Delete | Action::Empty => false,
             _ => table.endpoints.is_some_and(|endpoints| {
                 matches!(endpoints.body, CreateBody::Items | CreateBody::Bare)
             }),
@@ -83,7 +74,12 @@ impl Returned {
                 if sent && is_kept {
                     return Ok(false);
                 }
-                let is_null = !answers && described.is_writable() && *action != Action::Delete;
+                // A row that CDF may have had keeps what it had.
+                let makes_rows = match table.resource {
+                    Resource::Instances => false,
+                    _ => matches!(action, Action::Create | Action::CreateMissing),
+                };
+                let is_null = !answers && described.is_writable() && makes_rows;
                 if answers || is_null {
                     return Ok(answers);
                 }
@@ -138,7 +134,13 @@ impl Returned {
                         true => None,
                         false => {
                             let column = first.and_then(|first| first.column_today(*place));
-                            of_batch(batch, column.unwrap_or(*place), row, &self.zone)
+                            let column = column.unwrap_or(*place);
+                            match (self.table.shape, batch) {
+                                (RowShape::RawColumns(raw), RowBatch::RawRows(batch)) => {
+                                    of_raw_row(self.table, raw, batch, column, row, &self.zone)
+                                }
+                                _ => of_batch(batch, column, row, &self.zone),
+                            }
                         }
                     })
                     .collect();

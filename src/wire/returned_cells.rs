@@ -25,10 +25,11 @@ pub(super) fn of_batch(
             let series = batch.series[batch.series_index[row] as usize].reference();
             match (name, series) {
                 ("value", _) if batch.status(row).has_no_value => None,
-                ("value", _) => Some(match &batch.values {
-                    DatapointValues::Double(values) => Cell::Float8(values[row]),
-                    DatapointValues::Text(values) => Cell::Text(values.text(row).to_owned()),
-                }),
+                ("value", _) => match &batch.values {
+                    DatapointValues::Double(values) => Some(Cell::Float8(values[row])),
+                    DatapointValues::Text(values) => Some(Cell::Text(values.text(row).to_owned())),
+                    DatapointValues::Deleted(_) => None,
+                },
                 ("timestamp", _) => time(batch.timestamps_ms[row], zone),
                 ("external_id", SeriesReference::ExternalId(name)) => {
                     Some(Cell::Text(name.to_string()))
@@ -95,7 +96,7 @@ pub(super) fn of_object(
 }
 
 /// A value of that type in JSON.
-fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
+pub(super) fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
     if let Some(element) = column_type.element() {
         let elements: Vec<&RawValue> = parsed(text)?;
         let cells: Vec<Cell> = elements
@@ -157,7 +158,7 @@ fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-fn time(ms: i64, zone: &TimeZone) -> Option<Cell> {
+pub(super) fn time(ms: i64, zone: &TimeZone) -> Option<Cell> {
     let at = Timestamp::from_millisecond(ms).ok()?;
     Some(time_cell(at, zone))
 }

@@ -120,6 +120,8 @@ pub(super) struct Session {
     pub(super) ack: Option<AckMode>,
     /// What becomes of existing keys, if the session says so.
     pub(super) on_duplicate: Option<OnDuplicate>,
+    /// Whether deletes count what there was, if the session says so.
+    pub(super) exact_row_counts: Option<bool>,
     /// How long things may take, by the settings.
     pub(super) timeouts: SessionTimeouts,
     /// The same as `started`, for a clock that nobody sets; from the first message on.
@@ -168,6 +170,7 @@ impl Session {
         let is_read_only = settings.read_only();
         let ack = settings.ack();
         let on_duplicate = settings.on_duplicate();
+        let exact_row_counts = settings.exact_row_counts();
         let timeouts = settings.timeouts();
         Session {
             gateway,
@@ -194,6 +197,7 @@ impl Session {
             is_read_only,
             ack,
             on_duplicate,
+            exact_row_counts,
             timeouts,
             began: None,
             rests_since: Instant::now(),
@@ -374,6 +378,7 @@ impl Session {
         self.is_read_only = self.settings.read_only();
         self.ack = self.settings.ack();
         self.on_duplicate = self.settings.on_duplicate();
+        self.exact_row_counts = self.settings.exact_row_counts();
         self.timeouts = self.settings.timeouts();
         self.set_transaction_deadline();
         self.choose_transaction_mode();

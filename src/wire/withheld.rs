@@ -4,7 +4,7 @@
 //! and the numbers of rows that are in CDF, that are not, and that may be. Never hides that
 //! some rows were written.
 
-use super::completion::Completion;
+use super::completion::{Completion, Counted};
 use super::delivery::{FirstError, Verdicts};
 use super::group::{Group, RunKind};
 use crate::diagnostic::Diagnostic;
@@ -26,6 +26,11 @@ pub(super) struct Withheld {
 }
 
 impl Withheld {
+    /// Whether more than the rows that were skipped changes the reply.
+    pub(super) fn waits_for_verdicts(&self) -> bool {
+        self.returns_rows() || self.completion.counted == Counted::ByCdf
+    }
+
     /// Whether rows go to the client before the reply.
     pub(super) fn returns_rows(&self) -> bool {
         self.completion.returned.is_some()

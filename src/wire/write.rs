@@ -4,12 +4,12 @@
 //! that rows of the same shape gather, whatever number of statements they come by. Never answers
 //! that they are written.
 
-use super::completion::Completion;
+use super::completion::{Completion, Counted};
 use super::group::{RunKind, RunShape};
 use super::open_batch::OpenBatch;
 use super::returned::{ResultTarget, Returned};
 use super::session::{Failure, Session};
-use crate::catalog::Table;
+use crate::catalog::{Resource, Table};
 use crate::config::AckMode;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::{Action, AnyBuilder, RowBuilder};
@@ -19,19 +19,20 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 /// What a statement writes.
-struct Writing<'a> {
-    kind: RunKind,
+pub(super) struct Writing<'a> {
+    pub(super) kind: RunKind,
     /// The words of the tag before the count.
-    tag: &'static str,
-    counted_as: StatementKind,
-    table: &'static Table,
-    columns: &'a [usize],
-    action: Action,
-    returning: Option<&'a Returning>,
-    target: ResultTarget,
+    pub(super) tag: &'static str,
+    pub(super) counted_as: StatementKind,
+    pub(super) table: &'static Table,
+    pub(super) columns: &'a [usize],
+    pub(super) action: Action,
+    pub(super) returning: Option<&'a Returning>,
+    pub(super) target: ResultTarget,
+    pub(super) counted: Counted,
     /// A key that comes twice is an error.
-    updates_once: bool,
-    received_bytes: u64,
+    pub(super) updates_once: bool,
+    pub(super) received_bytes: u64,
 }
 
 impl Session {
@@ -51,6 +52,10 @@ impl Session {
         } else {
             self.plain_action(table, insert.columns())?
         };
+        let reads = action == Action::CreateMissing && table.resource == Resource::RawRows;
+        if reads && !self.gateway.settings.statements.on_conflict_reads {
+            return Err(does_not_read(table).into());
+        }
         let writing = Writing {
             kind: RunKind::Insert,
             tag: "INSERT 0",
@@ -60,6 +65,7 @@ impl Session {
             action,
             returning: insert.returning(),
             target,
+            counted: Counted::Rows,
             updates_once: insert.updates_once(),
             received_bytes,
         };
@@ -87,6 +93,17 @@ impl Session {
                 StatementKind::Delete,
                 Action::Delete,
             ),
+            ChangeKind::Truncate => (
+                RunKind::Delete,
+                "TRUNCATE TABLE",
+                StatementKind::Delete,
+                Action::Empty,
+            ),
+        };
+        let (action, counted) = match (change.kind(), change.is_of_all()) {
+            (ChangeKind::Truncate, _) => (action, Counted::Nothing),
+            (_, true) => (Action::Empty, Counted::ByCdf),
+            (_, false) => (action, Counted::Rows),
         };
         self.check_writable(tag)?;
         if !self.ignores_read_only(change.table()) {
@@ -95,7 +112,7 @@ impl Session {
         let reader = change.reader(bindings)?;
         let delete_rows_max = self.gateway.settings.statements.delete_rows_max;
         if kind == RunKind::Delete && reader.keys() as u64 > delete_rows_max {
-            return Err(too_many(reader.keys(), delete_rows_max).into());
+            return Err(too_many(reader.keys() as u64, delete_rows_max).into());
         }
         let writing = Writing {
             kind,
@@ -106,13 +123,15 @@ impl Session {
             action,
             returning: change.returning(),
             target,
+            counted,
             updates_once: false,
             received_bytes,
         };
         self.write(writing, reader).await
     }
 
-    async fn write<R: RowReader>(
+    /// Gathers the rows of a statement.
+    pub(super) async fn write<R: RowReader>(
         &mut self,
         writing: Writing<'_>,
         mut reader: R,
@@ -122,6 +141,10 @@ impl Session {
         self.check_ack(table)?;
         let mut returned = self.returned(&writing)?;
         let ack = self.ack_of(table);
+        // The count of a verdict that nobody waits for is not asked for.
+        let counts_by_cdf = writing.counted == Counted::ByCdf
+            && ack == AckMode::Delivered
+            && !self.transaction.stages();
         if returned.is_some() {
             // Its rows are looked at before they leave: they have a batch of their own.
             self.stage_open_batch();
@@ -134,7 +157,8 @@ impl Session {
             action: &writing.action,
             wants_objects: returned
                 .as_ref()
-                .is_some_and(|returned| returned.made_by_cdf().is_some()),
+                .is_some_and(|returned| returned.made_by_cdf().is_some())
+                || counts_by_cdf,
         });
         if let Some(returned) = &mut returned {
             returned.begin(self.group().last_rows() + 1);
@@ -167,6 +191,7 @@ impl Session {
         let completion = Completion {
             tag: writing.tag,
             rows,
+            counted: writing.counted,
             returned,
         };
         self.rows_are_gathered(batch, writing.counted_as, started, completion)
@@ -218,8 +243,26 @@ impl Session {
     }
 }
 
+/// 0A000: RAW overwrites what exists, unless somebody looks first.
+fn does_not_read(table: &Table) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!(
+                "ON CONFLICT DO NOTHING is not supported for \"{}\" as the gateway is configured",
+                table.name
+            ),
+        )
+        .with_detail(
+            "RAW overwrites what exists, and tells nobody: each row would have to be read first.",
+        )
+        .with_hint("Set statements.on_conflict_reads, leave ON CONFLICT out, or use DO UPDATE.")
+        .with_table(table.name),
+    )
+}
+
 /// 54000 for a DELETE of more keys than the configuration allows.
-fn too_many(keys: usize, keys_max: u64) -> Box<Diagnostic> {
+pub(super) fn too_many(keys: u64, keys_max: u64) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::error(
             SqlState::PROGRAM_LIMIT_EXCEEDED,

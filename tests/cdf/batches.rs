@@ -5,9 +5,9 @@
 
 use penstock::catalog::{self, Table};
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues, PointStatus,
-    RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey, SeriesReference,
-    TextColumn, TimeSpan, hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, ObjectBatch, ObjectColumn, ObjectValues,
+    PointStatus, RawBatch, RawDestination, RowBatch, RowNumbers, RowRange, SeriesKey,
+    SeriesReference, TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,12 @@ pub fn doubles(rows: &[(SeriesReference, i64, f64)]) -> RowBatch {
 
 pub fn strings(rows: &[(SeriesReference, i64, String)]) -> RowBatch {
     let values = DatapointValues::Text(texts(rows.iter().map(|row| &row.2)));
+    datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
+}
+
+/// Deletes of the points between two times, the second not included.
+pub fn deletes(rows: &[(SeriesReference, i64, i64)]) -> RowBatch {
+    let values = DatapointValues::Deleted(rows.iter().map(|row| row.2).collect());
     datapoints(rows.iter().map(|row| (&row.0, row.1)), values)
 }
 
@@ -73,9 +79,13 @@ fn datapoints<'a>(
         timestamps_ms.push(timestamp_ms);
     }
     RowBatch::Datapoints(DatapointBatch {
-        table: match values {
-            DatapointValues::Double(_) => catalog::CDF_DOUBLE_DATAPOINTS,
+        table: match &values {
             DatapointValues::Text(_) => catalog::CDF_STRING_DATAPOINTS,
+            _ => catalog::CDF_DOUBLE_DATAPOINTS,
+        },
+        action: match &values {
+            DatapointValues::Deleted(_) => ActionKind::Delete,
+            _ => ActionKind::Create,
         },
         series,
         spans,
@@ -89,6 +99,7 @@ fn datapoints<'a>(
 
 pub fn raw_rows(database: &str, table: &str, rows: &[(String, String)]) -> RowBatch {
     RowBatch::RawRows(RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: database.into(),
             table: table.into(),

@@ -3,11 +3,11 @@
 //! Owns the tests of the JSON encoders. Promises that what is compared is JSON, not its bytes,
 //! but for RAW columns, which are to arrive as they were written.
 
-use super::batches::{named_time_series, objects, range, raw_rows, raw_tables, texts};
+use super::batches::{deletes, named_time_series, objects, range, raw_rows, raw_tables, texts};
 use penstock::catalog::Resource;
 use penstock::cdf::{EncodeError, EncodedRequest, Operation, Repeat, encode};
 use penstock::config::BatchSettings;
-use penstock::rows::{ObjectValues, RowBatch, RowRange};
+use penstock::rows::{ObjectValues, RowBatch, RowRange, SeriesReference};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -276,4 +276,28 @@ proptest! {
             prop_assert_eq!(read.to_bits(), double.to_bits());
         }
     }
+}
+
+#[test]
+fn a_delete_of_points_names_each_range_with_its_series_and_a_single_time_without_an_end() {
+    let name = |name: &str| SeriesReference::ExternalId(name.into());
+    let batches = [
+        deletes(&[(name("a\"b"), 5, 6), (SeriesReference::Id(7), -3, 9)]),
+        deletes(&[(name("a\"b"), 20, 30)]),
+    ];
+    let ranges: Vec<RowRange<'_>> = batches.iter().map(range).collect();
+    let operation = Operation::Delete(Resource::Datapoints);
+    let request = encode(operation, &ranges, &BatchSettings::default()).expect("sound");
+    assert_eq!(request.path, "/timeseries/data/delete");
+    assert_eq!(request.operation, operation);
+    assert_eq!(request.operation.name(), "delete_datapoints");
+    assert_eq!(request.repeat, Repeat::Harmless);
+    assert_eq!(
+        items(&request),
+        [
+            json!({"externalId": "a\"b", "inclusiveBegin": 5}),
+            json!({"id": 7, "inclusiveBegin": -3, "exclusiveEnd": 9}),
+            json!({"externalId": "a\"b", "inclusiveBegin": 20, "exclusiveEnd": 30}),
+        ]
+    );
 }

@@ -55,6 +55,7 @@ pub fn letter(series: &str, sqlstate: &str) -> NewLetter {
                 Some("2026-01-01 00:00:00+00".to_owned()),
                 Some(series.to_owned()),
             ],
+            action: "insert",
         },
         reason: Arc::new(LetterReason {
             sqlstate: sqlstate.to_owned(),

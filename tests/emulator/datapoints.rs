@@ -486,3 +486,53 @@ async fn the_log_tells_keys_counts_and_time_range_of_an_insert() -> TestResult {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn deletes_meet_faults_and_count_in_statistics_and_log() -> TestResult {
+    let cdf = Cdf::new();
+    cdf.create_series(&["n", "m"]).await?;
+    insert(
+        &cdf,
+        vec![numeric_item("n", (0..9).map(|i| (NOON + i, 1.0)))],
+    )
+    .await?;
+    let delete = || {
+        json!({"items": [
+            {"externalId": "n", "inclusiveBegin": NOON + 2, "exclusiveEnd": NOON + 5},
+            {"externalId": "n", "inclusiveBegin": NOON + 8},
+            {"externalId": "m", "inclusiveBegin": NOON},
+        ]})
+    };
+    let path = "/timeseries/data/delete";
+    let fault = json!([
+        {"kind": "status", "status": 503, "operation": "datapoints.delete", "count": 1},
+        {"kind": "reset_after_commit", "operation": "datapoints.delete", "count": 1},
+    ]);
+    cdf.admin("POST", "faults", fault).await?;
+    assert_eq!(cdf.post(path, delete()).await?.status, 503);
+    assert!(cdf.post(path, delete()).await.is_err());
+    // The second was done: what it took away is gone, and taking it away again is no error.
+    let read = list(&cdf, json!({"externalId": "n"})).await?;
+    assert_eq!(read["datapoints"].as_array().map(Vec::len), Some(5));
+    assert_eq!(cdf.post(path, delete()).await?.status, 200);
+    let figures = cdf.admin("GET", "statistics", json!(null)).await?.json();
+    let figures = &figures["operations"]["datapoints.delete"];
+    assert_eq!(figures["requests"], 3);
+    assert_eq!(figures["accepted"], 2);
+    assert_eq!(figures["items"], 6);
+    assert_eq!(figures["resets"], 1);
+    // An unknown series keeps all of a request from being done.
+    let mixed = json!({"items": [
+        {"externalId": "n", "inclusiveBegin": NOON},
+        {"externalId": "none", "inclusiveBegin": NOON},
+    ]});
+    let refused = cdf.post(path, mixed).await?;
+    assert_eq!(refused.status, 400);
+    assert_eq!(
+        refused.json()["error"]["missing"],
+        json!([{"externalId": "none"}])
+    );
+    let read = list(&cdf, json!({"externalId": "n"})).await?;
+    assert_eq!(read["datapoints"].as_array().map(Vec::len), Some(5));
+    Ok(())
+}

@@ -90,3 +90,53 @@ async fn a_failed_insert_of_rows_writes_nothing() -> TestResult {
     assert_eq!(page.get("nextCursor"), None);
     Ok(())
 }
+
+#[tokio::test]
+async fn rows_are_deleted_by_number_within_the_limits() -> TestResult {
+    let cdf = Cdf::new();
+    let sequences: Vec<Value> = ["q", "r"]
+        .iter()
+        .map(|name| json!({"externalId": name, "columns": [{"externalId": "c"}]}))
+        .collect();
+    let made = cdf.post("/sequences", items(json!(sequences))).await?;
+    assert_eq!(made.status, 201);
+    let rows: Vec<Value> = (0..5)
+        .map(|number| json!({"rowNumber": number, "values": [number]}))
+        .collect();
+    let written = items(json!([{"externalId": "q", "columns": ["c"], "rows": rows}]));
+    assert_eq!(cdf.post("/sequences/data", written).await?.status, 200);
+    let path = "/sequences/data/delete";
+    let of = |name: &str, rows: Value| json!({"externalId": name, "rows": rows});
+    for (body, status) in [
+        (
+            items(json!([of("q", json!([1, 3, 99])), of("r", json!([1]))])),
+            200,
+        ),
+        (items(json!([of("q", json!([]))])), 400),
+        (items(json!([of("q", json!(vec![0; 10_001]))])), 400),
+        (
+            items(json!([of("q", json!([0])), of("q", json!([2]))])),
+            400,
+        ),
+        (
+            items(json!([of("q", json!([0])), of("none", json!([2]))])),
+            400,
+        ),
+    ] {
+        assert_eq!(cdf.post(path, body).await?.status, status);
+    }
+    let read = cdf
+        .post("/sequences/data/list", json!({"externalId": "q"}))
+        .await?
+        .json();
+    let numbers: Vec<_> = read["rows"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| row["rowNumber"].clone())
+        .collect();
+    assert_eq!(numbers, [0, 2, 4]);
+    let figures = cdf.admin("GET", "statistics", json!(null)).await?.json();
+    assert_eq!(figures["operations"]["sequence_rows.delete"]["rows"], 4);
+    Ok(())
+}

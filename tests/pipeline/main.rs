@@ -14,6 +14,8 @@ mod objects;
 mod pacing;
 mod parents;
 mod plant;
+mod point_changes;
+mod raw_changes;
 mod rows;
 mod saturation;
 mod world;

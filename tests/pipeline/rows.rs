@@ -3,9 +3,9 @@
 use crate::directory::SPACE;
 use penstock::catalog;
 use penstock::rows::{
-    Action, DatapointBatch, DatapointValues, InstanceName, ObjectBatch, ObjectColumn, ObjectValues,
-    RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference, TextColumn,
-    TimeSpan, hash_key,
+    Action, ActionKind, DatapointBatch, DatapointValues, InstanceName, ObjectBatch, ObjectColumn,
+    ObjectValues, RawBatch, RawDestination, RowBatch, RowNumbers, SeriesKey, SeriesReference,
+    TextColumn, TimeSpan, hash_key,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub struct Row {
 pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBatch {
     let mut batch = DatapointBatch {
         table: catalog::DOUBLE_DATAPOINTS,
+        action: ActionKind::Create,
         series: Vec::new(),
         spans: Vec::new(),
         series_index: Vec::new(),
@@ -61,6 +62,7 @@ pub fn datapoints(points: &[(SeriesReference, i64)], first_place: u64) -> RowBat
 /// RAW rows of one table: keys by number, columns hold the place.
 pub fn raw_rows(table: &str, keys: &[i64], first_place: u64) -> RowBatch {
     let mut batch = RawBatch {
+        action: Default::default(),
         destination: Arc::new(RawDestination {
             database: "plant".into(),
             table: table.into(),

@@ -296,6 +296,7 @@ impl World {
         }
         let attempt = self.calls.remove(call % self.calls.len());
         let result = match &attempt.call {
+            Call::Read { .. } => panic!("the model changes nothing that it must read"),
             Call::Write(piece) => self.cdf.write(self.now, attempt.id, rows_of(piece), fate),
             Call::FindSeries(keys) => match fate {
                 Fate::Answered => {
@@ -322,6 +323,7 @@ impl World {
                     Err(busy(None, true))
                 }
             },
+            Call::FindPoints(_) | Call::FindRows(_) => panic!("the model changes no points"),
             Call::MakeSeries { external_ids, .. } => {
                 for name in external_ids.iter() {
                     self.cdf.missing_series.remove(&**name);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-async fn copy(client: &Client, statement: &str, text: &str) -> u64 {
+pub async fn copy(client: &Client, statement: &str, text: &str) -> u64 {
     let sink = client.copy_in::<_, Bytes>(statement).await;
     let mut sink = pin!(sink.expect("COPY begins"));
     let data = Bytes::copy_from_slice(text.as_bytes());
@@ -18,7 +18,7 @@ async fn copy(client: &Client, statement: &str, text: &str) -> u64 {
 }
 
 /// A client whose rows are in CDF when its statements return.
-async fn client(gateway: &GatewayProcess) -> Client {
+pub async fn client(gateway: &GatewayProcess) -> Client {
     let client = gateway.connect().await;
     let delivered = "SET penstock.ack = 'delivered'";
     client.batch_execute(delivered).await.expect("set");
@@ -124,7 +124,7 @@ async fn commands_show_delete_and_refuse_tables_and_a_session_keeps_those_it_beg
 }
 
 /// A space with a view for nodes and one for edges.
-async fn model(gateway: &GatewayProcess) {
+pub async fn model(gateway: &GatewayProcess) {
     let space = json!({"items": [{"space": "plant"}]});
     gateway.post("models/spaces", space).await;
     let property =
@@ -166,7 +166,12 @@ async fn model(gateway: &GatewayProcess) {
     gateway.post("models/views", json!({"items": views})).await;
 }
 
-async fn instance(gateway: &GatewayProcess, kind: &str, view: &str, external_id: &str) -> Value {
+pub async fn instance(
+    gateway: &GatewayProcess,
+    kind: &str,
+    view: &str,
+    external_id: &str,
+) -> Value {
     let source = json!({"type": "view", "space": "plant", "externalId": view, "version": "v1"});
     let asked = json!({
         "items": [{"instanceType": kind, "space": "plant", "externalId": external_id}],

@@ -411,7 +411,7 @@ async fn without_a_store_a_copy_that_could_go_on_is_refused() {
 }
 
 /// Waits until there are `count` letters, which come after the client was answered.
-async fn wait_for_letters(address: &str, count: usize) -> Vec<Value> {
+pub async fn wait_for_letters(address: &str, count: usize) -> Vec<Value> {
     let patience = Instant::now() + Duration::from_secs(60);
     loop {
         let kept = letters(address, "").await;

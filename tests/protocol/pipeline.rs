@@ -151,7 +151,7 @@ fn value(batch: &RowBatch, row: usize) -> Option<f64> {
     match batch {
         RowBatch::Datapoints(points) => match &points.values {
             DatapointValues::Double(values) => values.get(row).copied(),
-            DatapointValues::Text(_) => None,
+            DatapointValues::Text(_) | DatapointValues::Deleted(_) => None,
         },
         _ => None,
     }
@@ -164,6 +164,7 @@ fn describe(resource: Resource, batch: &RowBatch, row: usize) -> String {
             let value = match &points.values {
                 DatapointValues::Double(values) => values[row].to_string(),
                 DatapointValues::Text(values) => values.text(row).to_owned(),
+                DatapointValues::Deleted(ends_ms) => format!("deleted up to {}", ends_ms[row]),
             };
             format!(
                 "{:?} {} {value}",

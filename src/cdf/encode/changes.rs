@@ -163,7 +163,11 @@ fn setters(batch: &ObjectBatch) -> Vec<Setter<'_>> {
                 setter(assignment.column, source)
             })
             .collect(),
-        Action::Create | Action::CreateMissing | Action::Update | Action::Delete => batch
+        Action::Create
+        | Action::CreateMissing
+        | Action::Update
+        | Action::Delete
+        | Action::Empty => batch
             .columns
             .iter()
             .filter(|column| !batch.table.references().any(|index| index == column.column))

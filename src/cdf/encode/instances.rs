@@ -44,10 +44,10 @@ impl Hash for InstanceByHash<'_> {
 }
 
 /// A batch with the heads of its columns, `"name":`.
-struct Fields<'a> {
-    batch: &'a ObjectBatch,
+pub(super) struct Fields<'a> {
+    pub batch: &'a ObjectBatch,
     /// In the order of the table's columns.
-    columns: Vec<(&'a ObjectColumn, Vec<u8>)>,
+    pub columns: Vec<(&'a ObjectColumn, Vec<u8>)>,
 }
 
 /// One row, and the row of the same instance before it.
@@ -148,7 +148,7 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
 }
 
 impl<'a> Fields<'a> {
-    fn of(range: &'a RowRange<'_>) -> Result<Self, EncodeError> {
+    pub fn of(range: &'a RowRange<'_>) -> Result<Self, EncodeError> {
         let batch = super::objects::of_resource(Resource::Instances, range)?;
         let columns = batch
             .columns
@@ -164,6 +164,11 @@ impl<'a> Fields<'a> {
             .find(|(column, _)| column.column == index)
     }
 
+    /// Space and external id of a row.
+    pub fn names(&self, row: usize) -> Result<(&'a [u8], &'a [u8]), EncodeError> {
+        Ok((self.name(SPACE, row)?, self.name(EXTERNAL_ID, row)?))
+    }
+
     /// A part of the instance's name.
     fn name(&self, index: usize, row: usize) -> Result<&'a [u8], EncodeError> {
         match self.column(index) {
@@ -176,7 +181,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Appends the value of a column; times as DMS has them.
-    fn push(&self, body: &mut Vec<u8>, column: &ObjectColumn, head: &[u8], row: usize) {
+    pub fn push(&self, body: &mut Vec<u8>, column: &ObjectColumn, head: &[u8], row: usize) {
         body.extend_from_slice(head);
         match &column.values {
             ObjectValues::TimestampMs(values) => json::push_time(body, values[row]),
@@ -185,7 +190,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn view_of(batch: &ObjectBatch) -> Result<&'static View, EncodeError> {
+/// Columns that every table of a view's instances has before its properties.
+pub(super) fn own_columns(view: &View) -> usize {
+    match view.instance_type {
+        InstanceType::Node => NODE_COLUMNS,
+        InstanceType::Edge => EDGE_COLUMNS,
+    }
+}
+
+pub(super) fn view_of(batch: &ObjectBatch) -> Result<&'static View, EncodeError> {
     match batch.table.endpoints.map(|endpoints| endpoints.body) {
         Some(CreateBody::Instances(view)) => Ok(view),
         _ => Err(EncodeError::WrongShape),
@@ -193,7 +206,7 @@ fn view_of(batch: &ObjectBatch) -> Result<&'static View, EncodeError> {
 }
 
 /// `"source":{…},"properties":{` of the view.
-fn source(view: &View) -> Vec<u8> {
+pub(super) fn source(view: &View) -> Vec<u8> {
     let mut source = b"\"source\":{\"type\":\"view\",\"space\":".to_vec();
     json::push_string(&mut source, view.space.as_bytes());
     source.extend_from_slice(b",\"externalId\":");
@@ -213,11 +226,10 @@ fn push_instance(
     index: usize,
     only_missing: bool,
 ) {
-    let (kind, own_columns) = match view.instance_type {
-        InstanceType::Node => (b"{\"instanceType\":\"node\"".as_slice(), NODE_COLUMNS),
-        InstanceType::Edge => (b"{\"instanceType\":\"edge\"".as_slice(), EDGE_COLUMNS),
-    };
-    body.extend_from_slice(kind);
+    let own_columns = own_columns(view);
+    body.extend_from_slice(b"{\"instanceType\":\"");
+    body.extend_from_slice(view.instance_type.name().as_bytes());
+    body.push(b'"');
     if only_missing {
         body.extend_from_slice(b",\"existingVersion\":0");
     }

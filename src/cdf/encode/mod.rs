@@ -7,14 +7,20 @@ mod changes;
 mod datapoints;
 mod field;
 mod grouping;
+mod instance_changes;
 mod instances;
 pub(super) mod json;
 mod objects;
 mod protobuf;
+mod raw_changes;
 mod raw_rows;
 mod sequence_rows;
 
-use super::{EncodeError, EncodedRequest, Operation};
+pub(super) use datapoints::deletes::push_series;
+pub use instance_changes::instance_names;
+pub(super) use raw_rows::raw_rows_path;
+
+use super::{EncodeError, EncodedRequest, Found, Operation};
 use crate::catalog::Resource;
 use crate::config::BatchSettings;
 use crate::rows::RowRange;
@@ -42,7 +48,10 @@ pub fn encode(
         Operation::InsertDatapoints => datapoints::encode(ranges)?,
         Operation::InsertRawRows => raw_rows::encode(ranges)?,
         Operation::CreateRawTables => objects::encode(Resource::RawTables, ranges)?,
+        Operation::Delete(Resource::RawRows) => raw_changes::encode_delete(ranges)?,
+        Operation::Delete(Resource::Instances) => instance_changes::encode_delete(ranges)?,
         Operation::Create(Resource::SequenceRows) => sequence_rows::encode(ranges)?,
+        Operation::Delete(Resource::Datapoints) => datapoints::deletes::encode(ranges)?,
         Operation::Delete(Resource::SequenceRows) => sequence_rows::encode_delete(ranges)?,
         Operation::Create(Resource::Instances) => instances::encode(ranges)?,
         Operation::Create(resource) => objects::encode(resource, ranges)?,
@@ -50,12 +59,40 @@ pub fn encode(
         Operation::Delete(resource) => changes::encode_delete(resource, ranges)?,
         Operation::LookUp(_) | Operation::ReadBack => return Err(EncodeError::WrongShape),
     };
+    Ok(compressed(request, settings))
+}
+
+/// The same for rows that were read before: `found` is what CDF has of them. Rows that are to be
+/// changed and were not found have been taken out.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_found(
+    resource: Resource,
+    ranges: &[RowRange<'_>],
+    found: &Found,
+    settings: &BatchSettings,
+) -> Result<EncodedRequest, EncodeError> {
+    let request = match (resource, found) {
+        (Resource::RawRows, Found::Rows(rows)) => raw_changes::encode(ranges, rows)?,
+        (Resource::RawRows, Found::Keys(page)) => {
+            raw_changes::encode_delete_of(ranges, &page.keys)?
+        }
+        (Resource::Instances, Found::Rows(instances)) => {
+            instance_changes::encode(ranges, instances)?
+        }
+        _ => return Err(EncodeError::WrongShape),
+    };
+    Ok(compressed(request, settings))
+}
+
+fn compressed(request: EncodedRequest, settings: &BatchSettings) -> EncodedRequest {
     let worth_it =
         settings.gzip_bytes_min > 0 && request.uncompressed_bytes >= settings.gzip_bytes_min;
-    Ok(match worth_it {
+    match worth_it {
         true => compress(request),
         false => request,
-    })
+    }
 }
 
 thread_local! {

@@ -13,9 +13,9 @@ use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 
 /// A key by its carried hash.
-struct KeyByHash<'a> {
-    hash: u64,
-    key: &'a [u8],
+pub(super) struct KeyByHash<'a> {
+    pub hash: u64,
+    pub key: &'a [u8],
 }
 
 impl PartialEq for KeyByHash<'_> {
@@ -84,20 +84,32 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
         body.push(b'}');
     }
     body.extend_from_slice(b"]}");
+    insert_request(destination, body, rows.len())
+}
+
+/// The request that writes the rows in `body`.
+pub(super) fn insert_request(
+    destination: &RawDestination,
+    body: Vec<u8>,
+    items: usize,
+) -> Result<EncodedRequest, EncodeError> {
+    let mut path = raw_rows_path(destination)?;
+    path.push_str("?ensureParent=true");
     Ok(EncodedRequest {
         operation: Operation::InsertRawRows,
         repeat: Repeat::Harmless,
-        path: path(destination)?,
+        path,
         uncompressed_bytes: body.len(),
         body: Bytes::from(body),
         content_type: JSON,
         gzip: false,
-        items: rows.len(),
+        items,
         points: 0,
     })
 }
 
-fn path(destination: &RawDestination) -> Result<String, EncodeError> {
+/// `/raw/dbs/{database}/tables/{table}/rows`.
+pub fn raw_rows_path(destination: &RawDestination) -> Result<String, EncodeError> {
     if !percent::is_segment(&destination.database) || !percent::is_segment(&destination.table) {
         return Err(EncodeError::UnusableName);
     }
@@ -105,6 +117,6 @@ fn path(destination: &RawDestination) -> Result<String, EncodeError> {
     percent::push_segment(&mut path, &destination.database);
     path.push_str("/tables/");
     percent::push_segment(&mut path, &destination.table);
-    path.push_str("/rows?ensureParent=true");
+    path.push_str("/rows");
     Ok(path)
 }

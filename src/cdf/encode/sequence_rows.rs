@@ -1,7 +1,7 @@
 //! Rows of sequences: `POST /sequences/data` and its delete.
 //!
 //! Owns the grouping of rows by sequence and columns. Promises one item for each run of rows of
-//! one sequence with the same columns. Never checks cells: the builder did.
+//! one sequence with the same columns, and one for each sequence of a delete. Never checks cells: the builder did.
 
 use super::json;
 use super::objects::{of_resource, range_bytes, request};
@@ -9,10 +9,10 @@ use crate::catalog::Resource;
 use crate::cdf::{EncodeError, EncodedRequest, Operation, Repeat};
 use crate::rows::{ObjectBatch, ObjectValues, RowRange, SEQUENCE_ROW_COLUMNS};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What names the sequence of a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum SequenceName<'a> {
     ExternalId(&'a [u8]),
     Id(i64),
@@ -74,29 +74,35 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
 
 /// Encodes the deleting of rows.
 pub fn encode_delete(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
-    let mut body = b"{\"items\":[".to_vec();
-    let mut open: Option<SequenceName<'_>> = None;
+    let mut numbers: Vec<(SequenceName<'_>, Vec<i64>)> = Vec::new();
+    let mut place_of: HashMap<SequenceName<'_>, usize> = HashMap::new();
     let mut rows = 0;
     for range in ranges {
         let batch = of_resource(Resource::SequenceRows, range)?;
         for row in range.rows.clone() {
             let (name, number) = key_of(batch, row).ok_or(EncodeError::Unnamed)?;
-            if open == Some(name) {
-                body.push(b',');
-            } else {
-                if open.is_some() {
-                    body.extend_from_slice(b"]},");
-                }
-                body.push(b'{');
-                push_name(&mut body, name);
-                body.extend_from_slice(b",\"rows\":[");
-                open = Some(name);
+            let place = *place_of.entry(name).or_insert(numbers.len());
+            if place == numbers.len() {
+                numbers.push((name, Vec::new()));
             }
-            json::push_integer(&mut body, number);
+            numbers[place].1.push(number);
             rows += 1;
         }
     }
-    body.extend_from_slice(b"]}]}");
+    let mut body = b"{\"items\":[".to_vec();
+    for (index, (name, numbers)) in numbers.iter().enumerate() {
+        body.extend_from_slice(if index == 0 { b"{" } else { b",{" });
+        push_name(&mut body, *name);
+        body.extend_from_slice(b",\"rows\":[");
+        for (index, number) in numbers.iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            json::push_integer(&mut body, *number);
+        }
+        body.extend_from_slice(b"]}");
+    }
+    body.extend_from_slice(b"]}");
     Ok(request(
         Operation::Delete(Resource::SequenceRows),
         Repeat::Harmless,

@@ -16,7 +16,8 @@ use super::encode::json;
 use super::{AttemptFailure, CdfClient, Identity, Operation, Repeat, answer::Answer, percent};
 use crate::diagnostic::{Diagnostic, SqlState};
 use bytes::Bytes;
-use point_list::{DataPointListItem, DataPointListResponse};
+use point_list::DataPointListItem;
+pub(super) use point_list::DataPointListResponse;
 use prost::Message;
 use reqwest::Method;
 use serde::Deserialize;
@@ -241,7 +242,7 @@ impl CdfClient {
     }
 }
 
-fn unreadable(answer: &Answer, error: &dyn std::error::Error) -> AttemptFailure {
+pub(super) fn unreadable(answer: &Answer, error: &dyn std::error::Error) -> AttemptFailure {
     AttemptFailure::Reject {
         reason: Box::new(
             Diagnostic::error(

@@ -17,6 +17,10 @@ pub struct DataPointListItem {
     pub numeric: Option<NumericDatapoints>,
     #[prost(message, optional, tag = "4")]
     pub strings: Option<StringDatapoints>,
+    #[prost(bool, tag = "6")]
+    pub is_string: bool,
+    #[prost(string, tag = "9")]
+    pub next_cursor: String,
 }
 
 #[derive(Message)]

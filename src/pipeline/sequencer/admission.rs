@@ -20,7 +20,9 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{RowVerdict, Segment};
 use crate::pipeline::submission::JOURNAL_CONNECTION;
 use crate::pipeline::weight::{Slice, Weight, slices};
-use crate::rows::{DatapointBatch, RowBatch, SeriesKey, SeriesReference, TimeSpan, hash_key};
+use crate::rows::{
+    DatapointBatch, RawAction, RowBatch, SeriesKey, SeriesReference, TimeSpan, hash_key,
+};
 use foldhash::{HashMap, HashMapExt};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -282,6 +284,9 @@ impl Sequencer {
             let mut entry = Entry::new(segment, weight, lane, now);
             entry.sequence = self.next_sequence;
             entry.urgent = submission.ticket_waits;
+            if let RowBatch::RawRows(batch) = &submission.batch {
+                entry.table = hash_key(&*batch.destination);
+            }
             self.next_sequence += 1;
             let id = self.entries.insert(entry);
             self.claim(id, &submission.batch, rows, canonical);
@@ -322,6 +327,21 @@ impl Sequencer {
             }
             (Claims::Keys(claims), RowBatch::RawRows(batch)) => {
                 let destination = hash_key(&*batch.destination);
+                if let Some(emptying) = self.emptied.get(&destination)
+                    && !entries.link(*emptying, entry, false)
+                {
+                    self.emptied.remove(&destination);
+                }
+                if batch.action == RawAction::Empty {
+                    // All rows of the table are its key.
+                    for other in entries.of_table(destination) {
+                        if other != entry {
+                            entries.link(other, entry, false);
+                        }
+                    }
+                    self.emptied.insert(destination, entry);
+                    return;
+                }
                 claims.make_room(entries, rows.len());
                 let keys = batch.key_hashes[rows].iter().map(|key| key ^ destination);
                 claims.claim(entries, entry, keys, true);
@@ -361,13 +381,11 @@ fn for_each_span(
     }
     let mut spans: Vec<Option<TimeSpan>> = vec![None; batch.series.len()];
     for row in rows {
-        let at = batch.timestamps_ms[row];
-        let span = spans[batch.series_index[row] as usize].get_or_insert(TimeSpan {
-            first_ms: at,
-            last_ms: at,
-        });
-        span.first_ms = span.first_ms.min(at);
-        span.last_ms = span.last_ms.max(at);
+        let (first_ms, last_ms) = (batch.timestamps_ms[row], batch.last_ms(row));
+        let span =
+            spans[batch.series_index[row] as usize].get_or_insert(TimeSpan { first_ms, last_ms });
+        span.first_ms = span.first_ms.min(first_ms);
+        span.last_ms = span.last_ms.max(last_ms);
     }
     for (series, span) in spans.iter().enumerate() {
         if let Some(span) = span {

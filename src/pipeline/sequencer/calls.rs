@@ -24,9 +24,9 @@ impl Sequencer {
             };
             let endpoint = state.endpoint;
             self.decide_step(id);
-            let call = match (self.lookups.get(&id), self.requests.get(&id)) {
+            let call = match (self.lookups.get(&id), self.requests.get_mut(&id)) {
                 (Some(lookup), _) => Some(Call::FindSeries(lookup.keys.clone())),
-                (None, Some(request)) => request.call(),
+                (None, Some(request)) => request.call(self.resource),
                 (None, None) => None,
             };
             let (items, bytes) = call.as_ref().map_or((0, 0), cost);
@@ -64,11 +64,13 @@ impl Sequencer {
             match paid {
                 Ok(slot) => {
                     self.queues.of(queue).waiting.pop_front();
+                    let (call, mut slots) = self.widen(now, endpoint, call);
+                    slots.extend(slot);
                     let under_way = UnderWay {
                         queue,
                         began: now,
                         paid_bytes: bytes,
-                        slot,
+                        slots,
                     };
                     self.start(now, id, call, under_way, calls);
                 }
@@ -93,7 +95,7 @@ impl Sequencer {
     ) -> Result<(), Permission> {
         if let Some(request) = self.requests.get_mut(&id)
             && request.slot.is_none()
-            && matches!(call, Call::Write(_))
+            && matches!(call, Call::Write(_) | Call::Read { .. })
         {
             let slot = self.pacing.take_slot(now, endpoint, SlotKind::Bulk)?;
             request.slot = Some(slot);
@@ -106,7 +108,7 @@ impl Sequencer {
     /// waited for a second slot could wait for itself.
     fn needs_slot(&self, call: &Call) -> bool {
         match call {
-            Call::Write(_) => false,
+            Call::Write(_) | Call::Read { .. } | Call::FindPoints(_) | Call::FindRows(_) => false,
             Call::FindSeries(_) | Call::MakeSeries { .. } | Call::MakeNodes { .. } => true,
             Call::SettleCreates { .. } => self.resource == Resource::Datapoints,
         }
@@ -121,7 +123,10 @@ impl Sequencer {
                 Some(Reference::InstanceId(_)) => Resource::Instances,
                 _ => Resource::TimeSeries,
             }),
-            Some(Errand::FindTypes { .. }) => Operation::LookUp(Resource::TimeSeries),
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Operation::LookUp(Resource::TimeSeries)
+            }
+            Some(Errand::FindPresent(_)) => Operation::LookUp(self.resource),
             Some(Errand::SettleCreates { .. }) => match self.resource {
                 Resource::Datapoints => Operation::LookUp(Resource::TimeSeries),
                 Resource::RawRows | Resource::RawTables => Operation::writing(self.resource),
@@ -182,7 +187,7 @@ impl Sequencer {
             queue,
             began,
             paid_bytes,
-            slot,
+            slots,
         }) = under_way
         else {
             return;
@@ -199,7 +204,7 @@ impl Sequencer {
             self.pacing.note_published(endpoint, slots);
         }
         self.pacing.ended(now, endpoint, &ended);
-        drop(slot);
+        drop(slots);
     }
 }
 
@@ -207,7 +212,11 @@ impl Sequencer {
 fn cost(call: &Call) -> (usize, u64) {
     match call {
         Call::Write(piece) => (piece.weight.items, piece.weight.bytes as u64),
+        // One of them; the others are paid as they are added.
+        Call::Read { .. } => (1, 0),
         Call::FindSeries(keys) => (keys.len(), 0),
+        Call::FindPoints(questions) => (questions.len(), 0),
+        Call::FindRows(_) => (1, 0),
         Call::MakeSeries { external_ids, .. } => (external_ids.len(), 0),
         Call::MakeNodes { nodes, .. } => (nodes.len(), 0),
         Call::SettleCreates { duplicated, .. } => (duplicated.len(), 0),

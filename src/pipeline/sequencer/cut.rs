@@ -84,7 +84,9 @@ impl Sequencer {
                 Err(wait) => state.note(wait),
                 Ok(slot) => {
                     if let Some(id) = self.cut(now, place, *part, slot) {
-                        self.queues.of(queue).waiting.push_back(id);
+                        self.enqueue(now, id);
+                        // Something may have to be looked up first.
+                        let queue = self.queue_of(id).unwrap_or(queue);
                         self.grant(now, queue, calls);
                     }
                     return true;
@@ -164,6 +166,7 @@ impl Sequencer {
         let piece = Piece {
             weight: fill.weight(),
             step: Step::Asked,
+            found: None,
             segments,
         };
         self.meters.request_rows.record(piece.weight.rows as f64);
@@ -173,7 +176,7 @@ impl Sequencer {
                 upsert::pieces(piece.segments, &changes, &self.bounds)
             }
             (_, Resource::RawTables) => by_database(&piece),
-            (ActionKind::Create, Resource::SequenceRows) => by_sequence_columns(&piece),
+            (_, Resource::SequenceRows) => by_sequence_columns(&piece),
             _ => vec![piece],
         };
         let id = self.new_call_id();
@@ -209,7 +212,8 @@ impl Sequencer {
 }
 
 /// Objects that CDF changes or deletes in one call, whatever it takes of new ones: 1000 of nearly
-/// all, by its API reference.
+/// all, by its API reference. Of RAW rows it publishes no figure for deletes; Cognite's extractors
+/// delete 1000 at a time, and that is enough to hold of rows that are read before they change.
 const CHANGES_MAX: usize = 1000;
 
 /// The bounds of a request that does `action`.
@@ -219,8 +223,21 @@ pub(super) fn bounds_of(
     resource: Resource,
 ) -> RequestBounds {
     match (action, resource) {
+        (
+            ActionKind::CreateMissing | ActionKind::Update | ActionKind::Delete,
+            Resource::RawRows,
+        ) => RequestBounds {
+            items_max: creates.items_max.min(CHANGES_MAX),
+            ..*creates
+        },
         (ActionKind::Create | ActionKind::CreateMissing, _)
-        | (_, Resource::SequenceRows | Resource::DataSets | Resource::RawTables) => *creates,
+        | (
+            _,
+            Resource::Datapoints
+            | Resource::SequenceRows
+            | Resource::DataSets
+            | Resource::RawTables,
+        ) => *creates,
         (ActionKind::Upsert | ActionKind::Update | ActionKind::Delete, _) => RequestBounds {
             items_max: creates.items_max.max(CHANGES_MAX),
             ..*creates
@@ -232,6 +249,7 @@ pub(super) fn bounds_of(
 /// that would cost a look at each, and the cut does it when it matters.
 fn is_full(lane: &Lane, resource: Resource, bounds: &RequestBounds) -> bool {
     let rows_max = match resource.kind() {
+        ResourceKind::Datapoints if lane.target.action() == ActionKind::Delete => bounds.items_max,
         ResourceKind::Datapoints => bounds.points_max,
         ResourceKind::RawRows | ResourceKind::Objects => bounds.items_max,
     };
@@ -266,6 +284,9 @@ impl Fill {
             return false;
         }
         match resource.kind() {
+            ResourceKind::Datapoints if deletes_points(entry) => {
+                self.items + weight.items <= bounds.items_max
+            }
             ResourceKind::Datapoints => {
                 self.rows + weight.rows <= bounds.points_max
                     && (self.items + weight.items <= bounds.items_max
@@ -313,6 +334,16 @@ impl Fill {
             bytes: self.bytes,
         }
     }
+}
+
+/// Whether an entry deletes points: each of its rows is an item of a request, though they share
+/// series.
+fn deletes_points(entry: &Entry) -> bool {
+    let batch = entry
+        .segment
+        .as_ref()
+        .map(|segment| &segment.submission.batch);
+    matches!(batch, Some(RowBatch::Datapoints(batch)) if batch.action == ActionKind::Delete)
 }
 
 /// The series of a segment, by hash; those of the whole batch where it is the batch.

@@ -41,6 +41,8 @@ pub struct Entry {
     /// Taken when the rows become part of a request.
     pub segment: Option<Segment>,
     pub lane: usize,
+    /// Stands for the RAW table that its rows are of; 0 for others.
+    pub table: u64,
     pub connection: u64,
     pub weight: Weight,
     pub arrived: Instant,
@@ -63,6 +65,7 @@ impl Entry {
             connection: segment.submission.connection,
             segment: Some(segment),
             lane,
+            table: 0,
             weight,
             arrived,
             sequence: 0,
@@ -139,6 +142,23 @@ impl Entries {
 
     pub fn is_open(&self, id: EntryId) -> bool {
         self.get(id).is_some()
+    }
+
+    /// Open entries with rows of that RAW table.
+    pub fn of_table(&self, table: u64) -> Vec<EntryId> {
+        (0..)
+            .zip(&self.places)
+            .filter(|(_, place)| {
+                place
+                    .entry
+                    .as_ref()
+                    .is_some_and(|entry| entry.table == table)
+            })
+            .map(|(index, place)| EntryId {
+                place: index,
+                generation: place.generation,
+            })
+            .collect()
     }
 
     /// Open entries of a connection.

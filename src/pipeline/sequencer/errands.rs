@@ -42,10 +42,18 @@ impl Sequencer {
                 self.made_series(now, id, &reason);
             }
             (Errand::FindTypes { reason }, _) => self.split_by_type(now, id, reason),
+            (Errand::CheckTypes, _) => self.types_known(now, id),
+            (Errand::FindPresent(presence), CallAnswer::Present(pages)) => {
+                self.present_known(now, id, presence, pages);
+            }
+            (Errand::FindPresent(_), _) => {
+                debug_assert!(false, "the answer of another call");
+                self.proceed(now, id);
+            }
             (Errand::SettleCreates { reason, .. }, CallAnswer::Settled(settled)) => {
                 self.settle_creates(now, id, settled, reason);
             }
-            (Errand::SettleCreates { reason, .. }, CallAnswer::Done | CallAnswer::Objects(_)) => {
+            (Errand::SettleCreates { reason, .. }, _) => {
                 debug_assert!(false, "the answer of another call");
                 self.settle_piece(now, id, &RowVerdict::Unknown(reason));
             }
@@ -105,6 +113,11 @@ impl Sequencer {
                 self.settle_named(now, id, verdicts, reason);
             }
             Errand::FindTypes { reason } => self.split_blindly(now, id, reason),
+            // Their failures are the write's.
+            Errand::CheckTypes | Errand::FindPresent(_) => {
+                let reason = Box::new(failure.clone());
+                self.settle_piece(now, id, &RowVerdict::Rejected(reason));
+            }
             Errand::SettleCreates { duplicated, reason } => {
                 // They exist, and nobody can say since when.
                 let mut unknown = *reason.clone();
@@ -129,7 +142,10 @@ impl Sequencer {
         let Some(piece) = request.pieces.front().cloned() else {
             return;
         };
-        let strings = request.target == Target::Strings;
+        let strings = matches!(
+            request.target,
+            Target::Strings | Target::PointChanges { strings: true, .. }
+        );
         let series = series_of(&piece);
         let types = self.names.types(&request.identity, &series, now);
         let wrong: Vec<Arc<SeriesKey>> = series

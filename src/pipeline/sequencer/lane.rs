@@ -7,10 +7,10 @@
 
 use super::entries::{Entry, EntryId};
 use super::turns::Turns;
-use crate::catalog::{Resource, ResourceKind, durable_name};
+use crate::catalog::{Resource, ResourceKind, RowShape, durable_name};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
-use crate::rows::{ActionKind, DatapointValues, RawDestination, RowBatch};
+use crate::rows::{ActionKind, RawAction, RawDestination, RowBatch};
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,12 @@ pub enum Target {
     /// Numbers and strings go apart: one series under both types would stand twice.
     Doubles,
     Strings,
-    Raw(Arc<RawDestination>),
+    /// Points that are changed or deleted, and whether the table is one of strings.
+    PointChanges {
+        strings: bool,
+        action: ActionKind,
+    },
+    Raw(Arc<RawDestination>, RawAction),
     /// By the table's name, or the definition of a view's table, and what is done with its rows.
     Objects(&'static str, ActionKind),
 }
@@ -29,11 +34,18 @@ pub enum Target {
 impl Target {
     pub fn of(batch: &RowBatch) -> Self {
         match batch {
-            RowBatch::Datapoints(batch) => match batch.values {
-                DatapointValues::Double(_) => Target::Doubles,
-                DatapointValues::Text(_) => Target::Strings,
-            },
-            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone()),
+            RowBatch::Datapoints(batch) => {
+                let strings = batch.table.shape == RowShape::StringDatapoints;
+                match batch.action {
+                    ActionKind::Update | ActionKind::Delete => Target::PointChanges {
+                        strings,
+                        action: batch.action,
+                    },
+                    _ if strings => Target::Strings,
+                    _ => Target::Doubles,
+                }
+            }
+            RowBatch::RawRows(batch) => Target::Raw(batch.destination.clone(), batch.action),
             RowBatch::Objects(batch) => {
                 // Two views under one name, as a table was made anew, are two targets.
                 let (_, name) = durable_name(batch.table);
@@ -45,8 +57,10 @@ impl Target {
     /// Whether rows of this target belong to `resource`.
     pub fn is_of(&self, resource: Resource) -> bool {
         match self {
-            Target::Doubles | Target::Strings => resource == Resource::Datapoints,
-            Target::Raw(_) => resource == Resource::RawRows,
+            Target::Doubles | Target::Strings | Target::PointChanges { .. } => {
+                resource == Resource::Datapoints
+            }
+            Target::Raw(..) => resource == Resource::RawRows,
             Target::Objects(..) => resource.kind() == ResourceKind::Objects,
         }
     }
@@ -54,8 +68,9 @@ impl Target {
     /// What is done with the rows.
     pub fn action(&self) -> ActionKind {
         match self {
-            Target::Doubles | Target::Strings | Target::Raw(_) => ActionKind::Create,
-            Target::Objects(_, action) => *action,
+            Target::Doubles | Target::Strings => ActionKind::Create,
+            Target::Raw(_, action) => action.kind(),
+            Target::Objects(_, action) | Target::PointChanges { action, .. } => *action,
         }
     }
 }

@@ -20,10 +20,13 @@ mod entries;
 mod errands;
 mod expiry;
 mod lane;
+mod look_first;
 mod orphans;
 mod outcome;
 mod poison;
+mod presence;
 mod queues;
+mod reads;
 mod reasons;
 mod request;
 mod stopped;
@@ -32,6 +35,7 @@ mod upsert;
 
 pub use claims::Unhashed;
 pub use lane::Target;
+pub(super) use reads::rows_at;
 
 use super::Submission;
 use super::attempt::{Attempt, AttemptReport, CallId};
@@ -46,7 +50,7 @@ use crate::rows::SeriesKey;
 use crate::telemetry::{PipelineMeters, Verdict};
 use admission::Lookup;
 use claims::{KeyClaims, SeriesClaims};
-use entries::Entries;
+use entries::{Entries, EntryId};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use lane::Lanes;
 use orphans::Orphans;
@@ -139,6 +143,8 @@ pub struct Sequencer {
     next_cut: u64,
     /// Identities whose journaled rows go back to the journal.
     stopped: HashSet<String>,
+    /// By RAW table, who empties it: what comes later waits for it.
+    emptied: HashMap<u64, EntryId>,
     /// Rows that wait for their parents.
     orphans: Orphans,
     /// How upserts of this resource begin: as those before should have.
@@ -188,6 +194,7 @@ impl Sequencer {
             next_sequence: 1,
             next_cut: 1,
             stopped: HashSet::new(),
+            emptied: HashMap::new(),
             orphans: Orphans::default(),
             upserts_begin: Step::Change,
             flushing: false,

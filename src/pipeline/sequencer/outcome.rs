@@ -5,6 +5,7 @@
 //! it could still be found by halving.
 
 use super::errands::{makeable, may_follow};
+use super::reads::Read;
 use super::reasons::{duplicated_verdict, missing_verdict};
 use super::request::Errand;
 use super::{Sequencer, Stage};
@@ -17,6 +18,7 @@ use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
+use crate::rows::ActionKind;
 use crate::telemetry::RetryCause;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -39,13 +41,17 @@ impl Sequencer {
             return;
         };
         match (report.result, request.errand.take()) {
+            (Ok(CallAnswer::Found(found)), None) => self.found(now, id, found),
+            (Ok(CallAnswer::Told(done)), None) => self.told(now, id, &done),
             (Ok(answer), None) => {
                 if let (CallAnswer::Objects(objects), Some(piece)) =
                     (answer, request.pieces.front())
                 {
                     piece.note_objects(objects);
                 }
-                self.settle_piece(now, id, &RowVerdict::Accepted);
+                if !self.deleted_page(now, id) {
+                    self.settle_piece(now, id, &RowVerdict::Accepted);
+                }
             }
             (Ok(answer), Some(errand)) => self.errand_done(now, id, errand, answer),
             (Err(failure), errand) => self.call_failed(now, id, failure, errand),
@@ -98,6 +104,9 @@ impl Sequencer {
 
     /// Puts a request in the queue for its next call.
     pub(super) fn enqueue(&mut self, now: Instant, id: CallId) {
+        if !self.prepare(now, id) {
+            return;
+        }
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -141,7 +150,12 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        if errand.is_none() {
+        let resource = self.resource;
+        let only_read = request
+            .pieces
+            .front()
+            .is_some_and(|piece| piece.must_read(resource));
+        if errand.is_none() && !only_read {
             request.note_failure(now, self.guard, &failure);
         }
         match failure {
@@ -176,7 +190,9 @@ impl Sequencer {
                 self.back_off(now, id, retry_after, &reason, cause);
             }
             failure => match errand {
-                None => self.write_refused(now, id, failure),
+                None | Some(Errand::CheckTypes | Errand::FindPresent(_)) => {
+                    self.write_refused(now, id, failure);
+                }
                 Some(errand) => self.errand_failed(now, id, errand, failure.reason()),
             },
         }
@@ -247,6 +263,7 @@ impl Sequencer {
                 request.next_piece();
             } else {
                 request.pieces[0] = Arc::new(Piece::new(wanted));
+                request.read = Read::default();
             }
             for segment in aborted {
                 self.settle_segment(&segment, &verdict);
@@ -329,8 +346,15 @@ impl Sequencer {
         };
         let makeable = makeable(request, &missing);
         let project = &request.identity.project;
+        // What is changed or deleted is not there: earlier writes of it have ended.
+        let changes = names_rows(self.resource)
+            && matches!(
+                request.target.action(),
+                ActionKind::Update | ActionKind::Delete
+            );
         let may_appear = |resource| self.names.may_appear(project, resource, now);
         let waits = makeable.is_empty()
+            && !changes
             && (awaited(self.resource, &missing).is_some_and(may_appear)
                 || may_follow(request, &missing, now)
                 || (names_nodes(&missing) && may_appear(Resource::Instances)));
@@ -423,6 +447,11 @@ impl Sequencer {
             _ => self.settle_piece(now, id, &RowVerdict::Rejected(reason)),
         }
     }
+}
+
+/// Whether rows of `resource` belong to objects of another resource, which they name.
+fn names_rows(resource: Resource) -> bool {
+    matches!(resource, Resource::Datapoints | Resource::SequenceRows)
 }
 
 /// Whether time series are missed that are nodes.

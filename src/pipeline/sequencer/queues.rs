@@ -38,8 +38,8 @@ pub struct UnderWay {
     pub queue: usize,
     pub began: Instant,
     pub paid_bytes: u64,
-    /// The call's own slot, where it does not go on one of its request's.
-    pub slot: Option<Slot>,
+    /// The call's own slots, where it does not go on its request's alone.
+    pub slots: Vec<Slot>,
 }
 
 /// The queues of one sequencer.

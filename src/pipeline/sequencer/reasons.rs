@@ -12,9 +12,15 @@ use crate::rows::{ActionKind, SeriesKey, SeriesReference};
 /// Of a row that names something which CDF does not have: nothing to change or delete, or an
 /// error.
 pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
-    let names_itself = matches!(reference, Reference::Id(_) | Reference::ExternalId(_));
+    let names_itself = matches!(
+        reference,
+        Reference::Id(_) | Reference::ExternalId(_) | Reference::InstanceId(_)
+    );
     match target {
-        Target::Objects(_, ActionKind::Update | ActionKind::Delete) if names_itself => {
+        Target::PointChanges { .. }
+        | Target::Objects(_, ActionKind::Update | ActionKind::Delete)
+            if names_itself =>
+        {
             RowVerdict::Skipped
         }
         _ => RowVerdict::Rejected(missing_reason(target, reference, said)),

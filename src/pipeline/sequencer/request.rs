@@ -7,8 +7,11 @@ use super::entries::EntryId;
 use super::lane::Target;
 use super::orphans::Waiting;
 use super::poison::Suspicion;
+use super::presence::Presence;
 use super::queues::UnderWay;
+use super::reads::{Read, next_read};
 use super::upsert::Turned;
+use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Reference};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::Call;
@@ -43,6 +46,11 @@ pub enum Errand {
     },
     /// Learn the types of the series.
     FindTypes { reason: Box<Diagnostic> },
+    /// Learn the types of the series whose points are deleted: what is of the other type is none
+    /// of the table's.
+    CheckTypes,
+    /// Learn which of the rows CDF has.
+    FindPresent(Presence),
     /// Learn whose these objects are.
     SettleCreates {
         duplicated: Arc<[Reference]>,
@@ -114,6 +122,8 @@ pub struct Request {
     pub nodes_made: bool,
     /// The types were asked for: they do not tell the bad rows.
     pub types_known: bool,
+    /// What has been read of the piece at hand.
+    pub read: Read,
 }
 
 impl Request {
@@ -160,18 +170,23 @@ impl Request {
             makings_left: MAKINGS_MAX,
             nodes_made: false,
             types_known: false,
+            read: Read::default(),
         }
     }
 
     /// The next call; `None` when no row is left.
-    pub fn call(&self) -> Option<Call> {
+    pub fn call(&mut self, resource: Resource) -> Option<Call> {
         let piece = self.pieces.front()?;
-        match &self.errand {
+        match &mut self.errand {
+            None if piece.must_read(resource) => Some(next_read(piece, &self.read, resource)),
             None => Some(Call::Write(piece.clone())),
             Some(Errand::MakeSeries { missing, .. }) => {
                 Some(making(missing, self.target == Target::Strings))
             }
-            Some(Errand::FindTypes { .. }) => Some(Call::FindSeries(series_of(piece).into())),
+            Some(Errand::FindTypes { .. } | Errand::CheckTypes) => {
+                Some(Call::FindSeries(series_of(piece).into()))
+            }
+            Some(Errand::FindPresent(presence)) => presence.call(),
             Some(Errand::SettleCreates { duplicated, .. }) => Some(Call::SettleCreates {
                 duplicated: duplicated.clone(),
                 first_sent: self.first_sent?,
@@ -202,6 +217,7 @@ impl Request {
         self.piece_began = None;
         self.nodes_made = false;
         self.errand = None;
+        self.read = Read::default();
     }
 
     /// Notes what an attempt that failed leaves behind in CDF.

@@ -95,6 +95,30 @@ impl ValueReader {
         }
     }
 
+    /// An infinite timestamp as the end of the numbers that it lies at; `None`: it is none.
+    pub fn infinity(&self, format: WireFormat, value: &[u8]) -> Option<i64> {
+        match format {
+            WireFormat::Binary(wire_type::TIMESTAMPTZ | wire_type::TIMESTAMP) => {
+                let since_2000_us = i64::from_be_bytes(value.try_into().ok()?);
+                [i64::MIN, i64::MAX]
+                    .into_iter()
+                    .find(|end| *end == since_2000_us)
+            }
+            WireFormat::Binary(wire_type::DATE) => {
+                match i32::from_be_bytes(value.try_into().ok()?) {
+                    i32::MIN => Some(i64::MIN),
+                    i32::MAX => Some(i64::MAX),
+                    _ => None,
+                }
+            }
+            _ => match value.trim_ascii().to_ascii_lowercase().as_slice() {
+                b"infinity" | b"+infinity" => Some(i64::MAX),
+                b"-infinity" => Some(i64::MIN),
+                _ => None,
+            },
+        }
+    }
+
     fn timestamp_ms_of_type(
         &mut self,
         column: &Column,

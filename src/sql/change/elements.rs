@@ -11,7 +11,7 @@ use crate::sql::type_name::CastType;
 
 /// Elements as bytes.
 #[derive(Debug)]
-pub(super) struct Elements {
+pub(in crate::sql) struct Elements {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     pub format: WireFormat,

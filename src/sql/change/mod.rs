@@ -4,15 +4,20 @@
 //! a list of a hundred thousand keys is read without an allocation per key. Never guesses: a
 //! condition on anything but the key goes the cold road.
 
+mod condition;
 mod elements;
 mod parse;
 mod reader;
 mod refusal;
 #[cfg(test)]
+mod several_columns_tests;
+#[cfg(test)]
 mod tests;
 
+pub(in crate::sql) use elements::Elements;
 pub(crate) use parse::{delete, truncate, update};
 pub use reader::ChangeReader;
+pub(in crate::sql) use refusal::{empties, missing_from};
 
 use super::assignments::{SetItem, Source};
 use super::bindings::Bindings;
@@ -31,6 +36,8 @@ use std::sync::OnceLock;
 pub enum ChangeKind {
     Update,
     Delete,
+    /// Of all rows of a table.
+    Truncate,
 }
 
 /// How the condition names the rows.
@@ -40,6 +47,8 @@ enum Keys {
     Listed(usize),
     /// `= ANY` of an array at that byte.
     AnyOf(usize),
+    /// There is no condition: every row of the table.
+    All,
 }
 
 /// A change of rows by key.
@@ -49,9 +58,12 @@ pub struct ChangeStatement {
     table: &'static Table,
     database: Option<String>,
     text: Box<str>,
-    /// The key, then the columns that are set.
+    /// The column of the key that may have several values, its others, then those that are set.
     columns: Vec<usize>,
+    /// The other columns of the key, then what is set.
     items: Vec<SetItem>,
+    /// How many of the items belong to the key.
+    parts_of_key: usize,
     /// The refusal of columns that CDF fills, if some are set.
     read_only: Option<Box<Diagnostic>>,
     keys: Keys,
@@ -78,6 +90,8 @@ enum KeyPlan {
     Parameter(usize),
     /// `= ANY (NULL)`.
     None,
+    /// One row that stands for all.
+    All,
 }
 
 impl ChangeStatement {
@@ -94,7 +108,12 @@ impl ChangeStatement {
         self.database.as_deref()
     }
 
-    /// Indexes in the table's columns: that of the key, then those that are set.
+    /// Whether every row of the table is meant.
+    pub fn is_of_all(&self) -> bool {
+        self.keys == Keys::All
+    }
+
+    /// Indexes in the table's columns: those of the key, then those that are set.
     pub fn columns(&self) -> &[usize] {
         &self.columns
     }
@@ -136,7 +155,11 @@ impl ChangeStatement {
         if let Some(plan) = self.plan.get() {
             return Ok(plan);
         }
-        let mut maker = TemplateMaker::new(self.table, &self.columns[1..], declared);
+        let mut maker = TemplateMaker::new(
+            self.table,
+            self.columns.get(1..).unwrap_or_default(),
+            declared,
+        );
         for (place, item) in self.items.iter().enumerate() {
             let value = match item.source {
                 Source::Value(offset) => {
@@ -155,6 +178,7 @@ impl ChangeStatement {
                 KeyPlan::Listed(keys)
             }
             Keys::AnyOf(offset) => self.any_of(offset, &mut parameter_types)?,
+            Keys::All => KeyPlan::All,
         };
         Ok(self.plan.get_or_init(|| Plan {
             values,

@@ -1,21 +1,21 @@
 //! Parsing of UPDATE, DELETE and TRUNCATE.
 //!
-//! Owns which of them name their rows by key. Promises PostgreSQL's errors for names that do not
+//! Owns which of them name their rows by key, or empty a table. Promises PostgreSQL's errors for names that do not
 //! exist; every other form is left to the cold road, and what would empty a table that others
 //! share is refused. Never reads a value.
 
+use super::condition::{self, Condition};
 use super::{ChangeKind, ChangeStatement, Keys, refusal};
-use crate::catalog::{Namespace, Table};
+use crate::catalog::{Namespace, RowShape, Table};
 use crate::diagnostic::Diagnostic;
-use crate::sql::assignments::{self, SetList, Unread, ends_value, fixed_at_creation, is_too_much};
+use crate::sql::assignments::{self, SetItem, SetList, Unread, fixed_at_creation};
 use crate::sql::classify::cold;
 use crate::sql::cursor::Cursor;
-use crate::sql::insert::expression;
 use crate::sql::lexer::Token;
+use crate::sql::ranged;
 use crate::sql::returning;
 use crate::sql::statement::Statement;
 use crate::sql::target::{NamedTable, Write, check_allows, named_table};
-use crate::sql::type_name;
 use std::sync::OnceLock;
 
 /// Parses a statement that starts with UPDATE.
@@ -28,6 +28,9 @@ pub(crate) fn update(text: &str, namespace: &Namespace) -> Result<Statement, Box
     cursor.expect_word("update")?;
     let (named, alias) = relation(cursor, namespace, &["set"])?;
     check_allows(named.table, Write::Update)?;
+    if ranged::is_ranged(named.table) {
+        return ranged::update(cursor, named, alias.as_deref());
+    }
     cursor.expect_word("set")?;
     let list = match assignments::parse(cursor, named.table, false) {
         Ok(list) => list,
@@ -38,7 +41,9 @@ pub(crate) fn update(text: &str, namespace: &Namespace) -> Result<Statement, Box
         if let Some(diagnostic) = fixed_at_creation(named.table, item.column) {
             return Err(diagnostic);
         }
-        if named.table.references().any(|column| column == item.column) {
+        let names_row = named.table.references().any(|column| column == item.column)
+            || named.table.key.contains(&item.column);
+        if names_row {
             return Err(refusal::names_itself(named.table, item.column));
         }
     }
@@ -56,8 +61,17 @@ pub(crate) fn delete(text: &str, namespace: &Namespace) -> Result<Statement, Box
     cursor.expect_word("from")?;
     let (named, alias) = relation(cursor, namespace, &["where", "using", "returning"])?;
     check_allows(named.table, Write::Delete)?;
+    if ranged::is_ranged(named.table) {
+        return ranged::delete(cursor, named, alias.as_deref());
+    }
     if cursor.at_end() || cursor.at_word("returning") {
-        return Err(refusal::empties(named.table, "DELETE"));
+        if !may_be_emptied(named.table) {
+            return Err(refusal::empties(named.table, "DELETE"));
+        }
+        if cursor.at_word("returning") {
+            return Err(refusal::returns_all(named.table));
+        }
+        return Ok(all(text, ChangeKind::Delete, named));
     }
     rest(cursor, ChangeKind::Delete, named, alias, SetList::default())
 }
@@ -71,13 +85,21 @@ pub(crate) fn truncate(text: &str, namespace: &Namespace) -> Result<Statement, B
     let cursor = &mut cursor;
     cursor.expect_word("truncate")?;
     cursor.accept_word("table")?;
-    let mut first = None;
+    let mut first: Option<NamedTable> = None;
+    let mut tables = 0;
     loop {
         cursor.accept_word("only")?;
         let named = named_table(cursor, namespace)?;
         cursor.accept_symbol("*")?;
         check_allows(named.table, Write::Truncate)?;
-        first.get_or_insert(named.table);
+        tables += 1;
+        // What is refused is told first.
+        if first
+            .as_ref()
+            .is_none_or(|first| may_be_emptied(first.table))
+        {
+            first = Some(named);
+        }
         if !cursor.accept_symbol(",")? {
             break;
         }
@@ -88,9 +110,35 @@ pub(crate) fn truncate(text: &str, namespace: &Namespace) -> Result<Statement, B
     cursor.accept_one_of(&["cascade", "restrict"])?;
     cursor.expect_end()?;
     match first {
-        Some(table) => Err(refusal::empties(table, "TRUNCATE")),
+        Some(named) if !may_be_emptied(named.table) => {
+            Err(refusal::empties(named.table, "TRUNCATE"))
+        }
+        Some(named) if tables > 1 => Err(refusal::several(named.table)),
+        Some(named) => Ok(all(text, ChangeKind::Truncate, named)),
         None => Err(cursor.unexpected()),
     }
+}
+
+/// Whether the rows of a table are its user's own.
+fn may_be_emptied(table: &Table) -> bool {
+    matches!(table.shape, RowShape::RawColumns(_))
+}
+
+/// A change of every row.
+fn all(text: &str, kind: ChangeKind, named: NamedTable) -> Statement {
+    Statement::Change(ChangeStatement {
+        kind,
+        table: named.table,
+        database: named.database,
+        text: text.into(),
+        columns: Vec::new(),
+        items: Vec::new(),
+        parts_of_key: 0,
+        read_only: None,
+        keys: Keys::All,
+        returning: None,
+        plan: OnceLock::new(),
+    })
 }
 
 /// `[ONLY] table [*] [[AS] alias]`, where an alias is none of the `keywords`.
@@ -125,7 +173,7 @@ fn rest(
     let text = cursor.text();
     let word = match kind {
         ChangeKind::Update => "UPDATE",
-        ChangeKind::Delete => "DELETE",
+        ChangeKind::Delete | ChangeKind::Truncate => "DELETE",
     };
     if !cursor.accept_word("where")? {
         // FROM, USING, or no condition at all.
@@ -135,7 +183,7 @@ fn rest(
         return Err(diagnostic);
     }
     let name = alias.as_deref().unwrap_or(table.name);
-    let Some((key, keys)) = condition(cursor, table, name)? else {
+    let Some(Condition { key, keys, parts }) = condition::parse(cursor, table, name)? else {
         return Ok(cold(word, text));
     };
     let returning = match cursor.accept_word("returning")? {
@@ -147,8 +195,10 @@ fn rest(
     if nothing_left && list.read_only.is_none() {
         return Ok(cold(word, text));
     }
+    let parts_of_key = parts.len();
+    let items: Vec<SetItem> = parts.into_iter().chain(list.items).collect();
     let columns = std::iter::once(key)
-        .chain(list.items.iter().map(|item| item.column))
+        .chain(items.iter().map(|item| item.column))
         .collect();
     Ok(Statement::Change(ChangeStatement {
         kind,
@@ -156,127 +206,11 @@ fn rest(
         database,
         text: text.into(),
         columns,
-        items: list.items,
+        items,
+        parts_of_key,
         read_only: list.read_only,
         keys,
         returning,
         plan: OnceLock::new(),
     }))
-}
-
-/// The condition, if it is on the key alone: the key's column and its values.
-fn condition(
-    cursor: &mut Cursor<'_>,
-    table: &'static Table,
-    name: &str,
-) -> Result<Option<(usize, Keys)>, Box<Diagnostic>> {
-    let mut open = 0;
-    while cursor.accept_symbol("(")? {
-        open += 1;
-    }
-    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_)) {
-        return Ok(None);
-    }
-    let mut offset = cursor.offset();
-    let mut column = cursor.name()?;
-    if cursor.accept_symbol(".")? {
-        if column != name {
-            return Err(refusal::missing_from(cursor, offset, &column));
-        }
-        offset = cursor.offset();
-        column = cursor.name()?;
-    }
-    if cursor.at_symbol("(") {
-        return Ok(None);
-    }
-    let key = returning::column(cursor, table, &column, offset)?;
-    if !table.references().any(|reference| reference == key) {
-        return Ok(None);
-    }
-    let keys = if cursor.accept_symbol("=")? {
-        if cursor.accept_one_of(&["any", "some"])?.is_some() {
-            any(cursor)?
-        } else {
-            let start = cursor.offset();
-            value(cursor)?.then_some(Keys::Listed(start))
-        }
-    } else if cursor.accept_word("in")? {
-        list(cursor)?
-    } else {
-        None
-    };
-    let Some(keys) = keys else {
-        return Ok(None);
-    };
-    for _ in 0..open {
-        if !cursor.accept_symbol(")")? {
-            return Ok(None);
-        }
-    }
-    let is_whole = cursor.at_end() || cursor.at_word("returning");
-    Ok(is_whole.then_some((key, keys)))
-}
-
-/// Steps over one value; `false`: it is more than a constant or a parameter.
-fn value(cursor: &mut Cursor<'_>) -> Result<bool, Box<Diagnostic>> {
-    if cursor.at_word("default") {
-        return Err(cursor.unexpected());
-    }
-    match expression::value(cursor) {
-        Ok(_) => Ok(ends_value(cursor)),
-        Err(error) if is_too_much(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn list(cursor: &mut Cursor<'_>) -> Result<Option<Keys>, Box<Diagnostic>> {
-    cursor.expect_symbol("(")?;
-    let start = cursor.offset();
-    loop {
-        if !value(cursor)? {
-            return Ok(None);
-        }
-        if !cursor.accept_symbol(",")? {
-            break;
-        }
-    }
-    cursor.expect_symbol(")")?;
-    Ok(Some(Keys::Listed(start)))
-}
-
-fn any(cursor: &mut Cursor<'_>) -> Result<Option<Keys>, Box<Diagnostic>> {
-    cursor.expect_symbol("(")?;
-    let start = cursor.offset();
-    let mut ahead = cursor.clone();
-    if ahead.accept_word("array")? && ahead.at_symbol("[") {
-        *cursor = ahead;
-        cursor.advance()?;
-        while !cursor.at_symbol("]") {
-            if !element(cursor)? {
-                return Ok(None);
-            }
-            if !cursor.accept_symbol(",")? {
-                break;
-            }
-        }
-        cursor.expect_symbol("]")?;
-        while cursor.accept_symbol("::")? {
-            type_name::parse(cursor)?;
-        }
-    } else if !value(cursor)? {
-        return Ok(None);
-    }
-    if !cursor.accept_symbol(")")? {
-        return Ok(None);
-    }
-    Ok(Some(Keys::AnyOf(start)))
-}
-
-/// Steps over an element of `ARRAY[…]`.
-fn element(cursor: &mut Cursor<'_>) -> Result<bool, Box<Diagnostic>> {
-    match expression::value(cursor) {
-        Ok(_) => Ok(cursor.at_symbol(",") || cursor.at_symbol("]")),
-        Err(error) if is_too_much(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
 }

@@ -27,6 +27,8 @@ enum Keys<'a> {
     Listed(&'a super::Template),
     Elements(Elements),
     None,
+    /// One row that stands for all.
+    All,
 }
 
 impl<'a> ChangeReader<'a> {
@@ -35,13 +37,17 @@ impl<'a> ChangeReader<'a> {
         plan: &'a Plan,
         bindings: &'a Bindings,
     ) -> Result<Self, Box<Diagnostic>> {
-        let column = &statement.table.columns[statement.columns[0]];
+        let matches_nothing =
+            (0..statement.parts_of_key).any(|place| plan.values.is_null(0, place, bindings));
         let keys = match &plan.keys {
+            _ if matches_nothing => Keys::None,
+            KeyPlan::All => Keys::All,
             KeyPlan::Listed(template) => Keys::Listed(template),
             KeyPlan::Array(text) => Keys::Elements(Elements::of_text(text.as_bytes())?),
             KeyPlan::None => Keys::None,
             KeyPlan::Parameter(index) => match bindings.get(*index) {
                 Some((format, Some(value))) => {
+                    let column = &statement.table.columns[statement.columns[0]];
                     Keys::Elements(Elements::of_parameter(format, value, column.column_type)?)
                 }
                 Some((_, None)) => Keys::None,
@@ -64,6 +70,7 @@ impl<'a> ChangeReader<'a> {
             Keys::Listed(template) => template.rows(),
             Keys::Elements(elements) => elements.len(),
             Keys::None => 0,
+            Keys::All => 1,
         }
     }
 
@@ -74,6 +81,7 @@ impl<'a> ChangeReader<'a> {
             Keys::Listed(template) => template.bytes(index, 0, self.bindings),
             Keys::Elements(elements) => elements.get(index),
             Keys::None => return false,
+            Keys::All => return true,
         };
         self.keys() == 1 || self.seen.insert(key.into())
     }
@@ -92,7 +100,7 @@ impl<'a> ChangeReader<'a> {
             Keys::Elements(elements) => {
                 builder.field(columns[0], elements.format, elements.get(index))?;
             }
-            Keys::None => {}
+            Keys::None | Keys::All => {}
         }
         if columns.len() > 1 {
             let values = &self.plan.values;

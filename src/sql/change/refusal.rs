@@ -4,16 +4,20 @@
 //! instead. Never decides.
 
 use super::ChangeKind;
-use crate::catalog::{RowShape, Table};
+use crate::catalog::{Resource, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::cursor::Cursor;
 use crate::sql::syntax::error_at;
 
 /// 42501: the statement would delete what others have written.
-pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
     let verb = statement.to_lowercase();
     let hint = if table.references().next().is_some() {
         "Delete by key instead: DELETE … WHERE external_id IN (…)."
+    } else if table.resource == Resource::Datapoints {
+        "Name the time series: DELETE … WHERE external_id IN (…) [AND timestamp …]."
+    } else if table.resource == Resource::SequenceRows {
+        "Name the sequence and the rows: DELETE … WHERE external_id = … AND row_number IN (…)."
     } else {
         "A loader that empties its table first must be told not to: CDF overwrites existing rows."
     };
@@ -32,34 +36,75 @@ pub(super) fn empties(table: &Table, statement: &str) -> Box<Diagnostic> {
 
 /// 0A000 for tables whose rows a key of one column does not name.
 pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic>> {
-    let is_named = table.shape == RowShape::Objects && table.references().next().is_some();
+    let is_named = match table.shape {
+        RowShape::RawRows | RowShape::RawColumns(_) => true,
+        RowShape::Objects => {
+            table.references().next().is_some() || table.resource == Resource::Instances
+        }
+        RowShape::DoubleDatapoints | RowShape::StringDatapoints => false,
+    };
     if !table.is_writable || is_named {
         return None;
     }
-    let hint = match (table.shape, kind) {
-        (RowShape::DoubleDatapoints | RowShape::StringDatapoints, ChangeKind::Update) => {
-            "INSERT the point again: CDF overwrites the value at an existing timestamp."
-        }
-        (RowShape::RawRows | RowShape::RawColumns(_), ChangeKind::Update) => {
-            "INSERT the row again, with all its columns: RAW replaces a row with an existing key."
-        }
-        (RowShape::Objects, ChangeKind::Update) if table.name == "sequence_rows" => {
-            "INSERT the row again: CDF overwrites its cells."
-        }
-        _ => "CDF's API and its user interface do it.",
-    };
     let word = match kind {
         ChangeKind::Update => "UPDATE",
-        ChangeKind::Delete => "DELETE",
+        ChangeKind::Delete | ChangeKind::Truncate => "DELETE",
     };
     Some(Box::new(
         Diagnostic::error(
             SqlState::FEATURE_NOT_SUPPORTED,
             format!("{word} is not supported for \"{}\"", table.name),
         )
-        .with_hint(hint)
+        .with_hint("CDF's API and its user interface do it.")
         .with_table(table.name),
     ))
+}
+
+/// 0A000: the condition leaves a part of the key open.
+pub(super) fn part_of_key(table: &Table, missing: usize) -> Box<Diagnostic> {
+    let name = |column: &usize| table.columns[*column].name;
+    let key: Vec<&str> = table.key.iter().map(name).collect();
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            format!(
+                "the condition does not say which \"{}\": rows of \"{}\" are changed by their whole key",
+                name(&missing),
+                table.name
+            ),
+        )
+        .with_hint(format!(
+            "Name each of {}: … AND {} = ….",
+            key.join(", "),
+            name(&missing)
+        ))
+        .with_table(table.name)
+        .with_column(name(&missing)),
+    )
+}
+
+/// 0A000: rows that nobody has read cannot be returned.
+pub(super) fn returns_all(table: &Table) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "RETURNING is not supported for a DELETE of all rows",
+        )
+        .with_hint("Leave RETURNING out, or name the rows by their keys.")
+        .with_table(table.name),
+    )
+}
+
+/// 0A000: each table has its own place in the order of writes.
+pub(super) fn several(table: &Table) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "TRUNCATE takes one table at a time",
+        )
+        .with_hint("Truncate the tables one after the other.")
+        .with_table(table.name),
+    )
 }
 
 /// 0A000: the new value would name another object.
@@ -70,14 +115,18 @@ pub(super) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
             SqlState::FEATURE_NOT_SUPPORTED,
             format!("column \"{column}\" cannot be updated: it names the object"),
         )
-        .with_hint("Make an object with the new name, and delete the old one.")
+        .with_hint("INSERT a row with the new name, and delete the old one.")
         .with_table(table.name)
         .with_column(column),
     )
 }
 
 /// 42P01 for a relation that the statement does not have.
-pub(super) fn missing_from(cursor: &Cursor<'_>, offset: usize, name: &str) -> Box<Diagnostic> {
+pub(in crate::sql) fn missing_from(
+    cursor: &Cursor<'_>,
+    offset: usize,
+    name: &str,
+) -> Box<Diagnostic> {
     error_at(
         cursor.text(),
         offset,

@@ -10,14 +10,21 @@ use crate::sql::{Bindings, RowReader, Statement, classify};
 use bytes::Bytes;
 use std::sync::Arc;
 
-fn change(text: &str) -> ChangeStatement {
-    match classify(text, &Namespace::default()) {
+pub(super) fn change(text: &str) -> ChangeStatement {
+    change_in(text, &Namespace::default())
+}
+
+pub(super) fn change_in(text: &str, namespace: &Namespace) -> ChangeStatement {
+    match classify(text, namespace) {
         Ok(Statement::Change(statement)) => statement,
         other => panic!("{text} is {other:?}"),
     }
 }
 
-fn rows(statement: &ChangeStatement, bindings: &Bindings) -> Result<Vec<String>, Box<Diagnostic>> {
+pub(super) fn rows(
+    statement: &ChangeStatement,
+    bindings: &Bindings,
+) -> Result<Vec<String>, Box<Diagnostic>> {
     let mut recorder = Recorder::new();
     let progress = statement.reader(bindings)?.read(&mut recorder, 1)?;
     assert!(progress.finished);
@@ -43,13 +50,17 @@ fn untyped(field: &str) -> String {
     }
 }
 
-fn read(text: &str) -> Vec<String> {
+pub(super) fn read(text: &str) -> Vec<String> {
     rows(&change(text), &Bindings::none()).expect(text)
 }
 
 /// `code message` of the error that classifying the statement gives.
-fn refusal(text: &str) -> String {
-    let error = classify(text, &Namespace::default()).expect_err(text);
+pub(super) fn refusal(text: &str) -> String {
+    refusal_in(text, &Namespace::default())
+}
+
+pub(super) fn refusal_in(text: &str, namespace: &Namespace) -> String {
+    let error = classify(text, namespace).expect_err(text);
     format!("{} {}", error.sqlstate.code(), error.message)
 }
 
@@ -212,7 +223,7 @@ fn what_cannot_be_changed_says_why() {
         ),
         (
             "UPDATE raw_rows SET _raw_columns = '{}' WHERE _raw_key = 'a'",
-            "0A000 UPDATE is not supported for \"raw_rows\"",
+            "0A000 the condition does not say which \"_raw_database\": rows of \"raw_rows\" are changed by their whole key",
         ),
         (
             "DELETE FROM assets",

@@ -182,6 +182,8 @@ fn nothing(
         OnExisting::Append => Ok(Conflict::AsCdfDoes),
         // An instance can be written on the condition that there is none.
         OnExisting::Overwrite if table.resource == Resource::Instances => Ok(Conflict::Skip),
+        // The session decides whether rows are read for it.
+        OnExisting::Overwrite if table.resource == Resource::RawRows => Ok(Conflict::Skip),
         OnExisting::Overwrite => Err(unsupported(
             cursor.text(),
             start,

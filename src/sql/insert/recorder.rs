@@ -53,6 +53,11 @@ impl RowBuilder for Recorder {
         Ok(())
     }
 
+    fn delete_between(&mut self, begin_ms: i64, end_ms: i64) -> Result<(), Box<Diagnostic>> {
+        self.open.push(format!("{begin_ms}..{end_ms}"));
+        Ok(())
+    }
+
     fn null(&mut self, column: usize) -> Result<(), Box<Diagnostic>> {
         self.open.push(format!("{column} null"));
         Ok(())

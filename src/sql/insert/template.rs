@@ -47,6 +47,18 @@ enum Reading {
     TextOf(u32),
 }
 
+impl Reading {
+    /// How bytes of a parameter of that format are read.
+    fn of(self, format: WireFormat) -> WireFormat {
+        match (self, format) {
+            (Reading::ColumnType, WireFormat::TextOf(_)) => WireFormat::Text,
+            (Reading::ColumnType | Reading::OwnType, format) => format,
+            (Reading::Text, _) => WireFormat::Text,
+            (Reading::TextOf(oid), _) => WireFormat::TextOf(oid),
+        }
+    }
+}
+
 /// The rows of a statement.
 #[derive(Debug)]
 pub(in crate::sql) struct Template {
@@ -89,6 +101,32 @@ impl Template {
         }
     }
 
+    /// The bytes of the value at `place` of row `row`, and how they are read; `None` is a null.
+    ///
+    /// # Errors
+    /// 42P02 for a parameter that the Bind does not have.
+    pub fn field<'a>(
+        &'a self,
+        row: usize,
+        place: usize,
+        bindings: &'a Bindings,
+    ) -> Result<Option<(WireFormat, &'a [u8])>, Box<Diagnostic>> {
+        Ok(match self.cells.get(row * self.width + place) {
+            Some(Cell::Constant { text, type_oid }) => {
+                let format = match type_oid {
+                    0 => WireFormat::Text,
+                    oid => WireFormat::TextOf(*oid),
+                };
+                Some((format, &self.constants[text.clone()]))
+            }
+            Some(Cell::Parameter { index, reading }) => {
+                let (format, value) = bindings.get(*index).ok_or_else(|| no_parameter(*index))?;
+                value.map(|value| (reading.of(format), value))
+            }
+            Some(Cell::Null | Cell::Default) | None => None,
+        })
+    }
+
     pub fn rows(&self) -> usize {
         self.cells.len().checked_div(self.width).unwrap_or(0)
     }
@@ -117,18 +155,9 @@ impl Template {
                     builder.field(column, format, &self.constants[text.clone()])?;
                 }
                 Cell::Parameter { index, reading } => {
-                    let Some((format, value)) = bindings.get(*index) else {
-                        return Err(Box::new(Diagnostic::error(
-                            SqlState::UNDEFINED_PARAMETER,
-                            format!("there is no parameter ${}", index + 1),
-                        )));
-                    };
-                    let format = match (reading, format) {
-                        (Reading::ColumnType, WireFormat::TextOf(_)) => WireFormat::Text,
-                        (Reading::ColumnType | Reading::OwnType, format) => format,
-                        (Reading::Text, _) => WireFormat::Text,
-                        (Reading::TextOf(oid), _) => WireFormat::TextOf(*oid),
-                    };
+                    let (format, value) =
+                        bindings.get(*index).ok_or_else(|| no_parameter(*index))?;
+                    let format = reading.of(format);
                     match value {
                         Some(value) => builder.field(column, format, value)?,
                         None => builder.null(column)?,
@@ -138,6 +167,14 @@ impl Template {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn no_parameter(index: usize) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(
+        SqlState::UNDEFINED_PARAMETER,
+        format!("there is no parameter ${}", index + 1),
+    ))
 }
 
 /// The OIDs of a statement's parameters.

@@ -216,6 +216,12 @@ pub(crate) static DEFINITIONS: &[Definition] = &[
         "When rows of a COPY are sent: streaming, while it reads; staged, after the last line.",
     ),
     setting(
+        "penstock.exact_row_counts",
+        Kind::Enum(&["default", "on", "off"]),
+        "default",
+        "Whether DELETE counts the points and sequence rows that there were, or default: as configured.",
+    ),
+    setting(
         "penstock.on_duplicate",
         Kind::Enum(&["default", "error", "update", "ignore"]),
         "default",

@@ -255,6 +255,15 @@ impl Settings {
         }
     }
 
+    /// Whether deletes of points and sequence rows count what there was, if the session says so.
+    pub fn exact_row_counts(&self) -> Option<bool> {
+        match self.known("penstock.exact_row_counts") {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        }
+    }
+
     /// When rows of a COPY are to be sent.
     pub fn copy_mode(&self) -> CopyMode {
         match self.known("penstock.copy") {

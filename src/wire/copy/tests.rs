@@ -159,6 +159,7 @@ fn points_of(batch: &DatapointBatch) -> Vec<String> {
                 DatapointValues::Text(values) => {
                     format!("{name}@{timestamp_ms}={}", values.text(row))
                 }
+                DatapointValues::Deleted(_) => panic!("COPY deletes nothing"),
             }
         })
         .collect()

@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    fn stranger(user: &str, address: &str, is_encrypted: bool) -> Stranger<'_> {
+    fn stranger<'a>(user: &'a str, address: &str, is_encrypted: bool) -> Stranger<'a> {
         Stranger {
             user,
             database: "postgres",

@@ -132,9 +132,13 @@ class GatewayWithAccounts:
             lines.append(f"[{name}]")
             lines += [f"{option} = {json.dumps(value)}" for option, value in values.items()]
         self.file.write_text("\n".join(lines) + "\n")
-        self.process = ServerProcess(
-            [binary(), "serve", str(self.file)], GATEWAY_READY, directory / "gateway.log"
-        )
+        self._log = directory / "gateway.log"
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts it, for the first time or once more."""
+        command = [binary(), "serve", str(self.file)]
+        self.process = ServerProcess(command, GATEWAY_READY, self._log)
         ready = self.process.ready
         self.host, self.port = ready["host"], int(ready["port"])
         self.api = f"http://{ready['accounts']}"

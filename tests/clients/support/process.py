@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 READY_WITHIN_S = 30
 ENDS_WITHIN_S = 45
@@ -24,8 +25,11 @@ class ServerFailed(AssertionError):
 class ServerProcess:
     """`command` must print one line that matches `ready` on stdout once it serves."""
 
-    def __init__(self, command: list[str], ready: str, log: pathlib.Path, environment=None):
+    def __init__(
+        self, command: list[str], ready: str, log: pathlib.Path, environment=None, awaits_ready: bool = True
+    ):
         self.command = command
+        self._ready = re.compile(ready)
         self.log = log
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._log_file = log.open("ab")
@@ -39,11 +43,25 @@ class ServerProcess:
         )
         self._reader = threading.Thread(target=self._read_stdout, daemon=True)
         self._reader.start()
+        if awaits_ready:
+            self.await_ready()
+
+    def await_ready(self) -> None:
+        """Returns once the process serves."""
         try:
-            self.ready = self._await_line(re.compile(ready))
+            self.ready = self._await_line(self._ready)
         except BaseException:
             self.kill()
             raise
+
+    def await_log(self, pattern: str) -> re.Match:
+        """Returns once the log says so."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not (found := re.search(pattern, self.log_text())):
+            if time.monotonic() > deadline or self.child.poll() is not None:
+                raise self._failure(f"did not log {pattern!r}")
+            time.sleep(0.02)
+        return found
 
     def _read_stdout(self) -> None:
         for line in self.child.stdout:

@@ -8,6 +8,7 @@
 //! when each series' timestamps rise, and nothing stands behind a value. All others are gathered by series first, put in order
 //! and measured.
 
+pub(super) mod deletes;
 mod gathered;
 mod item;
 mod part;
@@ -37,6 +38,7 @@ pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
         match &batch.values {
             DatapointValues::Double(values) => doubles.push(Part::new(batch, values, rows)),
             DatapointValues::Text(values) => texts.push(Part::new(batch, values, rows)),
+            DatapointValues::Deleted(_) => return Err(EncodeError::WrongShape),
         }
     }
     let mut body = Vec::new();

@@ -180,6 +180,7 @@ pub fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         call.tally.rows += item.rows.len() as u64;
     }
     check_distinct(&references)?;
+    call.tally.keys = references.iter().take(16).map(Reference::label).collect();
     if call.sink() {
         return Ok(Answer::empty());
     }

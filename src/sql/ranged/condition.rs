@@ -1,0 +1,169 @@
+//! The condition of a change by position: which series or sequences, and where in them.
+//!
+//! Owns the reading of `key = …`, `key IN (…)`, `key = ANY (…)` and of comparisons of the
+//! position, with AND between them. Promises that a condition which it takes names its series or
+//! sequences and nothing but positions in them; any other is refused with what is taken. Never
+//! reads a value.
+
+use super::positions::Comparison;
+use super::{Roles, refusal};
+use crate::catalog::Table;
+use crate::diagnostic::Diagnostic;
+use crate::sql::change::{ChangeKind, missing_from};
+use crate::sql::cursor::Cursor;
+use crate::sql::key_values::{Place, step_array, step_list, step_value};
+use crate::sql::lexer::Token;
+use crate::sql::returning;
+
+/// A condition that was read.
+#[derive(Debug)]
+pub(super) struct Condition {
+    /// The column that names series or sequences, and its values.
+    pub key: KeyTerm,
+    /// The column that names the space of the nodes that the series are.
+    pub space: Option<KeyTerm>,
+    pub terms: Vec<Term>,
+}
+
+/// A column of the key, by index in the table, and its values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyTerm {
+    pub column: usize,
+    pub place: Place,
+}
+
+/// One comparison of the position; with several values it is one of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    pub comparison: Comparison,
+    pub place: Place,
+}
+
+/// Reads what follows WHERE. `name`: what the statement calls its table.
+///
+/// # Errors
+/// 42601, 42703, 42P01; 42501 without a key, 0A000 for any other condition.
+pub(super) fn parse(
+    cursor: &mut Cursor<'_>,
+    table: &'static Table,
+    roles: &Roles,
+    kind: ChangeKind,
+    name: &str,
+) -> Result<Condition, Box<Diagnostic>> {
+    let other = || refusal::other_condition(table, kind);
+    let mut keys: Vec<KeyTerm> = Vec::new();
+    let mut spaces: Vec<KeyTerm> = Vec::new();
+    let mut terms: Vec<Term> = Vec::new();
+    let mut open = 0;
+    loop {
+        while cursor.accept_symbol("(")? {
+            open += 1;
+        }
+        let column = column(cursor, table, name)?.ok_or_else(other)?;
+        if roles.keys.contains(&column) {
+            let place = equal(cursor)?.ok_or_else(other)?;
+            keys.push(KeyTerm { column, place });
+        } else if roles.space == Some(column) {
+            let place = equal(cursor)?.ok_or_else(other)?;
+            spaces.push(KeyTerm { column, place });
+        } else if column == roles.position {
+            comparison(cursor, &mut terms)?.ok_or_else(other)?;
+        } else {
+            return Err(other());
+        }
+        while open > 0 && cursor.accept_symbol(")")? {
+            open -= 1;
+        }
+        if !cursor.accept_word("and")? {
+            break;
+        }
+    }
+    if open > 0 || !(cursor.at_end() || cursor.at_word("returning")) {
+        return Err(other());
+    }
+    let space = spaces.pop();
+    // A node is named by its space and its external id.
+    let is_node = |key: &KeyTerm| roles.keys.first() == Some(&key.column);
+    match keys.as_slice() {
+        [key] if spaces.is_empty() && (space.is_none() || is_node(key)) => Ok(Condition {
+            key: *key,
+            space,
+            terms,
+        }),
+        [] => Err(refusal::no_key(table, kind)),
+        _ => Err(other()),
+    }
+}
+
+/// The column that a term begins with, if it begins with one.
+fn column(
+    cursor: &mut Cursor<'_>,
+    table: &'static Table,
+    name: &str,
+) -> Result<Option<usize>, Box<Diagnostic>> {
+    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_)) {
+        return Ok(None);
+    }
+    let mut offset = cursor.offset();
+    let mut column = cursor.name()?;
+    if cursor.accept_symbol(".")? {
+        if column != name {
+            return Err(missing_from(cursor, offset, &column));
+        }
+        offset = cursor.offset();
+        column = cursor.name()?;
+    }
+    if cursor.at_symbol("(") {
+        return Ok(None);
+    }
+    returning::column(cursor, table, &column, offset).map(Some)
+}
+
+/// `= x`, `= ANY (…)`, `IN (…)`.
+fn equal(cursor: &mut Cursor<'_>) -> Result<Option<Place>, Box<Diagnostic>> {
+    if cursor.accept_symbol("=")? {
+        if cursor.accept_one_of(&["any", "some"])?.is_some() {
+            return step_array(cursor);
+        }
+        single(cursor)
+    } else if cursor.accept_word("in")? {
+        step_list(cursor)
+    } else {
+        Ok(None)
+    }
+}
+
+fn single(cursor: &mut Cursor<'_>) -> Result<Option<Place>, Box<Diagnostic>> {
+    let start = cursor.offset();
+    Ok(step_value(cursor)?.then_some(Place::Listed(start)))
+}
+
+/// Any comparison of the position; BETWEEN is two.
+fn comparison(
+    cursor: &mut Cursor<'_>,
+    terms: &mut Vec<Term>,
+) -> Result<Option<()>, Box<Diagnostic>> {
+    let mut term = |comparison, place: Option<Place>| {
+        place.map(|place| terms.push(Term { comparison, place }))
+    };
+    for (symbol, comparison) in [
+        ("<", Comparison::Less),
+        ("<=", Comparison::AtMost),
+        (">", Comparison::Greater),
+        (">=", Comparison::AtLeast),
+    ] {
+        if cursor.accept_symbol(symbol)? {
+            return Ok(term(comparison, single(cursor)?));
+        }
+    }
+    if !cursor.accept_word("between")? {
+        return Ok(term(Comparison::Equal, equal(cursor)?));
+    }
+    cursor.accept_word("asymmetric")?;
+    let first = single(cursor)?;
+    if first.is_none() || !cursor.accept_word("and")? {
+        return Ok(None);
+    }
+    let last = single(cursor)?;
+    Ok(term(Comparison::AtLeast, first).and(term(Comparison::AtMost, last)))
+}

@@ -1,0 +1,203 @@
+"""Changes by key of RAW rows and of custom tables, counted in requests and read back by Cognite's SDK."""
+
+import json
+import subprocess
+
+import psycopg
+import pytest
+from cognite.client import data_modeling as dm
+from support.binary import PROJECT, USER, binary
+from support.configured import ConfiguredGateway
+
+pytestmark = pytest.mark.gateway_only
+
+PUMPS = {
+    "type": "raw_rows",
+    "tablename": "pumps",
+    "options": {"database": "plant", "table": "pumps", "primaryKey": "id"},
+    "columns": {"id": {"type": "BIGINT"}, "name": {"type": "TEXT"}, "limits": {"type": "REAL[]"}},
+}
+
+
+@pytest.fixture(scope="module")
+def gateway(local_cdf, tmp_path_factory):
+    """A gateway whose user has a custom RAW table and one of a view, before it starts."""
+    client = local_cdf.client(project=PROJECT)
+    space = "plant"
+    client.data_modeling.spaces.apply(dm.SpaceApply(space))
+    properties = {
+        "name": dm.ContainerProperty(dm.Text()),
+        "power": dm.ContainerProperty(dm.Float64()),
+    }
+    container = client.data_modeling.containers.apply(
+        dm.ContainerApply(space=space, external_id="Pump", properties=properties, used_for="node")
+    )
+    mapped = {name: dm.MappedPropertyApply(container.as_id(), name) for name in properties}
+    client.data_modeling.views.apply(
+        dm.ViewApply(space=space, external_id="Pump", version="v1", properties=mapped)
+    )
+    directory = tmp_path_factory.mktemp("custom")
+    sections = {
+        "state": {"path": str(directory / "state.sqlite")},
+        "statements": {"on_conflict_reads": True},
+    }
+    with ConfiguredGateway(directory, local_cdf.url, **sections) as gateway:
+        file = directory / "penstock.toml"
+        view = {
+            "type": "view",
+            "tablename": "things",
+            "options": {"space": space, "externalId": "Pump", "version": "v1"},
+        }
+        definitions = directory / "tables.json"
+        definitions.write_text(json.dumps({"items": [PUMPS, view]}))
+        command = [binary(), "table", "create", "--config", str(file), "--user", USER, str(definitions)]
+        made = subprocess.run(command, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        yield gateway
+
+
+@pytest.fixture
+def connection(gateway):
+    # Sessions that begin after the gateway has looked at its state have the tables.
+    while True:
+        with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
+            known = connection.execute("SELECT relname FROM pg_class WHERE relname = 'things'").fetchall()
+            if known:
+                yield connection
+                return
+
+
+@pytest.fixture
+def cdf(local_cdf):
+    return local_cdf.client(project=PROJECT)
+
+
+@pytest.fixture
+def requests_of(local_cdf):
+    """How many requests of an operation a piece of work needs."""
+
+    def count(work, *operations) -> list[int]:
+        def so_far() -> list[int]:
+            figures = local_cdf.admin("GET", "statistics")["operations"]
+            return [figures.get(name, {}).get("requests", 0) for name in operations]
+
+        before = so_far()
+        work()
+        return [after - count for after, count in zip(so_far(), before, strict=True)]
+
+    return count
+
+
+def raw(cdf, key):
+    row = cdf.raw.rows.retrieve("plant", "pumps", key)
+    return row and row.columns
+
+
+def test_cells_of_raw_rows_are_set_and_removed_and_the_others_stay(connection, cdf):
+    cdf.raw.rows.insert("plant", "pumps", {"1": {"id": 1, "other": {"a": [1.5]}}}, ensure_parent=True)
+    done = connection.execute(
+        "UPDATE pumps SET name = %s, limits = %s WHERE id = ANY(%s) RETURNING id, name, limits",
+        ("north", [0.1, 2.0], [1, 2]),
+    )
+    assert done.fetchall() == [(1, "north", [pytest.approx(0.1), 2])]
+    assert done.statusmessage == "UPDATE 1"
+    assert raw(cdf, "1") == {"id": 1, "other": {"a": [1.5]}, "name": "north", "limits": [0.1, 2]}
+    assert connection.execute("UPDATE pumps SET name = NULL WHERE id = 1").statusmessage == "UPDATE 1"
+    assert raw(cdf, "1") == {"id": 1, "other": {"a": [1.5]}, "limits": [0.1, 2]}
+    assert raw(cdf, "2") is None
+
+
+def test_a_thousand_changes_are_a_read_each_and_one_write(connection, requests_of):
+    ids = list(range(1000, 2000))
+    with connection.cursor().copy("COPY pumps (id, name) FROM STDIN") as copy:
+        for number in ids:
+            copy.write_row((number, "old"))
+
+    def update():
+        done = connection.execute("UPDATE pumps SET name = 'new' WHERE id = ANY(%s)", (ids,))
+        assert done.statusmessage == "UPDATE 1000"
+
+    def update_each():
+        with connection.cursor() as cursor:
+            cursor.executemany("UPDATE pumps SET name = %s WHERE id = %s", [(str(n), n) for n in ids])
+            assert cursor.rowcount == 1000
+
+    def delete():
+        done = connection.execute("DELETE FROM pumps WHERE id = ANY(%s)", (ids,))
+        assert done.statusmessage == "DELETE 1000"
+
+    assert requests_of(update, "raw.rows.get", "raw.rows.insert") == [1000, 1]
+    reads, writes = requests_of(update_each, "raw.rows.get", "raw.rows.insert")
+    assert reads == 1000
+    assert writes <= 20
+    assert requests_of(delete, "raw.rows.get", "raw.rows.delete") == [0, 1]
+
+
+def test_a_loader_empties_its_table_first_and_fills_it_in_one_transaction(connection, cdf):
+    cdf.raw.rows.insert("plant", "pumps", {"7": {"id": 7}, "8": {"id": 8}}, ensure_parent=True)
+    with connection.transaction():
+        connection.execute("TRUNCATE TABLE pumps")
+        with connection.cursor().copy("COPY pumps (id, name) FROM STDIN") as copy:
+            copy.write_row((8, "new"))
+    rows = cdf.raw.rows.list("plant", "pumps", limit=-1)
+    assert {row.key: row.columns for row in rows} == {"8": {"id": 8, "name": "new"}}
+    assert connection.execute("DELETE FROM pumps").statusmessage == "DELETE 1"
+    assert len(cdf.raw.rows.list("plant", "pumps", limit=-1)) == 0
+
+
+def test_raw_rows_are_changed_by_their_whole_key_and_made_where_they_are_missing(connection, cdf):
+    key = "_raw_database = %s AND _raw_table = %s AND _raw_key"
+    place = ("plant", "pumps")
+    statement = "INSERT INTO raw_rows VALUES (%s, %s, 'a', '{\"v\": 1}'), (%s, %s, 'b', '{\"v\": 1}')"
+    assert connection.execute(statement, place * 2).statusmessage == "INSERT 0 2"
+    skipped = connection.execute(f"{statement} ON CONFLICT DO NOTHING RETURNING _raw_key", place * 2)
+    assert (skipped.fetchall(), skipped.statusmessage) == ([], "INSERT 0 0")
+    done = connection.execute(
+        f"UPDATE raw_rows SET _raw_columns = '{{\"w\": 2}}' WHERE {key} IN ('a', 'x')", place
+    )
+    assert done.statusmessage == "UPDATE 1"
+    assert raw(cdf, "a") == {"w": 2}
+    done = connection.execute(f"DELETE FROM raw_rows WHERE {key} = ANY (%s)", (*place, ["a", "b"]))
+    assert done.statusmessage == "DELETE 2"
+    assert raw(cdf, "a") is None
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as caught:
+        connection.execute("DELETE FROM raw_rows WHERE _raw_key = 'a'")
+    assert caught.value.diag.column_name == "_raw_database"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("TRUNCATE raw_rows")
+
+
+def test_instances_are_read_once_changed_once_and_deleted_once(connection, cdf, requests_of):
+    names = [f"p{number}" for number in range(1000)]
+    with connection.cursor().copy("COPY things (space, external_id, name, power) FROM STDIN") as copy:
+        for name in names:
+            copy.write_row(("plant", name, "old", 1.5))
+    where = "WHERE space = 'plant' AND external_id = ANY(%s)"
+
+    def update():
+        done = connection.execute(f"UPDATE things SET name = NULL, power = 2 {where}", (names,))
+        assert done.statusmessage == "UPDATE 1000"
+
+    def update_none():
+        done = connection.execute(f"UPDATE things SET power = 3 {where}", (["none"],))
+        assert done.statusmessage == "UPDATE 0"
+
+    def delete():
+        done = connection.execute(f"DELETE FROM things {where}", (["none", *names[1:]],))
+        assert done.statusmessage == "DELETE 999"
+
+    operations = ("models.instances.read.byids", "models.instances.apply", "models.instances.delete")
+    assert requests_of(update, *operations) == [1, 1, 0]
+    view = dm.ViewId("plant", "Pump", "v1")
+    assert cdf.data_modeling.instances.retrieve(("plant", "p999"), sources=view).nodes[0].properties[
+        view
+    ] == {"power": 2.0}
+    assert requests_of(update_none, *operations) == [1, 0, 0]
+    assert requests_of(delete, *operations) == [0, 0, 1]
+    left = cdf.data_modeling.instances.list("node", sources=view, limit=-1)
+    assert [node.external_id for node in left] == ["p0"]
+    done = connection.execute(
+        "INSERT INTO things (space, external_id, name) VALUES ('plant', 'p0', 'x'), ('plant', 'q', 'y')"
+        " ON CONFLICT (space, external_id) DO NOTHING RETURNING external_id"
+    )
+    assert (done.fetchall(), done.statusmessage) == ([("q",)], "INSERT 0 1")
