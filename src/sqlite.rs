@@ -4,7 +4,7 @@
 //! the disk when it returns, that migrations only go forward, and that a file of a newer version
 //! is left alone. Never knows a table.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -67,6 +67,21 @@ pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, OpenFault> {
 }
 
 fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), OpenFault> {
+    // Who is up to date does not wait for those who write.
+    while version(connection, steps)? < steps.len() {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been first.
+        let version = version(&transaction, steps)?;
+        if let Some(step) = steps.get(version) {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version as i64 + 1)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection, steps: &[&str]) -> Result<usize, OpenFault> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
         .try_into()
@@ -77,11 +92,5 @@ fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), OpenFault>
             steps.len()
         )));
     }
-    for (index, step) in steps.iter().enumerate().skip(version) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", index as i64 + 1)?;
-        transaction.commit()?;
-    }
-    Ok(())
+    Ok(version)
 }

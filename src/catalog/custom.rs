@@ -99,6 +99,16 @@ pub fn publish_custom_tables(tables: HashMap<String, CustomTables>) {
     *OF_USERS.write().unwrap_or_else(PoisonError::into_inner) = tables;
 }
 
+/// From now on one user has these tables and no others; likewise.
+pub fn publish_custom_tables_of(user: &str, tables: CustomTables) {
+    let mut of_users = OF_USERS.write().unwrap_or_else(PoisonError::into_inner);
+    if tables.by_name.is_empty() {
+        of_users.remove(user);
+    } else {
+        of_users.insert(user.to_owned(), tables);
+    }
+}
+
 /// The table of a definition.
 ///
 /// # Errors

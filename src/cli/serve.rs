@@ -94,7 +94,11 @@ async fn serve(configuration: &Configuration) -> ExitCode {
         accounts.unwrap_or_default()
     );
     let ending = signals.ended(gateway.drain()).await;
-    drop(tenure);
+    match (tenure, ending) {
+        // Rows may be on their way to CDF: nobody takes over at once.
+        (Some(tenure), Ending::AtOnce) => tenure.abandon(),
+        (tenure, _) => drop(tenure),
+    }
     ending.exit_code()
 }
 
@@ -104,6 +108,8 @@ async fn begin(configuration: &Configuration) -> Result<Option<Tenure>, StateErr
     let Some(location) = configuration.state.location.clone() else {
         return Ok(None);
     };
+    // Before the first handle: one that was made earlier counts into nothing.
+    telemetry::install();
     let lease = Duration::from_secs(configuration.state.lease_s);
     let standby = Arc::new(Standby::new(configuration.listen.http));
     let waiting = standby.clone();

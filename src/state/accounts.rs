@@ -6,9 +6,10 @@
 
 use super::StateError;
 use super::account::{Account, AccountCredentials, name_fault};
-use super::database::{Row, Value};
-use super::sealing::{SealingFault, SealingKeys};
-use super::store::{StateStore, Undone};
+use super::database::{Ask, Fault, Row, Value};
+use super::keys_in_use::claim;
+use super::sealing::SealingFault;
+use super::store::{StateStore, Undone, tables_change};
 use crate::catalog::Dialect;
 use crate::cdf::{Project, Secret};
 use crate::wire::ScramVerifier;
@@ -18,8 +19,17 @@ const COLUMNS: &str = "name, base_url, project, dialect, verifier, principal, ki
                        client_id, scope, session_id, sealed, created_ms, updated_ms";
 
 /// What a secret is sealed for, beside its user.
-const SECRET_FIELD: &str = "client_secret";
-const KEY_FIELD: &str = "session_key";
+pub(super) const SECRET_FIELD: &str = "client_secret";
+pub(super) const KEY_FIELD: &str = "session_key";
+
+/// An account that is there and cannot be used.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub name: String,
+    /// As in [`Account`].
+    pub updated_ms: i64,
+    pub error: StateError,
+}
 
 /// How credentials stand in a row.
 struct Columns {
@@ -41,11 +51,15 @@ impl StateStore {
             return Err(StateError::Refused(fault.to_owned()));
         }
         let columns = self.columns(&account.name, &account.credentials)?;
-        self.change(|ask| {
+        self.change_accounts(&account.credentials, |ask| {
             let added = ask.execute(
                 &format!(
-                    "INSERT INTO accounts ({COLUMNS}) VALUES \
-                     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+                    "INSERT INTO accounts ({COLUMNS}, changed) \
+                     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), \
+                     CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), \
+                     CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT), \
+                     CAST($11 AS BIGINT), CAST($12 AS TEXT), CAST($13 AS BIGINT), \
+                     CAST($14 AS BIGINT), count + 1 FROM changes WHERE one = 1 \
                      ON CONFLICT DO NOTHING"
                 ),
                 &[
@@ -116,6 +130,52 @@ impl StateStore {
         rows.iter().map(|row| self.read(row)).collect()
     }
 
+    /// The names of all accounts.
+    pub(super) fn account_names(&mut self) -> Result<Vec<String>, StateError> {
+        let rows = self.query("SELECT name FROM accounts", &[])?;
+        let names = rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>();
+        names.map_err(|fault| self.failed(fault))
+    }
+
+    /// The accounts that were made or changed after `changes`, by name behind `after`, at most
+    /// `limit`. One that cannot be read keeps no other from being read.
+    pub(super) fn accounts_changed(
+        &mut self,
+        changes: i64,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Result<Account, Unreadable>>, StateError> {
+        let rows = self.query(
+            &format!(
+                "SELECT {COLUMNS} FROM accounts WHERE changed > $1 AND name > $2 \
+                 ORDER BY name LIMIT {limit}"
+            ),
+            &[changes.into(), after.into()],
+        )?;
+        let read = |row: &Row| match self.read(row) {
+            Ok(account) => Ok(Ok(account)),
+            Err(error) => Ok(Err(Unreadable {
+                name: row.text(0)?,
+                updated_ms: row.integer(13)?,
+                error,
+            })),
+        };
+        let read: Result<_, Fault> = rows.iter().map(read).collect();
+        read.map_err(|fault| self.failed(fault))
+    }
+
+    /// A change that may bring a secret.
+    fn change_accounts<T>(
+        &mut self,
+        credentials: &AccountCredentials,
+        change: impl FnOnce(&mut dyn Ask) -> Result<T, Undone>,
+    ) -> Result<T, StateError> {
+        match credentials {
+            AccountCredentials::None => self.change(change),
+            _ => self.change_sealed(change),
+        }
+    }
+
     /// Gives an account other credentials; `None`: there is none of that name.
     ///
     /// # Errors
@@ -128,10 +188,11 @@ impl StateStore {
         now: Timestamp,
     ) -> Result<Option<Account>, StateError> {
         let columns = self.columns(name, credentials)?;
-        self.change(|ask| {
+        self.change_accounts(credentials, |ask| {
             ask.execute(
                 "UPDATE accounts SET kind = $1, token_url = $2, client_id = $3, scope = $4, \
-                 session_id = $5, sealed = $6, principal = $7, updated_ms = $8 WHERE name = $9",
+                 session_id = $5, sealed = $6, principal = $7, updated_ms = $8, \
+                 changed = (SELECT count + 1 FROM changes) WHERE name = $9",
                 &[
                     columns.kind.into(),
                     columns.token_url.into(),
@@ -161,7 +222,8 @@ impl StateStore {
     ) -> Result<bool, StateError> {
         self.change(|ask| {
             let changed = ask.execute(
-                "UPDATE accounts SET verifier = $1, updated_ms = $2 WHERE name = $3",
+                "UPDATE accounts SET verifier = $1, updated_ms = $2, \
+                 changed = (SELECT count + 1 FROM changes) WHERE name = $3",
                 &[
                     verifier.to_text().into(),
                     now.as_millisecond().into(),
@@ -180,6 +242,7 @@ impl StateStore {
         self.change(|ask| {
             let deleted = ask.execute("DELETE FROM accounts WHERE name = $1", &[name.into()])?;
             if deleted > 0 {
+                tables_change(ask)?;
                 ask.execute(
                     "DELETE FROM custom_tables WHERE user_name = $1",
                     &[name.into()],
@@ -195,53 +258,36 @@ impl StateStore {
     /// # Errors
     /// No key to seal it with; the store cannot be written.
     pub fn session_key_renewed(&mut self, session_id: i64, key: &Secret) -> Result<(), StateError> {
-        let rows = self.query(
-            "SELECT name FROM accounts WHERE kind = 'session' AND session_id = $1",
-            &[session_id.into()],
-        )?;
-        for row in rows {
-            let name = row.text(0).map_err(|fault| self.failed(fault))?;
-            let sealed = self.seal(&name, KEY_FIELD, key)?;
-            // Nobody's sign-in changes by it: it is no change that others have to see.
-            let kept = self.database.change(|ask| {
-                ask.execute(
-                    "UPDATE accounts SET sealed = $1 WHERE name = $2 AND session_id = $3",
-                    &[sealed.into(), name.into(), session_id.into()],
-                )
-            });
-            kept.map_err(|fault| self.failed(fault))?;
-        }
-        Ok(())
-    }
-
-    /// Seals every secret with the first key, in one change; tells how many there are.
-    ///
-    /// # Errors
-    /// A secret cannot be opened; no key; the store cannot be written. Nothing is changed then.
-    pub fn seal_again(&mut self) -> Result<usize, StateError> {
-        let mut sealed = Vec::new();
-        for account in self.accounts(None, None, usize::MAX)? {
-            let columns = self.columns(&account.name, &account.credentials)?;
-            if !columns.sealed.is_empty() {
-                sealed.push((account.name, columns.sealed));
-            }
-        }
-        let count = sealed.len();
-        self.change(|ask| {
-            for (name, sealed) in sealed {
+        let keys = self.keys()?;
+        let place = self.place.clone();
+        // Nobody's sign-in changes by it.
+        self.change_unseen(|ask| {
+            claim(ask, &keys, &place)?;
+            let users = ask.query(
+                "SELECT name FROM accounts WHERE kind = 'session' AND session_id = $1",
+                &[session_id.into()],
+            )?;
+            for user in users {
+                let name = user.text(0)?;
+                let sealed =
+                    keys.seal(&name, KEY_FIELD, key)
+                        .map_err(|fault| StateError::Sealed {
+                            place: place.clone(),
+                            user: name.clone(),
+                            fault,
+                        })?;
                 ask.execute(
                     "UPDATE accounts SET sealed = $1 WHERE name = $2",
                     &[sealed.into(), name.into()],
                 )?;
             }
-            Ok::<(), Undone>(())
-        })?;
-        Ok(count)
+            Ok(())
+        })
     }
 
     fn seal(&self, owner: &str, field: &str, secret: &Secret) -> Result<String, StateError> {
-        let keys = self.keys.as_ref().ok_or(StateError::NoKey)?;
-        keys.seal(owner, field, secret)
+        self.keys()?
+            .seal(owner, field, secret)
             .map_err(|fault| self.sealed_fault(owner, fault))
     }
 
@@ -296,8 +342,8 @@ impl StateStore {
         let name = text(0)?;
         let sealed = text(11)?;
         let open = |field| {
-            let keys: &SealingKeys = self.keys.as_ref().ok_or(StateError::NoKey)?;
-            keys.open(&name, field, &sealed)
+            self.keys()?
+                .open(&name, field, &sealed)
                 .map_err(|fault| self.sealed_fault(&name, fault))
         };
         let credentials = match text(6)?.as_str() {

@@ -20,6 +20,11 @@ pub enum StateError {
         user: String,
         fault: SealingFault,
     },
+    /// The keys are not those of the store: an operator must give the right ones.
+    #[error(
+        "the state store {place} is sealed with another key: {fault}; check state.key and state.previous_key"
+    )]
+    OtherKeys { place: String, fault: SealingFault },
     /// Secrets are to be kept and there is no key: an operator must give one.
     #[error("the state store has no key to seal secrets with: set state.key_env or state.key_file")]
     NoKey,

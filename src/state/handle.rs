@@ -63,15 +63,14 @@ impl StateHandle {
             .name("state".to_owned())
             .spawn(move || {
                 let started = StateStore::open(&location, keys).and_then(|mut store| {
-                    let version = store.version()?;
                     publication.publish(&mut store)?;
-                    Ok((store, version))
+                    Ok(store)
                 });
                 match started {
-                    Ok((store, version)) => {
+                    Ok(store) => {
                         // The receiver waits for this and nothing else.
                         let _ = opened.send(Ok(()));
-                        serve(store, publication, version, &received);
+                        serve(store, publication, &received);
                     }
                     Err(error) => drop(opened.send(Err(error))),
                 }
@@ -171,7 +170,7 @@ impl StateHandle {
         self.ask(move |store, publication| {
             let deleted = store.delete_account(&name)?;
             publication.publish_account(store, &name)?;
-            publication.publish_tables(store)?;
+            publication.publish_tables_of(store, &name)?;
             Ok(deleted)
         })
         .await
@@ -208,7 +207,7 @@ impl StateHandle {
         let user = user.to_owned();
         self.ask(move |store, publication| {
             store.create(&user, &definitions, now)?;
-            publication.publish_tables(store)
+            publication.publish_tables_of(store, &user)
         })
         .await
     }
@@ -225,7 +224,7 @@ impl StateHandle {
         let user = user.to_owned();
         self.ask(move |store, publication| {
             store.replace(&user, &changes)?;
-            publication.publish_tables(store)
+            publication.publish_tables_of(store, &user)
         })
         .await
     }
@@ -238,7 +237,7 @@ impl StateHandle {
         let (user, name) = (user.to_owned(), name.to_owned());
         self.ask(move |store, publication| {
             let deleted = store.delete(&user, &name)?;
-            publication.publish_tables(store)?;
+            publication.publish_tables_of(store, &user)?;
             Ok(deleted)
         })
         .await
@@ -268,37 +267,28 @@ impl SessionKeys for StateHandle {
     }
 }
 
-fn serve(
-    mut store: StateStore,
-    mut publication: Publication,
-    mut seen: i64,
-    errands: &Receiver<Errand>,
-) {
+fn serve(mut store: StateStore, mut publication: Publication, errands: &Receiver<Errand>) {
     let mut is_failing = false;
     let mut look_at = Instant::now() + LOOK_EVERY;
     loop {
-        match errands.recv_deadline(look_at) {
-            Ok(errand) => errand(&mut store, &mut publication),
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                let looked = store.version().and_then(|version| {
-                    if version != seen {
-                        publication.publish(&mut store)?;
-                        seen = version;
-                    }
-                    Ok(())
-                });
-                match looked {
-                    Ok(()) => is_failing = false,
-                    // Once is enough: the next look comes soon.
-                    Err(error) if !is_failing => {
-                        is_failing = true;
-                        tracing::error!(%error, "users and custom tables stay as they were");
-                    }
-                    Err(_) => {}
-                }
-                look_at = Instant::now() + LOOK_EVERY;
+        // Many errands do not keep it from looking.
+        if Instant::now() < look_at {
+            match errands.recv_deadline(look_at) {
+                Ok(errand) => errand(&mut store, &mut publication),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
             }
+            continue;
         }
+        match publication.look(&mut store) {
+            Ok(()) => is_failing = false,
+            // Once is enough: the next look comes soon.
+            Err(error) if !is_failing => {
+                is_failing = true;
+                tracing::error!(%error, "users and custom tables stay as they were");
+            }
+            Err(_) => {}
+        }
+        look_at = Instant::now() + LOOK_EVERY;
     }
 }

@@ -33,10 +33,7 @@ impl StateStore {
         let taken = self
             .database
             .change(|ask| take(ask, holder, now_ms, lease_ms));
-        taken.map_err(|undone| match undone {
-            Undone::Database(fault) => self.failed(fault),
-            Undone::State(error) => error,
-        })
+        taken.map_err(|undone| self.error(undone))
     }
 
     /// Gives the lease back, if it is `holder`'s.

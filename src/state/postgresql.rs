@@ -1,8 +1,9 @@
 //! A PostgreSQL that holds the state.
 //!
 //! Owns the connection, and a runtime for it. Promises to connect again after the connection was
-//! lost, that migrations run once however many gateways start, and that the schema `penstock` is
-//! the only thing that it touches. Blocks, and must not be used inside of another runtime.
+//! lost, but never in the middle of a change; that no statement is waited for without an end; that
+//! migrations run once however many gateways start; and that the schema `penstock` is the only
+//! thing that it touches. Blocks, and must not be used inside of another runtime.
 
 use super::database::{Ask, Fault, Row, Value};
 use super::schema::STEPS;
@@ -12,6 +13,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,19 +21,51 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// Bound of one statement: the store must not hang with the network.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// PostgreSQL's own bounds, within ours: so that a statement that nobody waits for any more does
+/// not happen later, and a change that nobody ends does not keep others from theirs.
+const SETTINGS: &str = "SET search_path = penstock; SET statement_timeout = 8000; \
+                        SET idle_in_transaction_session_timeout = 20000";
+
 /// Bound of a new connection, where the URL says nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Migrations of several gateways that start together come one after the other: `pnst`.
 const MIGRATION_LOCK: i64 = 0x706e_7374;
 
-/// The connection.
+/// Begins a change: those of all gateways and commands come one after the other.
+const BEGIN: &str = "BEGIN; LOCK TABLE changes IN EXCLUSIVE MODE";
+
+/// The database.
 pub(super) struct PostgreSql {
     config: Config,
     runtime: Runtime,
+    /// `None` after a statement without an answer: what that connection still does is unknown.
+    line: Option<Line>,
+}
+
+/// One connection, which ends with this.
+struct Line {
     client: Client,
-    /// Whether what is asked belongs to one change.
-    is_changing: bool,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Why a statement has no result.
+struct Failure {
+    fault: Fault,
+    /// Whether the connection went with it.
+    is_lost: bool,
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        failure.fault
+    }
 }
 
 impl fmt::Debug for PostgreSql {
@@ -52,65 +86,108 @@ impl PostgreSql {
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
-        let client = runtime.block_on(open(&config))?;
         let mut postgresql = PostgreSql {
             config,
             runtime,
-            client,
-            is_changing: false,
+            line: None,
         };
+        postgresql.connect_if_lost()?;
         postgresql.migrate()?;
         Ok(postgresql)
     }
 
     fn migrate(&mut self) -> Result<(), Fault> {
-        let client = &self.client;
-        self.runtime.block_on(async {
-            bounded(client.batch_execute(&format!(
-                "SELECT pg_advisory_lock({MIGRATION_LOCK});
-                 CREATE SCHEMA IF NOT EXISTS penstock;
-                 CREATE TABLE IF NOT EXISTS penstock.schema_version (version BIGINT NOT NULL);"
-            )))
-            .await?;
-            let row =
-                bounded(client.query_opt("SELECT max(version) FROM penstock.schema_version", &[]))
-                    .await?;
-            let version: i64 = row
-                .and_then(|row| row.get::<_, Option<i64>>(0))
-                .unwrap_or(0);
-            let version = usize::try_from(version).unwrap_or(usize::MAX);
-            if version > STEPS.len() {
-                return Err(format!(
-                    "the schema penstock is of version {version}, and this version of Penstock \
-                     knows {}",
-                    STEPS.len()
-                ));
-            }
-            for (index, step) in STEPS.iter().enumerate().skip(version) {
-                let step = step.replace("{INTEGER}", "BIGINT").replace("{STRICT}", "");
-                bounded(client.batch_execute(&format!(
-                    "BEGIN; {step}; INSERT INTO penstock.schema_version VALUES ({}); COMMIT",
-                    index + 1
-                )))
-                .await?;
-            }
-            bounded(client.batch_execute(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})")))
-                .await
-        })
+        self.batch(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})"))?;
+        // Made only where it is missing: later a role does without the right to make schemas.
+        let there = "SELECT CAST(to_regclass('penstock.schema_version') AS TEXT)";
+        if self.query(there, &[])?.first().map(|row| row.0.as_slice()) == Some(&[Value::Null]) {
+            self.batch(
+                "CREATE SCHEMA IF NOT EXISTS penstock; \
+                 CREATE TABLE penstock.schema_version (version BIGINT NOT NULL)",
+            )?;
+        }
+        let rows = self.query(
+            "SELECT coalesce(max(version), 0) FROM penstock.schema_version",
+            &[],
+        )?;
+        let version = rows.first().map_or(Ok(0), |row| row.integer(0))?;
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
+        if version > STEPS.len() {
+            return Err(format!(
+                "the schema penstock is of version {version}, and this version of Penstock knows {}",
+                STEPS.len()
+            ));
+        }
+        for (index, step) in STEPS.iter().enumerate().skip(version) {
+            let step = step.replace("{INTEGER}", "BIGINT").replace("{STRICT}", "");
+            self.batch(&format!(
+                "BEGIN; {step}; INSERT INTO penstock.schema_version VALUES ({}); COMMIT",
+                index + 1
+            ))?;
+        }
+        Ok(self.batch(&format!("SELECT pg_advisory_unlock({MIGRATION_LOCK})"))?)
     }
 
-    fn reconnect_if_lost(&mut self) -> Result<(), Fault> {
-        if self.client.is_closed() {
-            self.client = self.runtime.block_on(open(&self.config))?;
+    fn connect_if_lost(&mut self) -> Result<(), Fault> {
+        if self
+            .line
+            .as_ref()
+            .is_none_or(|line| line.client.is_closed())
+        {
+            self.line = None;
+            self.line = Some(self.runtime.block_on(open(&self.config))?);
         }
         Ok(())
     }
 
-    /// Within a change a lost connection is the end of it: what came after would be done alone.
-    fn reconnect_outside_of_changes(&mut self) -> Result<(), Fault> {
-        match self.is_changing {
-            true => Ok(()),
-            false => self.reconnect_if_lost(),
+    /// Runs a statement on the connection that there is.
+    fn run<T>(
+        &mut self,
+        statement: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Failure> {
+        let Some(line) = &self.line else {
+            return Err(Failure {
+                fault: "the connection was lost".to_owned(),
+                is_lost: true,
+            });
+        };
+        let answer = self.runtime.block_on(async {
+            tokio::time::timeout(STATEMENT_TIMEOUT, statement(&line.client)).await
+        });
+        let failure = match answer {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => Failure {
+                is_lost: error.is_closed() || is_farewell(&error) || line.client.is_closed(),
+                fault: shown(error),
+            },
+            Err(_) => {
+                self.line = None;
+                return Err(Failure {
+                    fault: format!("no answer within {} s", STATEMENT_TIMEOUT.as_secs()),
+                    // It has taken its time: it is not asked a second time.
+                    is_lost: false,
+                });
+            }
+        };
+        if failure.is_lost {
+            self.line = None;
+        }
+        Err(failure)
+    }
+
+    /// Runs what may be run twice: a connection can be lost while nobody looks, and shows it at
+    /// the next statement.
+    fn run_again_if_lost<T>(
+        &mut self,
+        statement: impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Fault> {
+        self.connect_if_lost()?;
+        match self.run(&statement) {
+            Err(failure) if failure.is_lost => {
+                self.connect_if_lost()?;
+                Ok(self.run(&statement)?)
+            }
+            other => Ok(other?),
         }
     }
 
@@ -126,46 +203,64 @@ impl PostgreSql {
         &mut self,
         change: impl FnOnce(&mut dyn Ask) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.reconnect_if_lost()?;
-        self.batch("BEGIN; LOCK TABLE changes IN EXCLUSIVE MODE")?;
-        self.is_changing = true;
-        let changed = change(self);
-        self.is_changing = false;
-        match changed {
-            Ok(done) => {
-                self.batch("COMMIT")?;
-                Ok(done)
-            }
-            Err(error) => {
-                // A connection that is gone has rolled back by itself.
-                let _ = self.batch("ROLLBACK");
-                Err(error)
-            }
+        let begun = self.run_again_if_lost(async |client| client.batch_execute(BEGIN).await);
+        if let Err(fault) = begun {
+            // It may have begun, and be waiting for the lock.
+            self.line = None;
+            return Err(fault.into());
         }
+        let done = change(&mut InChange(self));
+        let ended = match &done {
+            Ok(_) => self.batch("COMMIT"),
+            Err(_) => self.batch("ROLLBACK"),
+        };
+        if ended.is_err() {
+            self.line = None;
+        }
+        let done = done?;
+        ended.map_err(Fault::from)?;
+        Ok(done)
     }
 
-    fn batch(&mut self, sql: &str) -> Result<(), Fault> {
-        self.runtime
-            .block_on(bounded(self.client.batch_execute(sql)))
+    fn batch(&mut self, sql: &str) -> Result<(), Failure> {
+        self.run(async |client| client.batch_execute(sql).await)
     }
 }
 
 impl Ask for PostgreSql {
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, Fault> {
-        self.reconnect_outside_of_changes()?;
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        self.runtime
-            .block_on(bounded(self.client.execute(sql, &values)))
+        self.connect_if_lost()?;
+        InChange(self).execute(sql, values)
     }
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        self.reconnect_outside_of_changes()?;
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let rows = self
-            .runtime
-            .block_on(bounded(self.client.query(sql, &values)))?;
+        let rows =
+            self.run_again_if_lost(async |client| client.query(sql, &parameters(values)).await)?;
         rows.iter().map(read).collect()
     }
+}
+
+/// The connection while a change is under way: a new one would know nothing of it.
+struct InChange<'a>(&'a mut PostgreSql);
+
+impl Ask for InChange<'_> {
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, Fault> {
+        let done = self
+            .0
+            .run(async |client| client.execute(sql, &parameters(values)).await);
+        Ok(done?)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        let rows = self
+            .0
+            .run(async |client| client.query(sql, &parameters(values)).await)?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as _).collect()
 }
 
 fn read(row: &tokio_postgres::Row) -> Result<Row, Fault> {
@@ -205,22 +300,32 @@ impl ToSql for Value {
 }
 
 /// Opens a connection whose task runs on the runtime that calls.
-async fn open(config: &Config) -> Result<Client, Fault> {
+async fn open(config: &Config) -> Result<Line, Fault> {
     let opened = async {
-        if config.get_ssl_mode() == SslMode::Disable {
+        let line = if config.get_ssl_mode() == SslMode::Disable {
             let (client, connection) = config.connect(NoTls).await.map_err(shown)?;
-            tokio::spawn(connection);
-            return Ok(client);
-        }
-        let (client, connection) = config.connect(trusting()?).await.map_err(shown)?;
-        tokio::spawn(connection);
-        Ok(client)
+            Line {
+                client,
+                task: tokio::spawn(drop_result(connection)),
+            }
+        } else {
+            let (client, connection) = config.connect(trusting()?).await.map_err(shown)?;
+            Line {
+                client,
+                task: tokio::spawn(drop_result(connection)),
+            }
+        };
+        line.client.batch_execute(SETTINGS).await.map_err(shown)?;
+        Ok(line)
     };
-    let client = tokio::time::timeout(STATEMENT_TIMEOUT + CONNECT_TIMEOUT, opened)
+    tokio::time::timeout(STATEMENT_TIMEOUT + CONNECT_TIMEOUT, opened)
         .await
-        .unwrap_or_else(|_| Err("no connection in time".to_owned()))?;
-    bounded(client.batch_execute("SET search_path = penstock")).await?;
-    Ok(client)
+        .unwrap_or_else(|_| Err("no connection in time".to_owned()))
+}
+
+/// What ended a connection shows in the statements that it had to answer.
+async fn drop_result<T, E>(connection: impl Future<Output = Result<T, E>>) {
+    drop(connection.await);
 }
 
 /// TLS by the certificates that this machine trusts.
@@ -233,16 +338,12 @@ fn trusting() -> Result<MakeRustlsConnect, Fault> {
     Ok(tls)
 }
 
-async fn bounded<T>(
-    statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Fault> {
-    match tokio::time::timeout(STATEMENT_TIMEOUT, statement).await {
-        Ok(done) => done.map_err(shown),
-        Err(_) => Err(format!(
-            "no answer within {} s",
-            STATEMENT_TIMEOUT.as_secs()
-        )),
-    }
+/// Whether the server says with this that it ends the connection (57P01 to 57P03): the end itself may
+/// come a moment later.
+fn is_farewell(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code.code().starts_with("57P0"))
 }
 
 /// What PostgreSQL said, which the error alone leaves out.

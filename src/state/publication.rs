@@ -7,8 +7,11 @@
 
 use super::StateError;
 use super::account::{Account, AccountCredentials};
-use super::store::{StateStore, StoredTable};
-use crate::catalog::{CustomTables, Dialect, Table, custom_table, publish_custom_tables};
+use super::accounts::Unreadable;
+use super::store::{StateStore, StoreVersion, StoredTable};
+use crate::catalog::{
+    CustomTables, Dialect, Table, custom_table, publish_custom_tables, publish_custom_tables_of,
+};
 use crate::cdf::{Credentials, Identity, RequiredAccess, Secret, SessionCredentials};
 use crate::config::{AccountsSettings, UserModes};
 use crate::wire::{Departure, GatewayUser, OpenConnections, Users, Whom};
@@ -17,6 +20,9 @@ use std::sync::Arc;
 
 /// Accounts that are read at once.
 const PAGE: usize = 1000;
+
+/// The count of changes before any account.
+const BEFORE_ALL: i64 = -1;
 
 /// Why nobody signs in as a user without credentials.
 const NO_SESSION: &str =
@@ -28,6 +34,7 @@ pub struct Publication {
     connections: OpenConnections,
     settings: AccountsSettings,
     known: HashMap<String, (Account, Arc<GatewayUser>)>,
+    seen: StoreVersion,
 }
 
 impl Publication {
@@ -37,36 +44,119 @@ impl Publication {
             connections,
             settings,
             known: HashMap::new(),
+            seen: StoreVersion {
+                changes: BEFORE_ALL,
+                tables: BEFORE_ALL,
+            },
         }
     }
 
-    /// Makes everything known as the store has it.
+    /// Makes everything known as the store has it; the first time.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a secret in it not opened.
     pub(super) fn publish(&mut self, store: &mut StateStore) -> Result<(), StateError> {
+        let version = store.version()?;
         self.publish_tables(store)?;
-        let mut there = HashSet::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = store.accounts(None, after.as_deref(), PAGE)?;
-            let is_last = page.len() < PAGE;
-            after = page.last().map(|account| account.name.clone());
-            for account in page {
-                there.insert(account.name.clone());
-                self.take(account);
-            }
-            if is_last {
-                break;
-            }
+        self.take_changed(store, BEFORE_ALL, |unreadable| Err(unreadable.error))?;
+        self.seen = version;
+        Ok(())
+    }
+
+    /// Makes known what others changed since the last look.
+    ///
+    /// # Errors
+    /// The store cannot be read. An account that cannot be used is no such error.
+    pub(super) fn look(&mut self, store: &mut StateStore) -> Result<(), StateError> {
+        // Before what it counts: what comes meanwhile is seen once more at the next look.
+        let version = store.version()?;
+        if version == self.seen {
+            return Ok(());
         }
+        let there: HashSet<String> = store.account_names()?.into_iter().collect();
         let gone = self.known.keys().filter(|name| !there.contains(*name));
         for name in gone.cloned().collect::<Vec<String>>() {
             self.drop_user(&name);
         }
+        let mut unreadable = Vec::new();
+        self.take_changed(store, self.seen.changes, |account| {
+            unreadable.push(account);
+            Ok(())
+        })?;
+        for account in unreadable {
+            self.cannot_read(account);
+        }
+        if version.tables != self.seen.tables {
+            self.publish_tables(store)?;
+        }
+        self.seen = version;
         Ok(())
+    }
+
+    fn take_changed(
+        &mut self,
+        store: &mut StateStore,
+        since: i64,
+        mut otherwise: impl FnMut(Unreadable) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut after = String::new();
+        loop {
+            let page = store.accounts_changed(since, &after, PAGE)?;
+            let is_last = page.len() < PAGE;
+            for read in page {
+                match read {
+                    Ok(account) => {
+                        after.clone_from(&account.name);
+                        self.take(account);
+                    }
+                    Err(unreadable) => {
+                        after.clone_from(&unreadable.name);
+                        otherwise(unreadable)?;
+                    }
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What was known stays if only its sealing changed; else somebody has taken it away or given
+    /// something that this process does not know.
+    fn cannot_read(&mut self, unreadable: Unreadable) {
+        let Unreadable {
+            name,
+            updated_ms,
+            error,
+        } = unreadable;
+        let known = self.known.get(&name);
+        let stays = known.is_some_and(|(known, _)| known.updated_ms == updated_ms);
+        if !stays && self.known.remove(&name).is_some() && !self.users.is_configured(&name) {
+            self.users.set_account(&name, None);
+            self.depart(&name, Departure::Changed);
+        }
+        tracing::error!(user = name, stays, %error, "a user cannot be used as the state store has it");
     }
 
     /// Makes the tables of all users known as the store has them.
     pub(super) fn publish_tables(&self, store: &mut StateStore) -> Result<(), StateError> {
-        publish_tables(store.tables(None)?);
+        let tables = usable(store.tables(None)?).into_iter();
+        publish_custom_tables(
+            tables
+                .map(|(user, tables)| (user, CustomTables::new(tables)))
+                .collect(),
+        );
+        Ok(())
+    }
+
+    /// Makes the tables of one user known as the store has them.
+    pub(super) fn publish_tables_of(
+        &self,
+        store: &mut StateStore,
+        user: &str,
+    ) -> Result<(), StateError> {
+        let tables = usable(store.tables(Some(user))?).remove(user);
+        publish_custom_tables_of(user, CustomTables::new(tables.unwrap_or_default()));
         Ok(())
     }
 
@@ -206,7 +296,8 @@ fn has_same_access(known: &Account, account: &Account) -> bool {
     same_credentials && known.principal == account.principal && known.project == account.project
 }
 
-fn publish_tables(stored: Vec<StoredTable>) {
+/// The tables that can be used, by their users.
+fn usable(stored: Vec<StoredTable>) -> HashMap<String, Vec<&'static Table>> {
     let mut tables: HashMap<String, Vec<&'static Table>> = HashMap::new();
     for stored in stored {
         match custom_table(&stored.definition) {
@@ -217,10 +308,5 @@ fn publish_tables(stored: Vec<StoredTable>) {
             }
         }
     }
-    publish_custom_tables(
-        tables
-            .into_iter()
-            .map(|(user, tables)| (user, CustomTables::new(tables)))
-            .collect(),
-    );
+    tables
 }

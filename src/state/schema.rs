@@ -4,7 +4,7 @@
 //! stands for 64 bits in either database, `{STRICT}` for SQLite's keeping to types.
 
 /// What brings the schema from version i to i + 1.
-pub(super) const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 3] = [
     "
     CREATE TABLE custom_tables (
         user_name TEXT NOT NULL,
@@ -57,6 +57,20 @@ pub(super) const STEPS: [&str; 2] = [
         holder TEXT NOT NULL,
         epoch {INTEGER} NOT NULL,
         expires_ms {INTEGER} NOT NULL
+    ) {STRICT};
+",
+    "
+    -- The count of changes at which an account was made or changed last: others read those only.
+    ALTER TABLE accounts ADD COLUMN changed {INTEGER} NOT NULL DEFAULT 0;
+    CREATE INDEX accounts_changed ON accounts (changed, name);
+
+    -- Likewise of custom tables, all together.
+    ALTER TABLE changes ADD COLUMN tables_changed {INTEGER} NOT NULL DEFAULT 0;
+
+    -- One row: a text that only the keys of the store open.
+    CREATE TABLE seal (
+        one {INTEGER} NOT NULL PRIMARY KEY CHECK (one = 1),
+        sealed TEXT NOT NULL
     ) {STRICT};
 ",
 ];

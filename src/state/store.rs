@@ -10,6 +10,7 @@ use super::sealing::SealingKeys;
 use super::{StateError, StateLocation};
 use crate::catalog::Definition;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// Custom tables of one user, at most.
 pub const TABLES_MAX_PER_USER: i64 = 1000;
@@ -33,7 +34,16 @@ pub struct StateStore {
     pub(super) database: Database,
     /// Where it is, without secrets.
     pub(super) place: String,
-    pub(super) keys: Option<SealingKeys>,
+    pub(super) keys: Option<Arc<SealingKeys>>,
+}
+
+/// How far the store has come: who sees other numbers than before has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreVersion {
+    /// Grows with each change of accounts and custom tables, whoever makes it.
+    pub changes: i64,
+    /// What `changes` was when a custom table changed last.
+    pub tables: i64,
 }
 
 /// A fault of the database inside of a change, or a request that cannot be met.
@@ -58,21 +68,24 @@ impl StateStore {
     /// Opens the store, or makes it. `keys` seal the secrets of accounts.
     ///
     /// # Errors
-    /// It cannot be opened or made.
+    /// It cannot be opened or made, or its secrets are sealed with other keys.
     pub fn open(location: &StateLocation, keys: Option<SealingKeys>) -> Result<Self, StateError> {
         let place = location.shown();
         let database = match location {
             StateLocation::File(path) => Database::open_file(path),
             StateLocation::PostgreSql(url) => Database::connect(url.expose()),
         };
-        match database {
-            Ok(database) => Ok(StateStore {
-                database,
-                place,
-                keys,
-            }),
-            Err(fault) => Err(StateError::Failed { place, fault }),
-        }
+        let database = match database {
+            Ok(database) => database,
+            Err(fault) => return Err(StateError::Failed { place, fault }),
+        };
+        let mut store = StateStore {
+            database,
+            place,
+            keys: keys.map(Arc::new),
+        };
+        store.check_keys()?;
+        Ok(store)
     }
 
     pub(super) fn failed(&self, fault: Fault) -> StateError {
@@ -87,15 +100,27 @@ impl StateStore {
         &mut self,
         change: impl FnOnce(&mut dyn Ask) -> Result<T, Undone>,
     ) -> Result<T, StateError> {
-        let done = self.database.change(|ask| {
+        self.change_unseen(|ask| {
             let done = change(ask)?;
             ask.execute("UPDATE changes SET count = count + 1", &[])?;
             Ok(done)
-        });
-        done.map_err(|undone| match undone {
+        })
+    }
+
+    /// The same, for what others need not see.
+    pub(super) fn change_unseen<T>(
+        &mut self,
+        change: impl FnOnce(&mut dyn Ask) -> Result<T, Undone>,
+    ) -> Result<T, StateError> {
+        let done = self.database.change(change);
+        done.map_err(|undone| self.error(undone))
+    }
+
+    pub(super) fn error(&self, undone: Undone) -> StateError {
+        match undone {
             Undone::Database(fault) => self.failed(fault),
             Undone::State(error) => error,
-        })
+        }
     }
 
     pub(super) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StateError> {
@@ -104,14 +129,20 @@ impl StateStore {
             .map_err(|fault| self.failed(fault))
     }
 
-    /// Grows with each change, whoever makes it.
+    /// How far the store has come.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn version(&mut self) -> Result<i64, StateError> {
-        let rows = self.query("SELECT count FROM changes", &[])?;
-        let count = rows.first().map_or(Ok(0), |row| row.integer(0));
-        count.map_err(|fault| self.failed(fault))
+    pub fn version(&mut self) -> Result<StoreVersion, StateError> {
+        let rows = self.query("SELECT count, tables_changed FROM changes", &[])?;
+        let version = || {
+            let row = rows.first().ok_or("the table changes is empty")?;
+            Ok(StoreVersion {
+                changes: row.integer(0)?,
+                tables: row.integer(1)?,
+            })
+        };
+        version().map_err(|fault: Fault| self.failed(fault))
     }
 
     /// Every table of every user, or of one.
@@ -172,6 +203,7 @@ impl StateStore {
         now: Timestamp,
     ) -> Result<(), StateError> {
         self.change(|ask| {
+            tables_change(ask)?;
             for definition in definitions {
                 ask.execute("UPDATE changes SET last_number = last_number + 1", &[])?;
                 let added = ask.execute(
@@ -215,6 +247,7 @@ impl StateStore {
         changes: &[(String, Definition)],
     ) -> Result<(), StateError> {
         self.change(|ask| {
+            tables_change(ask)?;
             for (name, definition) in changes {
                 let is_new = *name != definition.name;
                 let there = ask.query(
@@ -251,6 +284,7 @@ impl StateStore {
     /// The store cannot be written.
     pub fn delete(&mut self, user: &str, name: &str) -> Result<bool, StateError> {
         self.change(|ask| {
+            tables_change(ask)?;
             let deleted = ask.execute(
                 "DELETE FROM custom_tables WHERE user_name = $1 AND name = $2",
                 &[user.into(), name.into()],
@@ -258,6 +292,12 @@ impl StateStore {
             Ok(deleted > 0)
         })
     }
+}
+
+/// Notes in a change that it is one of custom tables.
+pub(super) fn tables_change(ask: &mut dyn Ask) -> Result<(), Fault> {
+    ask.execute("UPDATE changes SET tables_changed = count + 1", &[])
+        .map(drop)
 }
 
 fn taken(user: &str, name: &str) -> StateError {

@@ -1,14 +1,17 @@
 //! The time in which this process is the one that serves.
 //!
-//! Owns a thread that takes the lease and renews it. Promises that [`Tenure::begin`] ends when the
-//! lease is held, and that a process that cannot renew it is told before anybody else can take it.
-//! Never serves anybody itself.
+//! Owns a thread that takes the lease and renews it, and one that watches its time. Promises that
+//! [`Tenure::begin`] ends when the lease is held, and that a process that does not renew it is told
+//! before anybody else can take it, also where the store does not answer at all. Never serves
+//! anybody itself.
 
 use super::lease::LeaseAnswer;
 use super::store::StateStore;
 use super::{StateError, StateLocation};
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use std::sync::{Arc, OnceLock};
+use crate::telemetry::LeaseGauge;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -24,13 +27,47 @@ const MARGIN: u32 = 4;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is done when the lease is lost.
-type Lost = Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>;
+type Act = Box<dyn FnOnce() + Send>;
+
+/// Whether the lease is lost. Clones share it.
+#[derive(Clone, Default)]
+struct Loss(Arc<Mutex<LossState>>);
+
+#[derive(Default)]
+enum LossState {
+    /// It is not, and nobody has said what to do then.
+    #[default]
+    Unwatched,
+    Watched(Act),
+    Lost,
+}
+
+impl Loss {
+    fn put(&self, state: LossState) -> LossState {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *held, state)
+    }
+
+    fn watch(&self, act: Act) {
+        if let LossState::Lost = self.put(LossState::Watched(act)) {
+            // It was lost before anybody served.
+            self.happen();
+        }
+    }
+
+    fn happen(&self) {
+        if let LossState::Watched(act) = self.put(LossState::Lost) {
+            act();
+        }
+    }
+}
 
 /// The lease is this process's. Dropping this gives it back.
 pub struct Tenure {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    lost: Lost,
+    loss: Loss,
+    is_kept: Arc<AtomicBool>,
 }
 
 impl Tenure {
@@ -46,14 +83,16 @@ impl Tenure {
     ) -> Result<Self, StateError> {
         let (stop, stopped) = bounded(0);
         let (held, is_held) = oneshot::channel();
-        let lost = Lost::default();
+        let loss = Loss::default();
+        let is_kept = Arc::new(AtomicBool::new(false));
         let place = location.shown();
         let keeper = Keeper {
             location,
             lease,
             holder: name_of_process(),
             stopped,
-            lost: lost.clone(),
+            loss: loss.clone(),
+            is_kept: is_kept.clone(),
         };
         let thread = thread::Builder::new()
             .name("lease".to_owned())
@@ -65,7 +104,8 @@ impl Tenure {
         let tenure = Tenure {
             stop: Some(stop),
             thread: Some(thread),
-            lost,
+            loss,
+            is_kept,
         };
         is_held.await.unwrap_or_else(|_| {
             Err(StateError::Failed {
@@ -76,10 +116,16 @@ impl Tenure {
         Ok(tenure)
     }
 
-    /// What is to be done when the lease can no longer be kept. It should not return.
-    pub fn when_lost(&self, act: impl Fn() + Send + Sync + 'static) {
-        // The first one stays: there is one gateway in a process.
-        let _ = self.lost.set(Box::new(act));
+    /// What is to be done when the lease can no longer be kept; at once, if that is so already. It
+    /// should not return.
+    pub fn when_lost(&self, act: impl FnOnce() + Send + 'static) {
+        self.loss.watch(Box::new(act));
+    }
+
+    /// Ends without giving the lease back: others wait until it runs out, as they do after a crash,
+    /// because requests of this process may still be on their way.
+    pub fn abandon(self) {
+        self.is_kept.store(true, Ordering::Release);
     }
 }
 
@@ -105,7 +151,9 @@ struct Keeper {
     holder: String,
     /// Nothing is ever sent: it ends when the sender is gone.
     stopped: Receiver<()>,
-    lost: Lost,
+    loss: Loss,
+    /// Whether the lease is left to run out.
+    is_kept: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -114,15 +162,52 @@ impl Keeper {
             Ok(store) => store,
             Err(error) => return drop(held.send(Err(error))),
         };
+        let gauge = LeaseGauge::new();
         let Some(until) = self.wait(&mut store, waits) else {
             return;
         };
-        if held.send(Ok(())).is_ok() {
-            self.keep(&mut store, until);
+        gauge.is_held(true);
+        // The wait may have been given up, or there is no thread: then it is given back at once.
+        match self.guard(until) {
+            Ok(untils) => {
+                if held.send(Ok(())).is_ok() {
+                    self.keep(&mut store, &untils);
+                }
+            }
+            Err(error) => drop(held.send(Err(error))),
+        }
+        gauge.is_held(false);
+        if self.is_kept.load(Ordering::Acquire) {
+            return;
         }
         if let Err(error) = store.release_lease(&self.holder) {
             tracing::warn!(%error, "the lease is not given back: it runs out by itself");
         }
+    }
+
+    /// Starts the thread that watches the time; it is sent until when the lease may be used. It
+    /// does nothing but wait, so that no answer of the store can keep it.
+    fn guard(&self, mut until: Instant) -> Result<Sender<Instant>, StateError> {
+        let (untils, later) = unbounded();
+        let loss = self.loss.clone();
+        let guard = thread::Builder::new()
+            .name("lease-guard".to_owned())
+            .spawn(move || {
+                loop {
+                    match later.recv_deadline(until) {
+                        Ok(later) => until = later,
+                        Err(RecvTimeoutError::Disconnected) => return,
+                        Err(RecvTimeoutError::Timeout) => {
+                            tracing::error!("the lease of the state store was not renewed in time");
+                            return loss.happen();
+                        }
+                    }
+                }
+            });
+        guard.map(|_| untils).map_err(|error| StateError::Failed {
+            place: self.location.shown(),
+            fault: format!("no thread for the lease: {error}"),
+        })
     }
 
     /// Whether there is time left after `pause`.
@@ -163,33 +248,25 @@ impl Keeper {
         }
     }
 
-    fn keep(&self, store: &mut StateStore, mut until: Instant) {
+    fn keep(&self, store: &mut StateStore, untils: &Sender<Instant>) {
         let mut pause = self.lease / RENEWALS;
         while self.pause(pause) {
             let asked = Instant::now();
-            let is_taken = match self.ask(store) {
+            match self.ask(store) {
                 Ok(LeaseAnswer::Held { .. }) => {
-                    until = self.until(asked);
+                    // A guard that is gone has said that it is too late.
+                    let _ = untils.send(self.until(asked));
                     pause = self.lease / RENEWALS;
-                    continue;
                 }
                 Ok(LeaseAnswer::Taken { holder, .. }) => {
                     tracing::error!(holder, "the lease of the state store is somebody else's");
-                    true
+                    return self.loss.happen();
                 }
                 Err(error) => {
                     tracing::error!(%error, "the lease cannot be renewed");
-                    false
+                    pause = ASK_EVERY.min(pause);
                 }
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if is_taken || left.is_zero() {
-                if let Some(act) = self.lost.get() {
-                    act();
-                }
-                return;
             }
-            pause = left.min(ASK_EVERY);
         }
     }
 }

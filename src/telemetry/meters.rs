@@ -221,6 +221,31 @@ impl Default for MemoryGauges {
     }
 }
 
+/// Whether this process is the one that serves its state store.
+#[derive(Clone, Debug)]
+pub struct LeaseGauge {
+    held: Gauge,
+}
+
+impl LeaseGauge {
+    /// It is not, for now.
+    pub fn new() -> Self {
+        let held = names::LEASE_HELD.gauge(&[]);
+        held.set(0.0);
+        LeaseGauge { held }
+    }
+
+    pub fn is_held(&self, is_held: bool) {
+        self.held.set(f64::from(u8::from(is_held)));
+    }
+}
+
+impl Default for LeaseGauge {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Requests for access tokens.
 #[derive(Clone, Debug)]
 pub struct TokenCounters {

@@ -24,8 +24,8 @@ pub use labels::{
 };
 pub use meters::{
     AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters, CountersBy,
-    EndpointMeters, HeartbeatCounters, KeyCounters, MemoryGauges, PipelineMeters, StatementMeters,
-    TableCounters, TokenCounters,
+    EndpointMeters, HeartbeatCounters, KeyCounters, LeaseGauge, MemoryGauges, PipelineMeters,
+    StatementMeters, TableCounters, TokenCounters,
 };
 pub use metric::{Kind, Metric, Unit};
 pub use prometheus::{Scrape, install};

@@ -173,6 +173,8 @@ metrics_table! {
         "Replays of dead letters, by how they ended";
     DEAD_LETTER_WRITES_FAILED: "penstock_dead_letter_writes_failed_total", Counter, Count("writes"), [],
         "Groups of dead letters that could not be stored; whoever brought them was told";
+    LEASE_HELD: "penstock_lease_held", Gauge, Count("1 while it is"), [],
+        "Whether this process holds the lease of its state store and serves; there only with a state store";
     BUILD: "penstock_build_info", Gauge, Count("always 1"), ["version"],
         "The version that runs, as a label";
 }

@@ -99,3 +99,50 @@ fn take_by_force(store: &mut StateStore) {
         store.release_lease(&holder).expect("answered");
     }
 }
+
+#[test]
+fn a_holder_whose_store_does_not_answer_is_told_before_anybody_else_can_take_it() {
+    let directory =
+        std::env::temp_dir().join(format!("penstock-state-silent-{}", std::process::id()));
+    let path = directory.join("state.sqlite");
+    let location = StateLocation::File(path.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    // Shorter than the time in which the store gives up a write.
+    let lease = Duration::from_secs(6);
+    let begun = Tenure::begin(location, lease, |_| {});
+    let tenure = runtime.block_on(begun).expect("held");
+    let (told, is_told) = channel();
+    // The test listens until it is told.
+    tenure.when_lost(move || told.send(()).expect("the test listens"));
+    let mut neighbour = rusqlite::Connection::open(&path).expect("the store");
+    // Nobody else writes while this is open.
+    let held = neighbour
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .expect("begun");
+    is_told.recv().expect("the holder is told");
+    let expires_ms: i64 = held
+        .query_row("SELECT expires_ms FROM leases", [], |row| row.get(0))
+        .expect("a lease");
+    assert!(jiff::Timestamp::now().as_millisecond() < expires_ms);
+    drop(held);
+    drop(tenure);
+    std::fs::remove_dir_all(&directory).expect("removable");
+}
+
+#[test]
+fn who_asks_what_to_do_after_the_loss_is_told_at_once() {
+    on_both("late", |location| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let begun = Tenure::begin(location.clone(), Duration::from_millis(300), |_| {});
+        let tenure = runtime.block_on(begun).expect("held");
+        take_by_force(&mut open(location));
+        let (told, is_told) = channel();
+        // The test listens until it is told.
+        tenure.when_lost(move || told.send(()).expect("the test listens"));
+        is_told.recv().expect("the holder is told");
+    });
+}

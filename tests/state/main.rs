@@ -1,8 +1,12 @@
 //! The state store: the same promises in a file of SQLite and in a PostgreSQL.
 
+mod commands;
+mod connections;
 mod leases;
 mod postgresql;
+mod process;
 mod stores;
+mod takeover;
 
 use penstock::cdf::Secret;
 use penstock::state::{SealingKeys, StateLocation, StateStore};

@@ -13,6 +13,7 @@ const BINARIES: &str = "/usr/lib/postgresql/15/bin";
 pub struct PostgreSql {
     directory: PathBuf,
     port: u16,
+    runs: bool,
 }
 
 fn is_root() -> bool {
@@ -64,7 +65,11 @@ impl PostgreSql {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let server = PostgreSql { directory, port };
+        let mut server = PostgreSql {
+            directory,
+            port,
+            runs: false,
+        };
         let data = server.data();
         run(
             "initdb",
@@ -79,6 +84,7 @@ impl PostgreSql {
             "pg_ctl",
             &["-D", &data, "-l", &log, "-o", &options, "-w", "start"],
         );
+        server.runs = true;
         server
     }
 
@@ -97,9 +103,18 @@ impl PostgreSql {
     }
 }
 
+impl PostgreSql {
+    /// Ends it, with all connections.
+    pub fn stop(&mut self) {
+        if std::mem::take(&mut self.runs) {
+            run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
+        }
+    }
+}
+
 impl Drop for PostgreSql {
     fn drop(&mut self) {
-        run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
+        self.stop();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
