@@ -91,8 +91,8 @@ mod tests {
     use crate::telemetry::{
         AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters,
         DeadLetterMeters, EndpointMeters, HeartbeatCounters, JournalMeters, KeyCounters,
-        MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters, StatementOutcome,
-        TableCounters, TokenCounters, Verdict,
+        LeaseGauge, MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters,
+        StatementOutcome, TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -107,6 +107,7 @@ mod tests {
         ConnectionMeters::new();
         StatementMeters::new();
         MemoryGauges::new();
+        LeaseGauge::new();
         TokenCounters::new();
         AccessCheckCounters::new();
         KeyCounters::new();
