@@ -148,6 +148,7 @@ impl Gateway {
             copy: configuration.copy.clone(),
             transactions: configuration.transactions.clone(),
             statements: configuration.statements.clone(),
+            engine: configuration.engine.clone(),
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),

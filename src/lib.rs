@@ -13,6 +13,9 @@
 //! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
+//! Statements that are no writes, and questions about the catalog, are run by a PostgreSQL of the
+//! gateway's own ([`engine`]).
+//!
 //! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`state`] (users
 //! and custom tables that are kept), [`accounts_api`] (HTTP that makes them), [`revocation`] (access
 //! that is withdrawn), [`telemetry`] (metrics and logs), [`supervision`] (threads that hang),
@@ -33,6 +36,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod diagnostic;
 pub mod emulator;
+pub mod engine;
 pub mod gateway;
 pub mod http_server;
 pub mod journal;

@@ -2,7 +2,7 @@
 //! differ from the code.
 
 use penstock::config::{
-    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, Environment,
+    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, EngineSettings, Environment,
     JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
     RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys, StatementSettings,
     TimeoutSettings, TransactionSettings,
@@ -32,6 +32,7 @@ fn defaults() -> Value {
         "transactions": TransactionSettings::default(),
         "copy": CopySettings::default(),
         "statements": StatementSettings::default(),
+        "engine": EngineSettings::default(),
         "timeouts": TimeoutSettings::default(),
         "batch": BatchTable::default(),
         "retry": RetrySettings::default(),

@@ -7,6 +7,8 @@ mod check;
 mod dead_letters;
 mod dev;
 mod emulator;
+#[cfg(feature = "embedded-postgres")]
+mod engine;
 mod journal;
 mod quickstart;
 mod serve;
@@ -50,6 +52,10 @@ enum Command {
     Quickstart(quickstart::QuickstartArguments),
     /// Run a local CDF that checks what CDF checks
     Emulator(emulator::EmulatorArguments),
+    /// Be the PostgreSQL of a gateway, which starts this by itself
+    #[cfg(feature = "embedded-postgres")]
+    #[command(hide = true)]
+    Engine(engine::EngineArguments),
 }
 
 /// Reads the command line, runs the command and returns its exit code.
@@ -67,5 +73,7 @@ pub fn run() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Quickstart(arguments) => quickstart::run(&arguments),
         Command::Emulator(arguments) => emulator::run(arguments),
+        #[cfg(feature = "embedded-postgres")]
+        Command::Engine(arguments) => engine::run(&arguments),
     }
 }

@@ -19,6 +19,9 @@ const MESSAGE_BYTES_MAX: u32 = 0x3fff_ffff;
 /// PostgreSQL's bound of a startup packet, which every client may fill.
 const STARTUP_BYTES_MAX: u32 = 10_000;
 
+/// Memory of an embedded PostgreSQL that has not been asked anything, and some to work with.
+const ENGINE_BYTES_MIN: u64 = 128 << 20;
+
 /// Rows of one batch; row indexes inside a batch are 32 bits, and a batch is one unit of work.
 const BATCH_ROWS_MAX: usize = 1_000_000;
 
@@ -43,6 +46,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     threads(tree, findings);
     memory(tree, findings);
     copy(tree, findings);
+    engine(tree, findings);
     timeouts(tree, findings);
     dead_letters(tree, findings);
     tree.journal.check(findings);
@@ -206,6 +210,19 @@ fn memory(tree: &Tree, findings: &mut Findings) {
             "transactions.spool_bytes_max",
             "one transaction may have more on disk than all transactions together",
             "Set it to transactions.spool_bytes_max_total or less",
+        );
+    }
+}
+
+fn engine(tree: &Tree, findings: &mut Findings) {
+    let engine = &tree.engine;
+    not_zero("engine.engines_max", engine.engines_max as u64, findings);
+    not_zero("engine.stall_s", engine.stall_s, findings);
+    if engine.memory_bytes_max < ENGINE_BYTES_MIN {
+        findings.note(
+            "engine.memory_bytes_max",
+            format!("an engine takes {ENGINE_BYTES_MIN} bytes before it runs anything"),
+            format!("Set it to {ENGINE_BYTES_MIN} or more"),
         );
     }
 }

@@ -14,10 +14,10 @@ use super::sources::Sources;
 use super::tree::Tree;
 use super::user::{Password, User, resolve_cdf, resolve_users};
 use super::{
-    AccountsSettings, AdminSettings, BatchTable, CopySettings, DeadLetterSettings, JournalSettings,
-    LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings,
-    RuntimeSettings, SignInFailureSettings, StateSettings, StatementSettings, TableSettings,
-    TimeoutSettings, TransactionSettings, checks,
+    AccountsSettings, AdminSettings, BatchTable, CopySettings, DeadLetterSettings, EngineSettings,
+    JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
+    RetrySettings, RuntimeSettings, SignInFailureSettings, StateSettings, StatementSettings,
+    TableSettings, TimeoutSettings, TransactionSettings, checks,
 };
 use crate::oidc::{Issuer, PrincipalRule};
 use crate::wire::SignInRule;
@@ -33,6 +33,7 @@ pub struct Configuration {
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
     pub statements: StatementSettings,
+    pub engine: EngineSettings,
     /// By name of a table.
     pub tables: BTreeMap<String, TableSettings>,
     pub journal: JournalSettings,
@@ -126,6 +127,10 @@ impl Configuration {
             },
             copy: tree.copy,
             statements: tree.statements,
+            engine: EngineSettings {
+                directory: tree.engine.directory.map(|name| directory.join(name)),
+                ..tree.engine
+            },
             tables: tree.tables,
             journal,
             timeouts: tree.timeouts,

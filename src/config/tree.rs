@@ -12,8 +12,8 @@ use super::principals::PrincipalSettings;
 use super::sign_in::SignInSettings;
 use super::user::UserSettings;
 use super::{
-    BatchTable, CopySettings, DeadLetterSettings, JournalSettings, LimitsTable, ListenSettings,
-    LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
+    BatchTable, CopySettings, DeadLetterSettings, EngineSettings, JournalSettings, LimitsTable,
+    ListenSettings, LogSettings, MemorySettings, PacingSettings, RetrySettings, RuntimeSettings,
     SignInFailureSettings, StateKeys, StatementSettings, TableSettings, TimeoutSettings,
     TransactionSettings,
 };
@@ -33,6 +33,7 @@ pub(super) struct Tree {
     pub transactions: TransactionSettings,
     pub copy: CopySettings,
     pub statements: StatementSettings,
+    pub engine: EngineSettings,
     pub tables: BTreeMap<String, TableSettings>,
     pub journal: JournalSettings,
     pub timeouts: TimeoutSettings,

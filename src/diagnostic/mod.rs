@@ -51,6 +51,9 @@ pub struct Diagnostic {
     pub column: Option<String>,
     /// Character position in the statement, from 1.
     pub position: Option<u32>,
+    /// Fields that PostgreSQL itself filled and the gateway only hands on, by their codes:
+    /// constraint, data type, a query within.
+    pub others: Vec<(u8, String)>,
     /// The answer of CDF's behind it; not sent to clients, who read it in the detail.
     pub answer: Option<CdfAnswer>,
 }
@@ -77,6 +80,7 @@ impl Diagnostic {
             table: None,
             column: None,
             position: None,
+            others: Vec::new(),
             answer: None,
         }
     }

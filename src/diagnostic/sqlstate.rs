@@ -3,7 +3,16 @@
 //! Owns the list. Promises that a code stands here once, with the name that PostgreSQL's
 //! documentation (appendix A) gives it. Never invents a code.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// SQLSTATEs of PostgreSQL's own that are remembered, at most. PostgreSQL has some 260; only
+/// functions that clients write can RAISE others.
+const FOREIGN_MAX: usize = 1000;
+
+/// SQLSTATEs that PostgreSQL itself answered with and that are not in the list.
+static FOREIGN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 /// A five-character SQLSTATE.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +22,27 @@ impl SqlState {
     /// The five characters.
     pub fn code(self) -> &'static str {
         self.0
+    }
+
+    /// The SQLSTATE that a PostgreSQL answered with; XX000 for what is none.
+    pub fn of_postgresql(code: &str) -> Self {
+        let is_code = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        if code.len() != 5 || !code.bytes().all(is_code) {
+            return SqlState::INTERNAL_ERROR;
+        }
+        if let Some(known) = KNOWN.iter().find(|known| known.0 == code) {
+            return *known;
+        }
+        let mut foreign = FOREIGN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = foreign.get(code) {
+            return SqlState(known);
+        }
+        if foreign.len() >= FOREIGN_MAX {
+            return SqlState::INTERNAL_ERROR;
+        }
+        let remembered: &'static str = Box::leak(code.to_owned().into_boxed_str());
+        foreign.insert(remembered);
+        SqlState(remembered)
     }
 }
 
@@ -27,6 +57,9 @@ macro_rules! sqlstates {
         impl SqlState {
             $(pub const $name: SqlState = SqlState($code);)*
         }
+
+        /// Every one of the list.
+        const KNOWN: &[SqlState] = &[$(SqlState::$name),*];
     };
 }
 
@@ -101,4 +134,20 @@ sqlstates! {
     FDW_ERROR = "HV000",
     INTERNAL_ERROR = "XX000",
     DATA_CORRUPTED = "XX001",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_postgresql_are_known_or_remembered() {
+        assert_eq!(SqlState::of_postgresql("42P01"), SqlState::UNDEFINED_TABLE);
+        let once = SqlState::of_postgresql("22012");
+        assert_eq!(once.code(), "22012");
+        assert_eq!(SqlState::of_postgresql("22012"), once);
+        for none in ["", "4200", "42p01", "420000", "42\n01"] {
+            assert_eq!(SqlState::of_postgresql(none), SqlState::INTERNAL_ERROR);
+        }
+    }
 }

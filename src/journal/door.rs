@@ -22,7 +22,7 @@ use crate::catalog::{Resource, Table};
 use crate::cdf::Identity;
 use crate::config::JournalSettings;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::pipeline::{Intake, RejectedRows, Submission};
+use crate::pipeline::{Intake, RejectedRows, Submission, TicketPart};
 use crate::telemetry::JournalMeters;
 use crossbeam::channel::{Sender, unbounded};
 use std::collections::BTreeMap;
@@ -221,7 +221,19 @@ impl Journal {
     /// Takes rows that are acknowledged when CDF has them: behind the rows of their project and
     /// resource that wait in the journal, if there are any.
     pub fn submit(&self, resource: Resource, submission: Submission) {
-        let identity = &submission.identity;
+        self.hold(&submission.identity, resource, &submission.part);
+        if !self.store.is_behind() && !self.parked.is_behind() {
+            self.intake.submit(resource, submission);
+            return;
+        }
+        if let Some(submission) = self.take_in_turn(resource, submission) {
+            self.intake.submit(resource, submission);
+        }
+    }
+
+    /// Keeps the statement of `part` from its end until the rows of its project and resource that
+    /// were journaled before are delivered.
+    pub fn hold(&self, identity: &Identity, resource: Resource, part: &TicketPart) {
         let id = stream_id(&identity.project, resource);
         let of_parked = || {
             let id = parked_stream_id(id, &identity.name);
@@ -231,14 +243,7 @@ impl Journal {
             .into_iter()
             .flatten()
         {
-            stream.hold(&submission.part);
-        }
-        if !self.store.is_behind() && !self.parked.is_behind() {
-            self.intake.submit(resource, submission);
-            return;
-        }
-        if let Some(submission) = self.take_in_turn(resource, submission) {
-            self.intake.submit(resource, submission);
+            stream.hold(part);
         }
     }
 

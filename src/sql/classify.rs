@@ -3,9 +3,10 @@
 //! Owns the decision which road a statement takes, from its first words; each road has its own
 //! parser. Promises that a bulk INSERT is not read past its head here. Never runs anything.
 
+use super::cold::ColdStatement;
 use super::cursor::Cursor;
 use super::lexer::Token;
-use super::statement::{ColdStatement, Statement};
+use super::statement::Statement;
 use super::{change, copy_statement, insert, query, session_command, transaction};
 use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;

@@ -11,6 +11,7 @@ mod change;
 mod classify;
 #[cfg(test)]
 mod classify_tests;
+mod cold;
 mod copy_option_check;
 mod copy_options;
 mod copy_statement;
@@ -38,6 +39,7 @@ pub use answer::{Answer, Cell, ResultColumn, array_text, bytes_text};
 pub use bindings::Bindings;
 pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
+pub use cold::{ColdStatement, Planned};
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
 pub use query::{Query, QueryContext, time_cell};
@@ -47,7 +49,7 @@ pub use session_command::{DiscardTarget, SessionCommand, SetScope};
 pub use settings::{SessionTimeouts, SettingRow, Settings};
 pub use split::split_statements;
 pub use statement::{
-    ColdStatement, CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,
+    CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,
 };
 pub use syntax::locate_in_query;
 

@@ -5,11 +5,11 @@
 
 use super::target::check_database;
 use super::{
-    ChangeStatement, CopyEncoding, CopyOptions, InsertStatement, Query, RangedChange, Returning,
-    SessionCommand,
+    ChangeStatement, ColdStatement, CopyEncoding, CopyOptions, InsertStatement, Query,
+    RangedChange, Returning, SessionCommand,
 };
 use crate::catalog::Table;
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 
 /// One statement of a query string.
 #[derive(Debug)]
@@ -82,31 +82,6 @@ impl CopyStatement {
             options.encoding = client_encoding;
         }
         options
-    }
-}
-
-/// A statement that the session cannot answer by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColdStatement {
-    /// What it is, in PostgreSQL's words: `UPDATE`, `CREATE`, `SELECT`.
-    pub kind: &'static str,
-    pub text: String,
-}
-
-impl ColdStatement {
-    /// 0A000 with what can be done instead.
-    pub fn refusal(&self) -> Box<Diagnostic> {
-        Box::new(
-            Diagnostic::error(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                format!("this {} statement is not supported", self.kind),
-            )
-            .with_hint(
-                "Penstock takes COPY … FROM STDIN, INSERT … VALUES, UPDATE and DELETE by key, \
-                 transaction and session commands, and the questions that drivers ask when they \
-                 connect.",
-            ),
-        )
     }
 }
 

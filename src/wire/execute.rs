@@ -4,6 +4,7 @@
 //! statement: a CommandComplete, an EmptyQueryResponse, or an error by the caller. Never
 //! describes results: that differs between the protocols.
 
+use super::cold::Wanted;
 use super::completion::Completion;
 use super::message::unfit;
 use super::open_batch::OpenBatch;
@@ -71,6 +72,14 @@ impl Session {
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,
             Statement::Session(command) => self.command(command),
+            Statement::Cold(cold) if self.has_engines() => {
+                let wanted = Wanted {
+                    formats: &target.formats,
+                    describes: target.describes,
+                    keeps: false,
+                };
+                self.run_cold(cold, bindings, wanted).await.map(drop)
+            }
             Statement::Cold(cold) => Err(cold.refusal().into()),
             Statement::Query(_) => Err(unfit("a query is no command".to_owned()).into()),
         }
@@ -187,12 +196,27 @@ impl Session {
         }
     }
 
-    /// The answer of a query.
-    pub(super) fn answer(
+    /// The answer of a query, if the session has it; `None`: it takes an engine.
+    ///
+    /// # Errors
+    /// The query's own.
+    pub(super) fn own_answer(
         &mut self,
         query: &Query,
         bindings: &Bindings,
-    ) -> Result<Answer, Box<Diagnostic>> {
+    ) -> Result<Option<Answer>, Box<Diagnostic>> {
+        match self.answer(query, bindings) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error)
+                if error.sqlstate == SqlState::FEATURE_NOT_SUPPORTED && self.has_engines() =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn answer(&mut self, query: &Query, bindings: &Bindings) -> Result<Answer, Box<Diagnostic>> {
         let transaction_started = self.transaction_started();
         let mut context = QueryContext {
             settings: &mut self.settings,

@@ -4,6 +4,7 @@
 //! and that rows of many Executes gather into one batch. Never answers an Execute of an INSERT
 //! before Sync, Flush or a full batch has brought its verdict.
 
+use super::cold::Wanted;
 use super::encoding::ClientEncoding;
 use super::execute::{kind_of, tag_of};
 use super::message::{BindMessage, ParseMessage, Target};
@@ -13,7 +14,8 @@ use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{
-    Bindings, Cell, ResultColumn, Statement, classify, locate_in_query, split_statements,
+    Bindings, Cell, ColdStatement, ResultColumn, Statement, classify, locate_in_query,
+    split_statements,
 };
 use bytes::Bytes;
 use pgwire::messages::data::{NoData, ParameterDescription};
@@ -21,6 +23,7 @@ use pgwire::messages::extendedquery::{
     BindComplete, CloseComplete, ParseComplete, PortalSuspended,
 };
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,12 +59,14 @@ enum Progress {
     New,
     /// Rows that were not fetched yet, and the word of the tag.
     Rows(std::vec::IntoIter<Vec<Option<Cell>>>, &'static str),
+    /// The same, of an engine: encoded already, and with its tag.
+    Kept(VecDeque<Bytes>, String),
     /// A command has run.
     Done,
 }
 
 impl Session {
-    pub(super) fn parse(&mut self, parse: ParseMessage) -> Result<(), Failure> {
+    pub(super) async fn parse(&mut self, parse: ParseMessage) -> Result<(), Failure> {
         if parse.name.is_empty() {
             self.statements.remove(&parse.name);
         } else if self.statements.get(&parse.name).is_some() {
@@ -88,11 +93,27 @@ impl Session {
         self.check_transaction(&statement)?;
         statement.check_database(&self.database)?;
         let declared = &parse.parameter_types;
+        let statement = match statement {
+            // The types that the client declares may be more than the session's own answer takes.
+            Statement::Query(query)
+                if self.has_engines()
+                    && query
+                        .parameter_types(declared)
+                        .is_err_and(|error| error.sqlstate == SqlState::FEATURE_NOT_SUPPORTED) =>
+            {
+                Statement::Cold(query.as_cold())
+            }
+            statement => statement,
+        };
         let (parameter_types, columns) = match &statement {
             Statement::Insert(insert) => (insert.parameter_types(declared)?, None),
             Statement::Change(change) => (change.parameter_types(declared)?, None),
             Statement::Ranged(change) => (change.parameter_types(declared)?, None),
             Statement::Query(query) => (query.parameter_types(declared)?, Some(query.columns()?)),
+            Statement::Cold(cold) if self.has_engines() => {
+                let described = self.describe_cold(cold, declared).await?;
+                (described.parameter_types, described.columns)
+            }
             Statement::Cold(cold) => return Err(cold.refusal().into()),
             _ => (declared.clone(), None),
         };
@@ -212,19 +233,26 @@ impl Session {
         let started = Instant::now();
         let result = match &prepared.statement {
             Statement::Query(query) => {
-                if matches!(portal.progress, Progress::New) {
-                    let answer = self.answer(query, &portal.bindings)?;
-                    portal.progress = Progress::Rows(answer.rows.into_iter(), answer.tag);
+                let own = match portal.progress {
+                    Progress::New => self.own_answer(query, &portal.bindings)?,
+                    _ => None,
+                };
+                match own {
+                    Some(answer) => {
+                        portal.progress = Progress::Rows(answer.rows.into_iter(), answer.tag);
+                        self.fetch(&mut portal, rows_max);
+                        Ok(())
+                    }
+                    None => {
+                        let cold = query.as_cold();
+                        self.execute_cold(&cold, &mut portal, rows_max).await
+                    }
                 }
-                self.fetch(&mut portal, rows_max);
-                Ok(())
             }
-            _ if matches!(portal.progress, Progress::Done) => Err(named_error(
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "portal",
-                &name,
-                "cannot be run",
-            )),
+            Statement::Cold(cold) if self.has_engines() => {
+                self.execute_cold(cold, &mut portal, rows_max).await
+            }
+            _ if matches!(portal.progress, Progress::Done) => Err(has_run(&name)),
             statement => {
                 portal.progress = Progress::Done;
                 let received_bytes = portal.received_bytes;
@@ -239,7 +267,7 @@ impl Session {
         self.count_ended(kind_of(&prepared.statement), started, &result);
         result?;
         // A portal that has run keeps its name, and values no more.
-        if !matches!(portal.progress, Progress::Rows(..)) {
+        if !matches!(portal.progress, Progress::Rows(..) | Progress::Kept(..)) {
             portal.bindings = Bindings::none();
             portal.received_bytes = 0;
         }
@@ -248,16 +276,55 @@ impl Session {
         Ok(())
     }
 
+    /// Runs a portal by an engine, or goes on with the rows that it has given.
+    async fn execute_cold(
+        &mut self,
+        cold: &ColdStatement,
+        portal: &mut Portal,
+        rows_max: u32,
+    ) -> Result<(), Failure> {
+        match portal.progress {
+            Progress::Done => return Err(has_run(b"")),
+            Progress::New => {
+                let wanted = Wanted {
+                    formats: &portal.formats,
+                    describes: false,
+                    keeps: rows_max > 0,
+                };
+                portal.progress = match self.run_cold(cold, &portal.bindings, wanted).await? {
+                    Some((rows, tag)) => Progress::Kept(rows, tag),
+                    None => Progress::Done,
+                };
+            }
+            Progress::Rows(..) | Progress::Kept(..) => {}
+        }
+        self.fetch(portal, rows_max);
+        Ok(())
+    }
+
     /// Sends rows of a query's portal, at most `rows_max` (0: all).
     fn fetch(&mut self, portal: &mut Portal, rows_max: u32) {
-        let Progress::Rows(rows, tag) = &mut portal.progress else {
-            return;
-        };
         let rows_max = match rows_max {
             0 => usize::MAX,
             rows_max => rows_max as usize,
         };
         let mut sent = 0;
+        let (rows, tag) = match &mut portal.progress {
+            Progress::Rows(rows, tag) => (rows, tag),
+            Progress::Kept(rows, tag) => {
+                let count = rows_max.min(rows.len());
+                for row in rows.drain(..count) {
+                    self.replies.extend_from_slice(&row);
+                }
+                if rows.is_empty() {
+                    put_complete(&mut self.replies, tag_of_part(tag, count));
+                } else {
+                    put(&mut self.replies, &PortalSuspended::new());
+                }
+                return;
+            }
+            Progress::New | Progress::Done => return,
+        };
         for row in rows.by_ref().take(rows_max) {
             put_row(&mut self.replies, self.encoding, &row, &portal.formats);
             sent += 1;
@@ -298,6 +365,25 @@ impl Session {
             )),
         }
     }
+}
+
+/// The tag of the last part of an engine's answer: it counts the rows of that part alone.
+fn tag_of_part(tag: &str, rows: usize) -> String {
+    match tag.split_once(' ') {
+        Some((word, count)) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{word} {rows}")
+        }
+        _ => tag.to_owned(),
+    }
+}
+
+fn has_run(name: &[u8]) -> Failure {
+    named_error(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "portal",
+        name,
+        "cannot be run",
+    )
 }
 
 fn no_portal(name: &Bytes) -> Failure {

@@ -11,6 +11,7 @@ use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::staged_bytes::StagedBudget;
 use crate::catalog::{self, TABLES, Table};
+use crate::engine::Engines;
 use crate::pipeline::MemoryBudget;
 use crate::spool::SpoolStore;
 use crate::telemetry::{ConnectionMeters, StatementMeters, TableCounters};
@@ -27,6 +28,8 @@ pub(super) struct Gateway {
     pub(super) staged: StagedBudget,
     /// Where they go past that; `None`: nowhere.
     pub(super) spools: Option<SpoolStore>,
+    /// Who runs statements that are not the gateway's own.
+    pub(super) engines: Engines,
     pub(super) connections: ConnectionMeters,
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
@@ -46,6 +49,7 @@ impl Gateway {
         registry: Arc<Registry>,
     ) -> Self {
         let staged = StagedBudget::new(settings.transactions.staged_bytes_max_total);
+        let engines = Engines::new(settings.engine.clone());
         Gateway {
             settings,
             tls,
@@ -55,6 +59,7 @@ impl Gateway {
             budget,
             staged,
             spools,
+            engines,
             connections: ConnectionMeters::new(),
             statements: StatementMeters::new(),
             tables: TABLES

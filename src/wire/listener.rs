@@ -16,8 +16,8 @@ use super::sign_in::{Authenticator, SignInRule};
 use super::tls::TlsIdentity;
 use super::user::Users;
 use crate::config::{
-    CopySettings, ListenSettings, RuntimeSettings, SignInFailureSettings, StatementSettings,
-    TableSettings, TimeoutSettings, TransactionSettings,
+    CopySettings, EngineSettings, ListenSettings, RuntimeSettings, SignInFailureSettings,
+    StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
 };
 use crate::dead_letters::DeadLetterStore;
 use crate::http_server::CurrentTls;
@@ -53,6 +53,8 @@ pub struct WireSettings {
     pub copy: CopySettings,
     pub transactions: TransactionSettings,
     pub statements: StatementSettings,
+    /// Who runs statements that are not the gateway's own.
+    pub engine: EngineSettings,
     /// By name of a table.
     pub tables: BTreeMap<String, TableSettings>,
     pub runtime: RuntimeSettings,

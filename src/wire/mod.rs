@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod cold;
 mod completion;
 mod connection;
 pub mod copy;
@@ -51,6 +52,7 @@ mod open_connections;
 mod ranged;
 mod receive;
 mod registry;
+mod relay;
 mod reply;
 mod result;
 mod returned;

@@ -77,6 +77,8 @@ fn fields(diagnostic: &Diagnostic) -> Vec<(u8, String)> {
         .table
         .as_ref()
         .map(|table| schema_of(table).to_owned());
+    let others = diagnostic.others.iter().cloned();
+    let others = others.map(|(code, text)| (code, Some(text)));
     [
         (b'S', Some(severity.to_owned())),
         (b'V', Some(severity.to_owned())),
@@ -91,6 +93,7 @@ fn fields(diagnostic: &Diagnostic) -> Vec<(u8, String)> {
         (b'c', diagnostic.column.clone()),
     ]
     .into_iter()
+    .chain(others)
     .filter_map(|(code, text)| text.map(|text| (code, text.replace('\0', "\u{fffd}"))))
     .collect()
 }

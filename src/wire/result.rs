@@ -33,7 +33,13 @@ impl ResultFormats {
         }
     }
 
-    fn code(&self, column: usize) -> i16 {
+    /// As in a Bind.
+    pub(super) fn codes(&self) -> &[i16] {
+        &self.codes
+    }
+
+    /// 1 where the column is binary.
+    pub(super) fn code(&self, column: usize) -> i16 {
         match self.codes.as_slice() {
             [] => 0,
             [one] => *one,

@@ -26,6 +26,7 @@ use super::withheld::{Withheld, with_counts, with_sentence};
 use crate::catalog::Namespace;
 use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
+use crate::engine::Dressing;
 use crate::sql::{SessionTimeouts, Settings};
 use crate::telemetry::ConnectionEnd;
 use bytes::BytesMut;
@@ -92,6 +93,8 @@ pub(super) struct Session {
     pub(super) database: String,
     /// What names of tables mean.
     pub(super) namespace: Namespace,
+    /// The look of the user's database; made when a statement first needs an engine.
+    pub(super) dressing: Option<Rc<Dressing>>,
     pub(super) settings: Settings,
     pub(super) encoding: ClientEncoding,
     pub(super) delivery: Delivery,
@@ -180,6 +183,7 @@ impl Session {
             user,
             database,
             namespace,
+            dressing: None,
             settings,
             encoding,
             delivery,
@@ -273,7 +277,7 @@ impl Session {
     async fn act(&mut self, message: FrontendMessage) -> Result<(), Ending> {
         let result = match message {
             FrontendMessage::Query(text) => return self.query(text).await,
-            FrontendMessage::Parse(parse) => self.parse(parse),
+            FrontendMessage::Parse(parse) => self.parse(parse).await,
             FrontendMessage::Bind(bind) => self.bind(bind),
             FrontendMessage::Describe(target) => self.describe(&target),
             FrontendMessage::Execute { portal, rows_max } => {

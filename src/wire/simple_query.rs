@@ -4,6 +4,7 @@
 //! before anything was sent discards all. Promises one ReadyForQuery. Never runs a statement
 //! after one that failed.
 
+use super::cold::Wanted;
 use super::execute::{kind_of, tag_of};
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
@@ -103,7 +104,7 @@ impl Session {
         let result = match statement.check_database(&self.database) {
             Err(error) => Err(error.into()),
             Ok(()) => match &statement {
-                Statement::Query(query) => self.rows_of_query(query),
+                Statement::Query(query) => self.rows_of_query(query).await,
                 statement => {
                     let bytes = part.len() as u64;
                     let target = ResultTarget {
@@ -123,9 +124,18 @@ impl Session {
     }
 
     /// Answers a query with its description and all its rows, as text.
-    fn rows_of_query(&mut self, query: &Query) -> Result<(), Failure> {
-        let answer = self.answer(query, &Bindings::none())?;
+    async fn rows_of_query(&mut self, query: &Query) -> Result<(), Failure> {
         let formats = ResultFormats::default();
+        let Some(answer) = self.own_answer(query, &Bindings::none())? else {
+            let wanted = Wanted {
+                formats: &formats,
+                describes: true,
+                keeps: false,
+            };
+            let cold = query.as_cold();
+            self.run_cold(&cold, &Bindings::none(), wanted).await?;
+            return Ok(());
+        };
         put_description(&mut self.replies, &answer.columns, &formats);
         for row in &answer.rows {
             put_row(&mut self.replies, self.encoding, row, &formats);

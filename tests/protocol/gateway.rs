@@ -2,7 +2,7 @@
 
 use crate::pipeline::Pipeline;
 use penstock::cdf::{Credentials, Identity, Project, Secret};
-use penstock::config::{ListenSettings, UserModes};
+use penstock::config::{EngineKind, ListenSettings, UserModes};
 use penstock::pipeline::MemoryBudget;
 use penstock::wire::{
     GatewayUser, OpenConnections, ScramVerifier, TlsIdentity, Users, WireSettings, start,
@@ -51,6 +51,7 @@ impl Gateway {
             ..WireSettings::default()
         };
         settings.runtime.connection_threads = 1;
+        settings.engine.kind = EngineKind::Off;
         change(&mut settings);
         let connections = OpenConnections::default();
         let open = connections.clone();

@@ -29,6 +29,7 @@ pub use function::time_cell;
 use super::answer::{Answer, ResultColumn};
 use super::bindings::Bindings;
 use super::classify::cold;
+use super::cold::ColdStatement;
 use super::lexer::{Lexer, Token};
 use super::settings::Settings;
 use super::statement::Statement;
@@ -132,6 +133,14 @@ impl Query {
             .iter()
             .map(|oid| if *oid == 0 { typed::TEXT } else { *oid })
             .collect())
+    }
+
+    /// The same query, to be run by an engine.
+    pub fn as_cold(&self) -> ColdStatement {
+        ColdStatement {
+            kind: "SELECT",
+            text: self.text.clone(),
+        }
     }
 
     /// The columns of the answer.

@@ -1,0 +1,63 @@
+//! Which engine there is, and how much of it.
+//!
+//! Owns the settings of the cold road. Promises that the defaults fit a gateway with 1 GiB of
+//! memory. Never starts anything.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Who runs what is not the gateway's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Nobody: such statements are 0A000.
+    Off,
+    /// PostgreSQL in child processes of the gateway.
+    #[default]
+    Embedded,
+}
+
+/// The section `engine` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    pub kind: EngineKind,
+    /// Engines that may run at the same time: each runs one statement, or one transaction.
+    pub engines_max: usize,
+    /// How long a statement waits for one that is free.
+    pub wait_s: u64,
+    /// How long one stays up for its user after the last statement.
+    pub idle_s: u64,
+    /// Memory of one engine; past it its statement is ended.
+    pub memory_bytes_max: u64,
+    /// How long a client may leave the rows of a statement unread.
+    pub stall_s: u64,
+    /// Where engines keep their files; the system's directory for temporary files unless said.
+    /// Relative to the file that names it.
+    pub directory: Option<PathBuf>,
+    /// The binary that child processes run; the gateway's own unless said.
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        EngineSettings {
+            kind: EngineKind::default(),
+            engines_max: 4,
+            wait_s: 10,
+            idle_s: 60,
+            memory_bytes_max: 512 << 20,
+            stall_s: 30,
+            directory: None,
+            program: None,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// Where engines keep their files.
+    pub fn directory_or_temporary(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}

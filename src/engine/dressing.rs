@@ -1,0 +1,184 @@
+//! What makes an engine look like the database of one user.
+//!
+//! Owns the SQL that creates the gateway's tables, empty, with their types, keys and comments, and
+//! the user's role and database. Promises the OIDs of the catalog, so that every answer of the
+//! gateway means the same table by the same number. Never holds a row.
+
+use crate::catalog::{CDF, CDF_OID, Column, ColumnType, Namespace, PUBLIC, Table};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// The role that owns the tables, so that the user does not.
+const OWNER: &str = "penstock";
+
+/// The look of one user's database. Cheap to clone; equal where the database is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dressing {
+    pub user: Arc<str>,
+    pub database: Arc<str>,
+    /// In the order of their OIDs; a table is made once, so that its address is its version.
+    tables: Arc<[&'static Table]>,
+}
+
+impl Dressing {
+    /// The database as `user` sees it now.
+    pub fn of(user: &str, database: &str, namespace: &Namespace) -> Self {
+        let mut tables: Vec<_> = namespace.tables().collect();
+        tables.sort_by_key(|table| table.oid);
+        Dressing {
+            user: user.into(),
+            database: database.into(),
+            tables: tables.into(),
+        }
+    }
+
+    /// The tables that it shows.
+    pub fn tables(&self) -> &[&'static Table] {
+        &self.tables
+    }
+
+    /// The table of that schema and name.
+    pub fn table(&self, schema: &str, name: &str) -> Option<&'static Table> {
+        let is_it = |table: &&&'static Table| table.schema == schema && table.name == name;
+        self.tables.iter().find(is_it).copied()
+    }
+
+    /// SQL that makes a fresh engine the user's; one transaction.
+    pub fn sql(&self) -> String {
+        let user = identifier(&self.user);
+        let mut sql = String::from("BEGIN;\n");
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
+        let _ = writeln!(
+            sql,
+            "SET LOCAL client_min_messages = warning;\n\
+             UPDATE pg_authid SET rolname = '{OWNER}' WHERE oid = 10;\n\
+             CREATE ROLE penstock_user LOGIN;\n\
+             UPDATE pg_authid SET rolname = {} WHERE rolname = 'penstock_user';\n\
+             UPDATE pg_database SET datname = {} WHERE datname = current_database();\n\
+             CREATE SCHEMA {CDF};\n\
+             COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};",
+            literal(&self.user),
+            literal(&self.database),
+        );
+        for table in self.tables.iter() {
+            create(&mut sql, table);
+        }
+        self.renumber(&mut sql);
+        sql.push_str("COMMIT;\n");
+        sql
+    }
+
+    /// Gives schema and tables the OIDs of the catalog, wherever PostgreSQL has noted them.
+    fn renumber(&self, sql: &mut String) {
+        let _ = writeln!(
+            sql,
+            "CREATE TEMP TABLE numbers (before oid, after oid) ON COMMIT DROP;\n\
+             INSERT INTO numbers SELECT oid, {CDF_OID} FROM pg_namespace WHERE nspname = '{CDF}';"
+        );
+        for table in self.tables.iter() {
+            let _ = writeln!(
+                sql,
+                "INSERT INTO numbers SELECT c.oid, {} FROM pg_class c JOIN pg_namespace n ON \
+                 n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r';",
+                table.oid,
+                literal(table.schema),
+                literal(table.name),
+            );
+        }
+        for (catalog, column) in [
+            ("pg_namespace", "oid"),
+            ("pg_class", "oid"),
+            ("pg_class", "relnamespace"),
+            ("pg_attribute", "attrelid"),
+            ("pg_type", "typrelid"),
+            ("pg_type", "typnamespace"),
+            ("pg_index", "indrelid"),
+            ("pg_constraint", "conrelid"),
+            ("pg_constraint", "connamespace"),
+            ("pg_description", "objoid"),
+            ("pg_depend", "objid"),
+            ("pg_depend", "refobjid"),
+            ("pg_shdepend", "objid"),
+        ] {
+            let _ = writeln!(
+                sql,
+                "UPDATE pg_catalog.{catalog} SET {column} = numbers.after FROM numbers WHERE \
+                 {catalog}.{column} = numbers.before;"
+            );
+        }
+    }
+}
+
+/// CREATE TABLE and COMMENTs.
+fn create(sql: &mut String, table: &Table) {
+    let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
+    let mut parts: Vec<String> = table.columns.iter().map(column).collect();
+    if !table.key.is_empty() {
+        let key: Vec<String> = table
+            .key
+            .iter()
+            .map(|index| identifier(table.columns[*index].name))
+            .collect();
+        parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
+    }
+    let _ = writeln!(sql, "CREATE TABLE {name} ({});", parts.join(", "));
+    let _ = writeln!(
+        sql,
+        "COMMENT ON TABLE {name} IS {};",
+        literal(table.comment)
+    );
+}
+
+fn column(column: &Column) -> String {
+    let not_null = if column.required { " NOT NULL" } else { "" };
+    format!(
+        "{} {}{not_null}",
+        identifier(column.name),
+        type_of(column.column_type)
+    )
+}
+
+fn type_of(column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Varchar(length) if length > 0 => format!("character varying({length})"),
+        other => other.sql_name().to_owned(),
+    }
+}
+
+/// A name that means itself, whatever it holds.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text that means itself, whatever it holds and whatever `standard_conforming_strings` says.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_texts_mean_themselves() {
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
+    }
+
+    #[test]
+    fn the_look_is_the_same_for_the_same_tables() {
+        let namespace = Namespace::default();
+        let one = Dressing::of("loader", "postgres", &namespace);
+        let other = Dressing::of("loader", "postgres", &namespace);
+        assert_eq!(one, other);
+        assert_eq!(one.sql(), other.sql());
+        assert_ne!(one, Dressing::of("reader", "postgres", &namespace));
+    }
+}

@@ -1,0 +1,201 @@
+//! One connection to an engine: what is asked, and what comes back.
+//!
+//! Owns the socket and its buffers. Promises that the answers to one question are read to the end
+//! before the next is asked, and that a copy into the engine holds no more than a chunk. Never
+//! decides what is asked.
+
+use super::fault::EngineFault;
+use super::frame::Frame;
+use bytes::{Bytes, BytesMut};
+use postgres_protocol::message::frontend;
+use std::path::Path;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// Free space that a read starts with.
+const READ_BYTES: usize = 64 << 10;
+
+/// One connection.
+#[derive(Debug)]
+pub struct EngineLink {
+    socket: UnixStream,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+/// A row of an answer to a question of the gateway's own.
+pub type TextRow = Vec<Option<String>>;
+
+impl EngineLink {
+    /// Connects as `user` to `database`; the engine asks for no password.
+    ///
+    /// # Errors
+    /// `Refused` with what it said, `Broken` when it cannot be reached.
+    pub async fn connect(path: &Path, user: &str, database: &str) -> Result<Self, EngineFault> {
+        let socket = UnixStream::connect(path).await?;
+        let mut link = EngineLink {
+            socket,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        };
+        let parameters = [
+            ("user", user),
+            ("database", database),
+            ("client_encoding", "UTF8"),
+            ("application_name", "penstock"),
+        ];
+        frontend::startup_message(parameters, &mut link.output)?;
+        link.send().await?;
+        link.until_ready(|_| Ok(())).await?;
+        Ok(link)
+    }
+
+    /// Asks for a query string by the simple protocol; the answer is to be received.
+    ///
+    /// # Errors
+    /// `Broken` for a NUL within.
+    pub fn ask(&mut self, sql: &str) -> Result<(), EngineFault> {
+        Ok(frontend::query(sql, &mut self.output)?)
+    }
+
+    /// The messages of the extended protocol are put here.
+    pub fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    /// Sends what was asked.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone.
+    pub async fn send(&mut self) -> Result<(), EngineFault> {
+        self.socket.write_all(&self.output).await?;
+        self.output.clear();
+        if self.output.capacity() > READ_BYTES {
+            self.output = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// `Broken` when the connection ends.
+    pub async fn receive(&mut self) -> Result<Frame, EngineFault> {
+        loop {
+            if let Some(frame) = Frame::next(&mut self.input)? {
+                return Ok(frame);
+            }
+            self.input.reserve(READ_BYTES);
+            if self.socket.read_buf(&mut self.input).await? == 0 {
+                return Err(EngineFault::Broken("it closed the connection".to_owned()));
+            }
+        }
+    }
+
+    /// Runs SQL of the gateway's own and returns the rows of all its statements.
+    ///
+    /// # Errors
+    /// `Refused` with the first error; `Broken` when it is gone.
+    pub async fn run(&mut self, sql: &str) -> Result<Vec<TextRow>, EngineFault> {
+        self.ask(sql)?;
+        self.send().await?;
+        let mut rows = Vec::new();
+        self.until_ready(|frame| {
+            if frame.kind == b'D' {
+                rows.push(frame.values()?);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Takes back what a statement did.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone; `Refused` when something stays behind.
+    pub async fn clean(&mut self) -> Result<(), EngineFault> {
+        self.run("ROLLBACK").await?;
+        // Not in a transaction block, which a query string of several statements is.
+        self.run("DISCARD ALL").await?;
+        Ok(())
+    }
+
+    /// Makes the engine send rows as they come. The embedded one gathers a whole answer in memory
+    /// until the first copy of a connection hands it the socket; from then on it streams.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone.
+    pub async fn stream_answers(&mut self) -> Result<(), EngineFault> {
+        self.run("BEGIN; CREATE TEMP TABLE nothing () ON COMMIT DROP")
+            .await?;
+        self.begin_copy("COPY nothing FROM STDIN").await?;
+        self.end_copy().await?;
+        self.run("ROLLBACK").await?;
+        Ok(())
+    }
+
+    /// Begins a COPY … FROM STDIN of the gateway's own.
+    ///
+    /// # Errors
+    /// `Refused` when it does not begin; `Broken` when the engine is gone.
+    pub async fn begin_copy(&mut self, sql: &str) -> Result<(), EngineFault> {
+        self.ask(sql)?;
+        self.send().await?;
+        loop {
+            let frame = self.receive().await?;
+            match frame.kind {
+                b'G' => return Ok(()),
+                b'E' => {
+                    let refused = frame.diagnostic()?;
+                    self.until_ready(|_| Ok(())).await?;
+                    return Err(EngineFault::Refused(refused));
+                }
+                b'Z' => return Err(EngineFault::Broken("it did not begin a copy".to_owned())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Hands over a part of the copy's data.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone.
+    pub async fn copy_chunk(&mut self, chunk: Bytes) -> Result<(), EngineFault> {
+        frontend::CopyData::new(chunk)?.write(&mut self.output);
+        self.send().await
+    }
+
+    /// Ends the copy.
+    ///
+    /// # Errors
+    /// `Refused` for data that it does not take; `Broken` when it is gone.
+    pub async fn end_copy(&mut self) -> Result<(), EngineFault> {
+        frontend::copy_done(&mut self.output);
+        self.send().await?;
+        self.until_ready(|_| Ok(())).await
+    }
+
+    /// Reads up to ReadyForQuery, handing everything else over.
+    ///
+    /// # Errors
+    /// `Refused` with the first error that came; `Broken` when it is gone.
+    pub async fn until_ready(
+        &mut self,
+        mut take: impl FnMut(&Frame) -> Result<(), EngineFault>,
+    ) -> Result<(), EngineFault> {
+        let mut refused = None;
+        loop {
+            let frame = self.receive().await?;
+            match frame.kind {
+                b'Z' => break,
+                b'E' if refused.is_none() => refused = Some(frame.diagnostic()?),
+                _ => take(&frame)?,
+            }
+        }
+        match refused {
+            Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The cold road: a PostgreSQL that runs what the gateway does not run itself.
+//!
+//! Owns the engines, each a PostgreSQL of its own that looks like the database of one user, with
+//! the gateway's tables, empty. Promises that a statement meets PostgreSQL unchanged, that nothing
+//! of one user is ever seen by another, and that a statement can be ended from outside. Never
+//! writes to CDF, and keeps no row after the statement that needed it.
+
+#[cfg(feature = "embedded-postgres")]
+mod child;
+mod dressing;
+mod embedded;
+mod fault;
+mod frame;
+mod link;
+mod pool;
+mod question;
+mod relations;
+
+#[cfg(feature = "embedded-postgres")]
+pub use child::serve;
+pub use dressing::{Dressing, identifier, literal};
+pub use fault::EngineFault;
+pub use frame::Frame;
+pub use link::{EngineLink, TextRow};
+pub use pool::{Engines, Lease};
+pub use question::{Description, Question, describe};
+pub use relations::Relations;
+
+/// What a child process says once it can be connected to.
+const READY: &str = "ready";
+
+/// Whether this build has the embedded PostgreSQL.
+const IS_BUILT_IN: bool = cfg!(feature = "embedded-postgres");

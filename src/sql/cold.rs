@@ -1,0 +1,156 @@
+//! Statements that the session cannot answer by itself.
+//!
+//! Owns which of them an engine may run, and what of them is planned to see which tables are read.
+//! Promises that what would change something is refused with what can be done instead. Never runs
+//! anything.
+
+use crate::diagnostic::{Diagnostic, SqlState};
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+/// A statement that the session cannot answer by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColdStatement {
+    /// What it is, in PostgreSQL's words: `UPDATE`, `CREATE`, `SELECT`.
+    pub kind: &'static str,
+    pub text: String,
+}
+
+/// What tells which tables a statement reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Planned {
+    /// This is planned: the statement itself, or the one within it.
+    Text(String),
+    /// It reads no rows, whatever it names.
+    NoRows,
+}
+
+impl ColdStatement {
+    /// 0A000 with what can be done instead.
+    pub fn refusal(&self) -> Box<Diagnostic> {
+        Box::new(
+            Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!("this {} statement is not supported", self.kind),
+            )
+            .with_hint(
+                "Penstock takes COPY … FROM STDIN, INSERT … VALUES, UPDATE and DELETE by key, \
+                 transaction and session commands, and the questions that drivers ask when they \
+                 connect.",
+            ),
+        )
+    }
+
+    /// What an engine is to plan before it runs the statement.
+    ///
+    /// # Errors
+    /// 0A000 for what an engine must not run, because it would change something that is gone
+    /// afterwards.
+    pub fn planned(&self) -> Result<Planned, Box<Diagnostic>> {
+        match self.kind {
+            "SELECT" | "WITH" | "TABLE" => Ok(Planned::Text(self.text.clone())),
+            "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    /// What EXPLAIN runs, or COPY … TO STDOUT reads.
+    fn planned_within(&self) -> Option<Planned> {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &self.text).ok()?;
+        match (statements.pop()?, statements.is_empty()) {
+            (
+                ast::Statement::Explain {
+                    analyze,
+                    statement,
+                    options,
+                    ..
+                },
+                true,
+            ) => {
+                let is_query = matches!(*statement, ast::Statement::Query(_));
+                let runs = analyze || options.iter().flatten().any(asks_to_run);
+                match (is_query, runs) {
+                    (true, true) => Some(Planned::Text(statement.to_string())),
+                    (true, false) => Some(Planned::NoRows),
+                    (false, _) => None,
+                }
+            }
+            (
+                ast::Statement::Copy {
+                    source,
+                    to: true,
+                    target: ast::CopyTarget::Stdout,
+                    ..
+                },
+                true,
+            ) => Some(Planned::Text(match source {
+                ast::CopySource::Query(query) => query.to_string(),
+                ast::CopySource::Table { table_name, .. } => format!("TABLE {table_name}"),
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an option of EXPLAIN makes it run its statement. What cannot be told counts as such.
+fn asks_to_run(option: &ast::UtilityOption) -> bool {
+    option.name.value.eq_ignore_ascii_case("analyze")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(kind: &'static str, text: &str) -> Option<Planned> {
+        let text = text.to_owned();
+        ColdStatement { kind, text }.planned().ok()
+    }
+
+    #[test]
+    fn what_reads_is_planned_whole_or_within() {
+        let text = |text: &str| Some(Planned::Text(text.to_owned()));
+        let select = "SELECT count(*) FROM assets";
+        assert_eq!(planned("SELECT", select), text(select));
+        assert_eq!(planned("TABLE", "TABLE assets"), text("TABLE assets"));
+        for explained in [
+            "EXPLAIN ANALYZE ",
+            "EXPLAIN (ANALYZE, VERBOSE) ",
+            "EXPLAIN (analyze off) ",
+        ] {
+            assert_eq!(
+                planned("EXPLAIN", &format!("{explained}{select}")),
+                text(select)
+            );
+        }
+        assert_eq!(
+            planned("COPY", &format!("COPY ({select}) TO STDOUT")),
+            text(select)
+        );
+        assert_eq!(
+            planned("COPY", "COPY assets (name) TO STDOUT"),
+            text("TABLE assets")
+        );
+    }
+
+    #[test]
+    fn an_explanation_alone_reads_no_rows() {
+        assert_eq!(
+            planned("EXPLAIN", "EXPLAIN (COSTS OFF) SELECT * FROM assets"),
+            Some(Planned::NoRows)
+        );
+    }
+
+    #[test]
+    fn what_would_change_something_is_refused() {
+        for (kind, text) in [
+            ("CREATE", "CREATE TABLE t (a int)"),
+            ("EXPLAIN", "EXPLAIN DELETE FROM assets"),
+            ("COPY", "COPY assets TO '/tmp/assets'"),
+            ("COPY", "COPY assets TO PROGRAM 'cat'"),
+            ("DO", "DO $$ BEGIN END $$"),
+        ] {
+            assert_eq!(planned(kind, text), None, "{text}");
+        }
+    }
+}

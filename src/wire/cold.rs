@@ -1,0 +1,266 @@
+//! Statements that an engine runs: questions about the catalog, and what reads.
+//!
+//! Owns the way of such a statement through an engine and of its rows to the client. Promises
+//! that it meets PostgreSQL unchanged, under the session's settings and as the session's user, and
+//! that nothing of it stays behind. Never writes to CDF, and never answers from a table whose rows
+//! were not read for this statement.
+
+use super::relay::Relay;
+use super::result::ResultFormats;
+use super::session::{Failure, Session};
+use crate::catalog::Table;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::engine::{
+    self, Description, Dressing, EngineFault, EngineLink, Question, Relations, identifier, literal,
+};
+use crate::pipeline::Ticket;
+use crate::sql::{Bindings, ColdStatement, Planned};
+use std::rc::Rc;
+
+/// Settings of the session that change what a statement means or how its values look.
+const SETTINGS: [&str; 8] = [
+    "search_path",
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+    "extra_float_digits",
+    "bytea_output",
+    "standard_conforming_strings",
+    "client_min_messages",
+];
+
+/// What a client gets of the rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) formats: &'a ResultFormats,
+    /// Whether a RowDescription comes first.
+    pub(super) describes: bool,
+    /// Rows are kept for later fetches instead of being sent.
+    pub(super) keeps: bool,
+}
+
+/// Rows that were kept, as DataRow messages, and the tag of the statement.
+pub(super) type Kept = (std::collections::VecDeque<bytes::Bytes>, String);
+
+impl Session {
+    /// Whether statements that are not the gateway's own can be run.
+    pub(super) fn has_engines(&self) -> bool {
+        self.gateway.engines.are_on()
+    }
+
+    /// What a statement takes and gives, for Parse.
+    ///
+    /// # Errors
+    /// PostgreSQL's own; 0A000 for statements that would change something.
+    pub(super) async fn describe_cold(
+        &mut self,
+        cold: &ColdStatement,
+        declared: &[u32],
+    ) -> Result<Description, Failure> {
+        cold.planned()?;
+        let text = cold.text.clone();
+        let declared = declared.to_vec();
+        self.with_engine(async move |session, link| {
+            session.enter(link, &[]).await?;
+            engine::describe(link, &text, &declared).await
+        })
+        .await
+    }
+
+    /// Runs a statement and hands its rows over.
+    ///
+    /// # Errors
+    /// PostgreSQL's own, those of CDF's reads, 57014 when it is broken off, 0A000 for statements
+    /// that would change something.
+    pub(super) async fn run_cold(
+        &mut self,
+        cold: &ColdStatement,
+        bindings: &Bindings,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Kept>, Failure> {
+        let planned = cold.planned()?;
+        // A read sees what was written before it.
+        self.settle().await?;
+        let question = Question {
+            text: &cold.text,
+            bindings,
+            result_formats: wanted.formats.codes(),
+        };
+        self.with_engine(async move |session, link| {
+            link.run("BEGIN").await?;
+            session.apply_settings(link).await?;
+            let granted = match &planned {
+                Planned::Text(planned) => {
+                    let relations = question.relations(link, planned).await?;
+                    session.load(link, &relations).await?
+                }
+                // It reads no rows: it may name every table.
+                Planned::NoRows => session.every_table(),
+            };
+            session.become_user(link, &granted).await?;
+            question.ask(link, wanted.describes)?;
+            link.send().await?;
+            Relay::new(session, wanted).until_ready(link).await
+        })
+        .await
+    }
+
+    /// Has an engine for the time of `work`, and gives it back as it was.
+    async fn with_engine<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Session, &mut EngineLink) -> Result<T, EngineFault>,
+    ) -> Result<T, Failure> {
+        let signals = self.signals.clone();
+        let engines = self.gateway.engines.clone();
+        let dressing = self.dressing();
+        let working = async {
+            let mut lease = engines.lease(&dressing).await?;
+            let outgrown = lease.outgrown();
+            let link = lease.link()?;
+            let result = tokio::select! {
+                result = work(self, link) => result,
+                fault = outgrown => Err(fault),
+            };
+            let is_good = result
+                .as_ref()
+                .map_or_else(EngineFault::leaves_the_engine_good, |_| true);
+            if is_good {
+                lease.give_back().await;
+            }
+            result
+        };
+        // What is dropped in the middle of something ends its engine.
+        tokio::select! {
+            biased;
+            () = signals.interrupted() => Err(signals.interruption().into()),
+            result = working => result.map_err(|fault| fault.into_diagnostic().into()),
+        }
+    }
+
+    /// The look of the user's database, made once a session.
+    fn dressing(&mut self) -> Rc<Dressing> {
+        let dressing = self.dressing.get_or_insert_with(|| {
+            Rc::new(Dressing::of(
+                &self.user.name,
+                &self.database,
+                &self.namespace,
+            ))
+        });
+        dressing.clone()
+    }
+
+    fn every_table(&mut self) -> Vec<String> {
+        let dressing = self.dressing();
+        dressing
+            .tables()
+            .iter()
+            .map(|table| name_of(table))
+            .collect()
+    }
+
+    /// Begins a transaction of the engine's, as the session's user.
+    async fn enter(
+        &mut self,
+        link: &mut EngineLink,
+        readable: &[String],
+    ) -> Result<(), EngineFault> {
+        link.run("BEGIN").await?;
+        self.apply_settings(link).await?;
+        self.become_user(link, readable).await
+    }
+
+    async fn apply_settings(&self, link: &mut EngineLink) -> Result<(), EngineFault> {
+        let calls: Vec<String> = SETTINGS
+            .iter()
+            .filter_map(|name| {
+                let value = self.settings.get(name).ok()?;
+                Some(format!("set_config('{name}', {}, true)", literal(value)))
+            })
+            .collect();
+        link.run(&format!("SELECT {}", calls.join(", "))).await?;
+        Ok(())
+    }
+
+    /// From here on the session's user asks, who may read `readable` and nothing else.
+    async fn become_user(
+        &self,
+        link: &mut EngineLink,
+        readable: &[String],
+    ) -> Result<(), EngineFault> {
+        let user = identifier(&self.user.name);
+        let mut sql = String::new();
+        if !readable.is_empty() {
+            sql = format!("GRANT SELECT ON {} TO {user};", readable.join(", "));
+        }
+        // What a statement would change is gone with its engine's transaction: better no than a lie.
+        sql.push_str(&format!(
+            "SET TRANSACTION READ ONLY; SET LOCAL SESSION AUTHORIZATION {user}"
+        ));
+        link.run(&sql).await?;
+        Ok(())
+    }
+
+    /// Reads the rows that a statement needs into the engine's empty tables. Returns the tables
+    /// that may be read now.
+    async fn load(
+        &mut self,
+        link: &mut EngineLink,
+        relations: &Relations,
+    ) -> Result<Vec<String>, EngineFault> {
+        let dressing = self.dressing();
+        let found = |(schema, name): &(String, String)| dressing.table(schema, name);
+        if let Some(table) = relations.changed.iter().find_map(found) {
+            return Err(EngineFault::Refused(Box::new(
+                Diagnostic::error(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("this change of \"{}\" is not supported", table.name),
+                )
+                .with_table(table.name)
+                .with_hint("UPDATE and DELETE by key, INSERT … VALUES and COPY … FROM STDIN are."),
+            )));
+        }
+        let mut readable = Vec::new();
+        for table in relations.read.iter().filter_map(found) {
+            return Err(EngineFault::Refused(Box::new(
+                Diagnostic::error(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("reading rows of \"{}\" is not supported", table.name),
+                )
+                .with_table(table.name),
+            )));
+        }
+        let _ = link;
+        readable.clear();
+        Ok(readable)
+    }
+}
+
+impl Session {
+    /// Waits until rows of a resource that were journaled before are delivered: a read sees what
+    /// was acknowledged.
+    async fn await_journaled(&self, table: &'static Table) -> Result<(), EngineFault> {
+        let Some(journal) = self.delivery.destination.journal() else {
+            return Ok(());
+        };
+        let ticket = Ticket::new();
+        // No rows: only what is before them counts.
+        let part = ticket.part(0, 1);
+        journal.hold(&self.delivery.identity, table.resource, &part);
+        drop(part);
+        if ticket.settled().await.first_error.is_none() {
+            return Ok(());
+        }
+        Err(EngineFault::Refused(Box::new(
+            Diagnostic::error(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("rows of \"{}\" that were acknowledged are not in CDF yet", table.name),
+            )
+            .with_table(table.name)
+            .with_hint("Try again when CDF takes them: the journal keeps them until then."),
+        )))
+    }
+}
+
+fn name_of(table: &Table) -> String {
+    format!("{}.{}", identifier(table.schema), identifier(table.name))
+}

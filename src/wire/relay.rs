@@ -1,0 +1,171 @@
+//! An engine's answer on its way to the client.
+//!
+//! Owns the hand-over of messages. Promises that they are handed on as they came, row by row, and
+//! that a client who leaves them unread ends its statement before it pins an engine for long.
+//! Never keeps more than a bound in memory.
+
+use super::cold::{Kept, Wanted};
+use super::encoding::ClientEncoding;
+use super::session::Session;
+use crate::diagnostic::{Diagnostic, SqlState};
+use crate::engine::{EngineFault, EngineLink, Frame};
+use bytes::{BufMut, BytesMut};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Replies are sent once there are so many.
+const REPLY_BYTES_MAX: usize = 64 << 10;
+
+/// Rows that are kept for later fetches take so much memory at most.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// One answer.
+pub(super) struct Relay<'s, 'w> {
+    session: &'s mut Session,
+    wanted: Wanted<'w>,
+    kept: VecDeque<bytes::Bytes>,
+    kept_bytes: usize,
+}
+
+impl<'s, 'w> Relay<'s, 'w> {
+    pub(super) fn new(session: &'s mut Session, wanted: Wanted<'w>) -> Self {
+        Relay {
+            session,
+            wanted,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+        }
+    }
+
+    /// Hands everything over up to ReadyForQuery; rows that are kept come back with the tag.
+    ///
+    /// # Errors
+    /// `Refused` with the statement's own error; `Broken` when the engine, or the client, is gone.
+    pub(super) async fn until_ready(
+        mut self,
+        link: &mut EngineLink,
+    ) -> Result<Option<Kept>, EngineFault> {
+        let mut tag = None;
+        let mut refused = None;
+        loop {
+            let frame = link.receive().await?;
+            match frame.kind {
+                b'Z' => break,
+                b'E' => refused = Some(frame.diagnostic()?),
+                b'D' if self.wanted.keeps => self.keep(&frame)?,
+                b'C' if self.wanted.keeps => tag = Some(frame.tag()),
+                b'D' => {
+                    self.put_row(&frame);
+                    self.send_when_many().await?;
+                }
+                // RowDescription, NoticeResponse, CommandComplete, EmptyQueryResponse, and those
+                // of COPY … TO STDOUT.
+                b'T' | b'N' | b'C' | b'I' | b'H' | b'd' | b'c' => {
+                    self.put(&frame);
+                    self.send_when_many().await?;
+                }
+                // ParseComplete, BindComplete, NoData, ParameterStatus.
+                _ => {}
+            }
+        }
+        match refused {
+            Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
+            None => Ok(tag.map(|tag| (self.kept, tag))),
+        }
+    }
+
+    fn keep(&mut self, frame: &Frame) -> Result<(), EngineFault> {
+        self.kept_bytes += frame.bytes.len();
+        if self.kept_bytes > KEPT_BYTES_MAX {
+            return Err(EngineFault::Stopped(Box::new(
+                Diagnostic::error(
+                    SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+                    "too many rows wait to be fetched",
+                )
+                .with_detail(format!(
+                    "A portal keeps {KEPT_BYTES_MAX} bytes of rows at most."
+                ))
+                .with_hint("Execute without a limit on rows: they are sent as they come then."),
+            )));
+        }
+        let mut row = BytesMut::new();
+        put_row(&mut row, self.session.encoding, frame, &self.wanted);
+        self.kept.push_back(row.freeze());
+        Ok(())
+    }
+
+    fn put_row(&mut self, frame: &Frame) {
+        let encoding = self.session.encoding;
+        put_row(&mut self.session.replies, encoding, frame, &self.wanted);
+    }
+
+    /// Puts a message of texts, or of bytes that no encoding concerns.
+    fn put(&mut self, frame: &Frame) {
+        let encoding = self.session.encoding;
+        let replies = &mut self.session.replies;
+        match (encoding, std::str::from_utf8(frame.body())) {
+            (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
+                put_message(replies, frame.kind, &encoding.encode(text));
+            }
+            _ => replies.extend_from_slice(&frame.bytes),
+        }
+    }
+
+    async fn send_when_many(&mut self) -> Result<(), EngineFault> {
+        if self.session.replies.len() < REPLY_BYTES_MAX {
+            return Ok(());
+        }
+        let stall = Duration::from_secs(self.session.gateway.engines.settings().stall_s);
+        match timeout(stall, self.session.flush_replies_within_query()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(EngineFault::Broken("the client is gone".to_owned())),
+            Err(_) => Err(EngineFault::Stopped(Box::new(
+                Diagnostic::error(
+                    SqlState::QUERY_CANCELED,
+                    "canceling statement because its rows are not read",
+                )
+                .with_detail(format!("The client took none for {} s.", stall.as_secs())),
+            ))),
+        }
+    }
+}
+
+/// Puts a DataRow; text in the client's encoding.
+fn put_row(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame, wanted: &Wanted<'_>) {
+    if encoding == ClientEncoding::Utf8 || frame.body().is_ascii() {
+        output.extend_from_slice(&frame.bytes);
+        return;
+    }
+    let mut body = BytesMut::new();
+    let mut rest = frame.body();
+    let (count, after) = rest.split_at(2.min(rest.len()));
+    body.extend_from_slice(count);
+    rest = after;
+    let mut column = 0;
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = i32::from_be_bytes(*length);
+        rest = after;
+        let Ok(bytes) = usize::try_from(length) else {
+            body.put_i32(length);
+            column += 1;
+            continue;
+        };
+        let (value, after) = rest.split_at(bytes.min(rest.len()));
+        rest = after;
+        let encoded = match std::str::from_utf8(value) {
+            Ok(text) if wanted.formats.code(column) == 0 => encoding.encode(text),
+            _ => value.into(),
+        };
+        body.put_i32(i32::try_from(encoded.len()).unwrap_or(i32::MAX));
+        body.extend_from_slice(&encoded);
+        column += 1;
+    }
+    put_message(output, frame.kind, &body);
+}
+
+fn put_message(output: &mut BytesMut, kind: u8, body: &[u8]) {
+    output.put_u8(kind);
+    output.put_u32(u32::try_from(body.len() + 4).unwrap_or(u32::MAX));
+    output.extend_from_slice(body);
+}
