@@ -341,6 +341,7 @@ impl Sequencer {
         {
             return;
         }
+        let reason = self.with_order_hint(id, reason);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
