@@ -129,9 +129,10 @@ pub(super) async fn fetch(
                 .with_hint(CHECK_ADDRESS),
             ),
             retry_after: answer.as_ref().and_then(|answer| answer.retry_after),
-            // Whatever became of the exchange, nothing was written to CDF.
+            // Whatever became of the exchange, nothing was written to CDF: its status tells nothing
+            // of rows.
             answered: true,
-            status: answer.map(|answer| answer.status),
+            status: None,
             throttle: None,
         },
         Fault::Refused(said) => AttemptFailure::Stop {

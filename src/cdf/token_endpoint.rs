@@ -200,7 +200,8 @@ fn read_answer(
         return Err(AttemptFailure::Retry {
             retry_after: answer.retry_after,
             answered: true,
-            status: Some(answer.status),
+            // CDF's statuses tell what may be in CDF: this one is not CDF's.
+            status: None,
             throttle: None,
             reason: Box::new(
                 Diagnostic::error(

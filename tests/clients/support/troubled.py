@@ -29,7 +29,12 @@ SOON = {
     "stale_write_guard_ms": 50,
 }
 # One test's failures must not make an endpoint rest in the next one.
-UNPACED = {"breaker_failures": 0, "adaptive_concurrency": False}
+UNPACED = {
+    "breaker_failures": 0,
+    "breaker_open_initial_ms": 100,
+    "breaker_open_max_ms": 500,
+    "adaptive_concurrency": False,
+}
 SECRET = "the-secret-of-the-loader"
 COPY_RAW = "COPY raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) FROM STDIN"
 COPY_POINTS = "COPY double_datapoints (external_id, timestamp, value) FROM STDIN"
