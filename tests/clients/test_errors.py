@@ -7,6 +7,7 @@ the SQLSTATEs that it asserts for them.
 import pytest
 import test_errors_of_cdf
 import test_errors_of_identity_provider
+import test_errors_of_late_rows
 import test_errors_of_no_answer
 import test_errors_of_rows
 import test_errors_of_sign_in
@@ -16,6 +17,7 @@ from support.errors_document import Row, proven_by, rows_of_document
 MODULES = [
     test_errors_of_cdf,
     test_errors_of_identity_provider,
+    test_errors_of_late_rows,
     test_errors_of_no_answer,
     test_errors_of_rows,
     test_errors_of_sign_in,

@@ -1,6 +1,7 @@
 """Answers of CDF that say nothing of single rows: repeated, given up, in doubt, or the end.
 
-Each row of the table in docs/errors.md has a test here or in test_errors_of_rows.py.
+Each row of the table in docs/errors.md has a test here, in test_errors_of_rows.py or in
+test_errors_of_late_rows.py.
 """
 
 import psycopg
