@@ -162,12 +162,18 @@ fn read_answer(
     if answer.status == 200 {
         let token = body.get("access_token").and_then(Value::as_str);
         let Some(access_token) = token.filter(|token| !token.is_empty()) else {
-            // Not a refusal: whoever answers there is no identity provider.
-            return Err(stop_with(
-                SqlState::CONNECTION_FAILURE,
-                format!("{token_url} answered without an access_token"),
-                "Set token_url to the identity provider's token endpoint.",
-            ));
+            // Not a refusal: whoever answers there is no identity provider. Its words are not
+            // passed on: among them may be a token that did not stand where it should.
+            return Err(AttemptFailure::Stop {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::CONNECTION_FAILURE,
+                        format!("{token_url} answered without an access_token"),
+                    )
+                    .with_detail(format!("The answer is {}.", answer.in_words()))
+                    .with_hint("Set token_url to the identity provider's token endpoint."),
+                ),
+            });
         };
         return Ok(Granted {
             access_token: access_token.to_owned(),
@@ -194,7 +200,8 @@ fn read_answer(
         return Err(AttemptFailure::Retry {
             retry_after: answer.retry_after,
             answered: true,
-            status: Some(answer.status),
+            // CDF's statuses tell what may be in CDF: this one is not CDF's.
+            status: None,
             throttle: None,
             reason: Box::new(
                 Diagnostic::error(
@@ -258,10 +265,7 @@ pub(super) fn lifetime(expires_in: Option<&Value>) -> Duration {
 }
 
 fn stop(message: impl Into<String>, hint: &str) -> AttemptFailure {
-    stop_with(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message, hint)
-}
-
-fn stop_with(sqlstate: SqlState, message: impl Into<String>, hint: &str) -> AttemptFailure {
+    let sqlstate = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
     AttemptFailure::Stop {
         reason: Box::new(Diagnostic::error(sqlstate, message).with_hint(hint)),
     }
