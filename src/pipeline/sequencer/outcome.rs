@@ -219,7 +219,7 @@ impl Sequencer {
         }
     }
 
-    /// Puts the next attempt off; `false`, and nothing changed, when it would be too late.
+    /// Puts the next attempt off; `false` when it would be too late.
     fn wait_for_repeat(
         &mut self,
         now: Instant,
