@@ -39,6 +39,7 @@ class Setting:
 def setting(tmp_path_factory):
     directory = tmp_path_factory.mktemp("revocation")
     cdf = GuardedCdf(directory)
+    cdf.administrator.raw.databases.create(DATABASE)
     cdf.administrator.raw.tables.create(DATABASE, ["delivered", "journaled"])
     gateway = GatewayWithAccounts(
         directory,
@@ -51,6 +52,12 @@ def setting(tmp_path_factory):
     yield Setting(cdf, gateway)
     gateway.process.stop()
     cdf.process.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(setting):
+    yield
+    setting.cdf.emulator.clear_faults()
 
 
 @dataclasses.dataclass
@@ -262,6 +269,7 @@ def test_connections_end_and_journaled_rows_come_when_access_is_back(setting, ve
         assert error(writer.ask(frames.query("SET penstock.ack = 'journaled'"))) is None
         assert error(writer.ask(loader.insert("journaled", journaled))) is None
 
+    parked = setting.gateway.metric("penstock_journal_identities_stopped")
     withdrawal.take(loader)
     for what, connection in connections.items():
         assert last_words(connection)["C"] == withdrawal.ends_with, what
@@ -270,7 +278,6 @@ def test_connections_end_and_journaled_rows_come_when_access_is_back(setting, ve
     def row():
         return cdf.administrator.raw.rows.retrieve(DATABASE, "journaled", journaled)
 
-    parked = setting.gateway.metric("penstock_journal_identities_stopped")
     cdf.emulator.clear_faults()
     if withdrawal.cdf_takes_rows:
         until("the journaled row is delivered", row)

@@ -55,6 +55,7 @@ def test_every_entry_of_the_document_is_tried_and_every_message_in_it():
 @pytest.fixture(scope="module")
 def cdf(tmp_path_factory):
     cdf = GuardedCdf(tmp_path_factory.mktemp("cdf"))
+    cdf.administrator.raw.databases.create("trouble")
     cdf.administrator.raw.tables.create("trouble", "t")
     yield cdf
     cdf.process.stop()
@@ -70,6 +71,12 @@ def gateway(tmp_path_factory, cdf):
     )
     yield gateway
     gateway.process.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left(cdf):
+    yield
+    cdf.emulator.clear_faults()
 
 
 @dataclasses.dataclass
