@@ -253,10 +253,7 @@ fn online_fetches_the_keys_of_every_issuer() {
     let output = check(&[&other, "--online"], &[]);
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stderr);
-    assert!(
-        shown.contains("the answer is no JWKS document"),
-        "{shown}"
-    );
+    assert!(shown.contains("the answer is no JWKS document"), "{shown}");
 }
 
 #[test]
@@ -265,7 +262,8 @@ fn online_tries_the_credentials_that_owners_of_tokens_write_with() {
     let sound = for_tokens("principal-sound", &emulator, "", "battery staple");
     let output = check(&[&sound, "--online"], &[]);
     let shown = text(&output.stdout);
-    let line = format!("principals *@example.com: CDF knows the token as {CLIENT_ID} in my-project");
+    let line =
+        format!("principals *@example.com: CDF knows the token as {CLIENT_ID} in my-project");
     assert!(output.status.success() && shown.contains(&line), "{shown}");
     let wrong = for_tokens("principal-wrong", &emulator, "", "expired");
     let output = check(&[&wrong, "--online"], &[]);
