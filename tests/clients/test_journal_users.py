@@ -1,4 +1,4 @@
-"""Journaled rows of users who signed in with a token, over the end of the gateway and of the token."""
+"""Journaled rows of users with tokens, over the end of the gateway, the token and the rule."""
 
 from __future__ import annotations
 
