@@ -123,7 +123,8 @@ def seen(store: CdfStore, name: str) -> dict:
         "raw": store.raw(name, "t"),
         "files": file and (file.name, file.source),
         "sequences": sequence and sequence.columns[0].external_id,
-        "sequence_rows": sequence and [row.values for row in client.sequences.data.retrieve(external_id=name).rows],
+        "sequence_rows": sequence
+        and [row.values for row in client.sequences.data.retrieve(external_id=name).rows],
     }
 
 
@@ -158,3 +159,24 @@ def test_journaled_rows_are_read_back_by_whatever_name_they_were_written(tmp_pat
             assert time.monotonic() < deadline, (found, gateway.process.log_tail())
             time.sleep(0.2)
     cdf.stop()
+
+
+def test_rows_that_a_transaction_keeps_on_disk_are_read_back_by_their_old_names(tmp_path, target):
+    store, name = target.store, unique("spooled")
+    transactions = {"staged_bytes_max": 65_536, "spool_directory": str(tmp_path / "spool")}
+    (tmp_path / "spool").mkdir()
+    with (
+        ConfiguredGateway(
+            tmp_path, target.cdf_url, user={"dialect": "1.0"}, transactions=transactions
+        ) as gateway,
+        psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection,
+    ):
+        connection.execute(JOURNALED["sequences"].format(name=name))
+        with connection.transaction():
+            with connection.cursor().copy(
+                "COPY sequence_rows (external_id, row_number, columns, row_values) FROM STDIN"
+            ) as copy:
+                for number in range(5_000):
+                    copy.write_row((name, number, ["c"], f"[{number}]"))
+    rows = store.client.sequences.data.retrieve(external_id=name).rows
+    assert [(row.row_number, row.values) for row in rows] == [(number, [number]) for number in range(5_000)]

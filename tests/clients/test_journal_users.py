@@ -148,23 +148,26 @@ def test_rows_that_nobody_could_deliver_later_are_refused_up_front(site, user, a
     assert refused not in site.written()
 
 
-def test_rows_wait_while_no_rule_gives_their_user_the_credentials(site):
+def test_rows_wait_in_their_order_while_no_rule_gives_their_user_the_credentials(site):
     site.start()
     site.cdf_is_down()
-    key = unique("k")
+    first, second = unique("k"), unique("k")
     with site.connect(ADA, site.issuer.token()) as connection:
         connection.execute("SET penstock.ack = 'journaled'")
-        insert(connection, key)
+        insert(connection, first)
     site.kill()
     site.cdf_is_back()
-    site.start(principals=[{"user": "bob@example.com", "cdf": "plant"}])
-    # Rows of somebody with the same credentials pass by, those of ada do not go with them.
-    with site.connect("bob@example.com", site.issuer.token(upn="bob@example.com")) as connection:
+    bob = "bob@example.com"
+    site.start(principals=[{"user": bob, "cdf": "plant"}])
+    # Bob writes as the same principal, whose rows keep their order: he is told whom he waits for.
+    with site.connect(bob, site.issuer.token(upn=bob)) as connection:
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f'"{ADA}", who is gone'):
+            insert(connection, unique("refused"))
         connection.execute("SET penstock.ack = 'journaled'")
-        other = unique("k")
-        insert(connection, other)
-    assert site.await_written(other) == "plant-app"
-    assert key not in site.written()
+        insert(connection, second)
+    assert site.written() == {}
     site.kill()
+    site.sections["principals"].append({"user": bob, "cdf": "plant"})
     site.start()
-    assert site.await_written(key) == "plant-app"
+    assert site.await_written(second) == "plant-app"
+    assert list(site.written()) == [first, second]
