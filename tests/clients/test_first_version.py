@@ -1,6 +1,8 @@
 """A user who writes the names of version 1.0: the same resources by other names."""
 
+import re
 import time
+import urllib.request
 
 import psycopg
 import pytest
@@ -163,12 +165,13 @@ def test_journaled_rows_are_read_back_by_whatever_name_they_were_written(tmp_pat
 
 def test_rows_that_a_transaction_keeps_on_disk_are_read_back_by_their_old_names(tmp_path, target):
     store, name = target.store, unique("spooled")
-    transactions = {"staged_bytes_max": 65_536, "spool_directory": str(tmp_path / "spool")}
+    sections = {
+        "transactions": {"staged_bytes_max": 65_536, "spool_directory": str(tmp_path / "spool")},
+        "copy": {"batch_rows": 500},
+    }
     (tmp_path / "spool").mkdir()
     with (
-        ConfiguredGateway(
-            tmp_path, target.cdf_url, user={"dialect": "1.0"}, transactions=transactions
-        ) as gateway,
+        ConfiguredGateway(tmp_path, target.cdf_url, user={"dialect": "1.0"}, **sections) as gateway,
         psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection,
     ):
         connection.execute(JOURNALED["sequences"].format(name=name))
@@ -178,5 +181,7 @@ def test_rows_that_a_transaction_keeps_on_disk_are_read_back_by_their_old_names(
             ) as copy:
                 for number in range(5_000):
                     copy.write_row((name, number, ["c"], f"[{number}]"))
+            with urllib.request.urlopen(f"{gateway.http_url}/metrics", timeout=20) as answer:
+                assert re.search(r"^penstock_spool_bytes [1-9]", answer.read().decode(), flags=re.MULTILINE)
     rows = store.client.sequences.data.retrieve(external_id=name).rows
     assert [(row.row_number, row.values) for row in rows] == [(number, [number]) for number in range(5_000)]
