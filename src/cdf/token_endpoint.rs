@@ -23,6 +23,9 @@ const LIFETIME_UNSAID: Duration = Duration::from_secs(300);
 /// A year: keeps additions to a clock in range, whatever a provider says.
 const LIFETIME_MAX_S: f64 = 31_536_000.0;
 
+/// How Microsoft Entra's description begins where nobody has consented to the scope.
+const ENTRA_WITHOUT_CONSENT: &str = "AADSTS65001";
+
 /// The grant that exchanges a user's token for another one, by RFC 7523 as Entra ID has it.
 const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -218,7 +221,14 @@ fn read_answer(
         "" if answer.status != 401 => SqlState::CONNECTION_FAILURE,
         _ => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
     };
+    let wants_consent = code == "consent_required"
+        || body.get("suberror").and_then(Value::as_str) == Some("consent_required")
+        || description.starts_with(ENTRA_WITHOUT_CONSENT);
     let (message, hint) = match code {
+        _ if wants_consent => (
+            "the identity provider wants an administrator's consent to the scope",
+            "Let an administrator grant it: in Entra ID under API permissions, Grant admin consent.",
+        ),
         "invalid_client" | "unauthorized_client" => (
             "the identity provider does not accept the client id or its secret",
             "Check client_id and the secret of this user: it may have expired, or be the \
@@ -230,8 +240,7 @@ fn read_answer(
         ),
         "invalid_grant" => (
             "the identity provider gives no token in this user's name",
-            "Sign in with a new token. If it stays so, an administrator has to consent to the \
-             scope for the application.",
+            "Sign in with a new token.",
         ),
         "unsupported_grant_type" => (
             "the identity provider does not offer client credentials here",
