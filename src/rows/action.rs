@@ -73,6 +73,11 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
+    /// Whether rows that do not exist are made.
+    pub fn makes(self) -> bool {
+        !matches!(self, ActionKind::Update | ActionKind::Delete)
+    }
+
     /// The name in files: it never changes.
     pub fn name(self) -> &'static str {
         match self {
