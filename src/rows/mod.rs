@@ -25,6 +25,8 @@ mod pool;
 mod raw;
 mod raw_builder;
 mod raw_columns_builder;
+#[cfg(test)]
+mod raw_columns_tests;
 mod refusal;
 mod row_numbers;
 mod row_rules;
