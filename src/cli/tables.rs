@@ -209,6 +209,11 @@ fn row_rule(table: &Table) -> Option<String> {
             name(second),
             name(first)
         )),
+        RowRule::OnlyUnless(first, second) => Some(format!(
+            "`{}` has no value where `{}` is true.",
+            name(second),
+            name(first)
+        )),
         RowRule::Later(first, second) => {
             Some(format!("`{}` is after `{}`.", name(second), name(first)))
         }

@@ -22,7 +22,7 @@ use super::{
     Action, ActionKind, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBatch,
     ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn, WireFormat,
 };
-use crate::catalog::{self, Access, Column, ColumnType, RowRule, Table, ValueRule};
+use crate::catalog::{self, Access, Column, ColumnType, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::sync::Arc;
 
@@ -345,9 +345,7 @@ impl RowBuilder for ObjectBuilder {
                 push_null(column);
             }
         }
-        let cells_change =
-            self.table.row_rule == RowRule::Cells && self.action.kind() == ActionKind::Update;
-        if makes || cells_change {
+        if self.action.kind() != ActionKind::Delete {
             check_row(self.table, self.rows, |column| {
                 self.places[column].map(|place| &self.columns[place])
             })?;

@@ -4,7 +4,7 @@
 
 use super::value::ValueSettings;
 use super::{
-    Action, AnyBuilder, Assigned, Assignment, BatchBounds, ConflictUpdate, RawAction, RawBatch,
+    Action, AnyBuilder, Assigned, Assignment, BatchBounds, ConflictUpdate, RawAction,
     RawColumnsBuilder, RowBatch, RowBuilder, WireFormat,
 };
 use crate::catalog::{Definition, RowShape, custom_table};

@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, SqlState};
 /// Checks row `row`, whose columns `column` finds by their index in the table.
 ///
 /// # Errors
-/// 23514 for times out of order and two names of one thing, 23502 for none, those of
+/// 23514 for times out of order, values that exclude each other and two names of one thing, 23502 for none, those of
 /// [`check_cells`] for cells.
 pub fn check_row<'a>(
     table: &'static Table,
@@ -52,6 +52,22 @@ pub fn check_row<'a>(
                 SqlState::CHECK_VIOLATION,
                 message,
                 hint,
+            ))
+        }
+        RowRule::OnlyUnless(first, second) => {
+            let is_true = given(first).is_some_and(
+                |column| matches!(&column.values, ObjectValues::Bool(flags) if flags[row]),
+            );
+            if !is_true || given(second).is_none() {
+                return Ok(());
+            }
+            let message = format!("{} has a value, and {} is true", name(second), name(first));
+            Err(refusal(
+                table,
+                second,
+                SqlState::CHECK_VIOLATION,
+                message,
+                "Leave one of the two null.",
             ))
         }
         RowRule::OneAtMost(first, second) if given(first).is_some() && given(second).is_some() => {

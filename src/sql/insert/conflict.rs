@@ -249,7 +249,12 @@ fn update(
                 "ON CONFLICT DO UPDATE is not supported for \"{}\"",
                 table.name
             ),
-            "CDF has no call that changes one: use DO NOTHING, or DELETE and INSERT.",
+            match table.endpoints.and_then(|endpoints| endpoints.delete) {
+                Some(_) => {
+                    "CDF has no call that changes one: use DO NOTHING, or DELETE and INSERT."
+                }
+                None => "CDF has no call that changes one: use DO NOTHING.",
+            },
         ));
     }
     for item in &items {
