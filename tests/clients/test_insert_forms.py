@@ -17,7 +17,7 @@ import psycopg2.extras
 import pytest
 from psycopg.types.json import Json, Jsonb
 from psycopg.types.numeric import Float8, Int2, Int4, Int8
-from support.frames import bind, describe, execute, parse, signed_in
+from support.frames import SYNC, bind, describe, execute, parse, signed_in
 
 pytestmark = pytest.mark.gateway_only
 
@@ -64,7 +64,7 @@ TIMES = {
     "a cast": "'2026-01-02 03:04:05.678Z'::timestamptz",
     "a cast in words": "'2026-01-02 03:04:05.678Z'::TIMESTAMP WITH TIME ZONE",
     "a cast with a precision": "'2026-01-02 03:04:05.678Z'::timestamp(3) with time zone",
-    "a time without a zone, in the session's": "'2026-01-02 03:04:05.678'::timestamp",
+    "a time without a zone, which is of the session": "'2026-01-02 03:04:05.678'::timestamp",
     "a typed constant": "timestamptz '2026-01-02 03:04:05.678Z'",
     "a typed constant in words": "TIMESTAMP WITH TIME ZONE '2026-01-02 03:04:05.678Z'",
     "CAST": "CAST('2026-01-02 03:04:05.678Z' AS timestamptz)",
@@ -99,7 +99,7 @@ JSONS = {
 }
 
 LISTS = {
-    "an array's text": "'{a,\"b c\"}'",
+    "the text of an array": "'{a,\"b c\"}'",
     "a cast": "'{a,\"b c\"}'::text[]",
     "ARRAY": "ARRAY['a', 'b c']",
     "ARRAY with a cast": "ARRAY['a', 'b c']::varchar[]",
@@ -406,12 +406,14 @@ DECLARED = [
     (JSON, 114, b'{"k": "v"}', {"k": "v"}),
     (JSON, 705, b'{"k": "v"}', {"k": "v"}),
     (JSON, 3802, b'{"k": "v"}', {"k": "v"}),
-    (JSON, 25, b'{"k": "v"}', "42804"),
-    (JSON, 1043, b'{"k": "v"}', "42804"),
+    # PostgreSQL wants a cast there; tools that know no JSON send text.
+    (JSON, 25, b'{"k": "v"}', {"k": "v"}),
+    (JSON, 1043, b'{"k": "v"}', {"k": "v"}),
+    (JSON, 20, b"5", "42804"),
 ]
 
 
-@pytest.mark.parametrize("case", DECLARED, ids=lambda case: f"{case[0]}-{case[1]}-{case[3]}")
+@pytest.mark.parametrize("case", DECLARED, ids=lambda case: f"{case[0]}-{case[1]}")
 def test_a_parameter_of_a_declared_type_is_assigned_as_postgresql_assigns_it(server, store, series, case):
     column, oid, value, fate = case
     if value == b"SET":
@@ -423,9 +425,9 @@ def test_a_parameter_of_a_declared_type_is_assigned_as_postgresql_assigns_it(ser
         head = f"events (external_id, {column}) VALUES ('{series}', $1)"
     with signed_in(server) as frames:
         answer = frames.ask(
-            parse(f"INSERT INTO {head}", types=(oid,)), describe("S"), bind([value]), execute()
+            parse(f"INSERT INTO {head}", types=(oid,)), describe("S"), bind([value]), execute(), SYNC
         )
-    errors = [message.fields()["C"] for message in answer if message.kind == "E"]
+    errors = [message.fields["C"] for message in answer if message.kind == "E"]
     if fate in ("42804", "23503"):
         assert errors == [fate]
         return
