@@ -294,6 +294,20 @@ def test_rows_of_sequences_are_cut_to_cdfs_requests(connection, store, emulator,
         assert len(data) == 5000
 
 
+def test_cells_that_come_again_in_one_load_end_as_they_came_last(connection, store, series):
+    columns = [{"externalId": "a"}, {"externalId": "b"}]
+    insert(connection, "sequences", {"external_id": series, "columns": Json(columns)})
+    with connection.cursor().copy(
+        'COPY sequence_rows (external_id, row_number, columns, "values") FROM STDIN'
+    ) as copy:
+        for row in [(0, "{a,b}", "[1, 1]"), (0, "{a}", "[2]"), (0, "{a,b}", "[3, 3]"), (1, "{b}", "[4]")]:
+            copy.write_row((series, *row))
+        copy.write_row((series, 1, "{a,b}", "[5, 5]"))
+        copy.write_row((series, 1, "{b}", "[6]"))
+    data = store.client.sequences.data.retrieve(external_id=series, start=0, end=None)
+    assert [list(values) for _, values in data.items()] == [[3, 3], [5, 6]]
+
+
 def test_parents_come_in_any_order_and_one_that_never_comes_takes_its_children_along(
     connection, store, series
 ):
@@ -480,3 +494,11 @@ def test_points_older_than_an_interval_are_deleted(connection, store, series):
         "DELETE FROM double_datapoints WHERE external_id = %s AND timestamp >= date '2098-12-31'", (series,)
     )
     assert store.points(series) == []
+
+
+def test_raw_rows_are_not_read_for_a_conflict_unless_the_operator_says_so(connection, emulator):
+    before = emulator.next_sequence()
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as caught:
+        connection.execute("INSERT INTO raw_rows VALUES ('d', 't', 'k', '{}') ON CONFLICT DO NOTHING")
+    assert "statements.on_conflict_reads" in caught.value.diag.message_hint
+    assert emulator.next_sequence() == before
