@@ -92,6 +92,7 @@ REFUSED = {
     "invalid_client": (refusal(401, "invalid_client"), "client id or its secret", "client_id"),
     "unauthorized_client": (refusal(400, "unauthorized_client"), "client id or its secret", "client_id"),
     "invalid_scope": (refusal(400, "invalid_scope"), "the scope", "/.default"),
+    "consent_required": (refusal(400, "consent_required"), "consent to the scope", "Grant admin consent"),
     "access_denied": (refusal(400, "access_denied"), "gives no token", "token_url"),
     "401 without words": (Reply(401), "gives no token", "token_url"),
 }
@@ -99,7 +100,10 @@ REFUSED = {
 
 @proves(
     IDENTITY_PROVIDER,
-    {"`invalid_client`, `unauthorized_client`, `invalid_scope`, any other refusal": "28000"},
+    {
+        "`invalid_client`, `unauthorized_client`, `invalid_scope`, a scope that wants consent,"
+        " any other refusal in OAuth's form, 401": "28000"
+    },
 )
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_refusal_of_the_provider_is_the_end_and_is_remembered(cdf, provider, tmp_path, raw_database, name):
@@ -125,7 +129,9 @@ NO_PROVIDER = {
 }
 
 
-@proves(IDENTITY_PROVIDER, {"an answer without a token that is no refusal": "08006"})
+@proves(
+    IDENTITY_PROVIDER, {"an answer without a token, or a refusal in no form that a provider has": "08006"}
+)
 @pytest.mark.parametrize("name", NO_PROVIDER)
 def test_an_answer_that_no_provider_gives_is_the_end(cdf, provider, tmp_path, raw_database, name):
     reply = NO_PROVIDER[name]
