@@ -212,9 +212,12 @@ impl TokenCache {
         if let Some((first, slot)) = slots.get_key_value(credentials) {
             return (first.clone(), slot.clone());
         }
-        // Those of connections that have ended would gather for ever.
-        let now_ms = now_ms();
-        slots.retain(|credentials, _| !credentials.are_over(now_ms));
+        // Those of connections that have ended would gather for ever. Other credentials add none
+        // of these, and may be many: each must not go through all of them.
+        if !credentials.outlive_the_session() {
+            let now_ms = now_ms();
+            slots.retain(|credentials, _| !credentials.are_over(now_ms));
+        }
         let slot = slots.entry(credentials.clone()).or_default().clone();
         (credentials.clone(), slot)
     }

@@ -104,12 +104,25 @@ impl StateHandle {
         })
     }
 
+    /// Does a change that makes itself known.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut StateStore, &mut Publication) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.ask(move |store, publication| {
+            let done = change(store, publication)?;
+            publication.made_known(store);
+            Ok(done)
+        })
+        .await
+    }
+
     /// As [`StateStore::create_account`]; a name of the configuration is refused, too.
     ///
     /// # Errors
     /// As there.
     pub async fn create_account(&self, account: Account) -> Result<(), StateError> {
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             publication.check_name(&account.name)?;
             store.create_account(&account)?;
             publication.publish_account(store, &account.name)
@@ -153,7 +166,7 @@ impl StateHandle {
         now: Timestamp,
     ) -> Result<Option<Account>, StateError> {
         let name = name.to_owned();
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             let changed = store.replace_credentials(&name, &credentials, &principal, now)?;
             publication.publish_account(store, &name)?;
             Ok(changed)
@@ -167,7 +180,7 @@ impl StateHandle {
     /// As there.
     pub async fn delete_account(&self, name: &str) -> Result<bool, StateError> {
         let name = name.to_owned();
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             let deleted = store.delete_account(&name)?;
             publication.publish_account(store, &name)?;
             publication.publish_tables_of(store, &name)?;
@@ -205,7 +218,7 @@ impl StateHandle {
         now: Timestamp,
     ) -> Result<(), StateError> {
         let user = user.to_owned();
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             store.create(&user, &definitions, now)?;
             publication.publish_tables_of(store, &user)
         })
@@ -222,7 +235,7 @@ impl StateHandle {
         changes: Vec<(String, Definition)>,
     ) -> Result<(), StateError> {
         let user = user.to_owned();
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             store.replace(&user, &changes)?;
             publication.publish_tables_of(store, &user)
         })
@@ -235,7 +248,7 @@ impl StateHandle {
     /// As there.
     pub async fn delete_table(&self, user: &str, name: &str) -> Result<bool, StateError> {
         let (user, name) = (user.to_owned(), name.to_owned());
-        self.ask(move |store, publication| {
+        self.change(move |store, publication| {
             let deleted = store.delete(&user, &name)?;
             publication.publish_tables_of(store, &user)?;
             Ok(deleted)

@@ -93,6 +93,17 @@ impl Publication {
         Ok(())
     }
 
+    /// Takes the store's last change through this process for seen: it is made known, so the next
+    /// look has nothing to read. Where others changed something before it, the look reads all the
+    /// same.
+    pub(super) fn made_known(&mut self, store: &StateStore) {
+        if let Some(own) = store.own_change
+            && own.changes == self.seen.changes + 1
+        {
+            self.seen = own;
+        }
+    }
+
     fn take_changed(
         &mut self,
         store: &mut StateStore,

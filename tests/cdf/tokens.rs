@@ -211,6 +211,7 @@ async fn a_provider_that_is_away_is_a_retry() {
     let cdf = cdf().await;
     for reply in [
         Reply::Close,
+        Reply::json(500, ""),
         Reply::json(503, ""),
         Reply::json(429, ""),
         Reply::json(400, r#"{"error":"temporarily_unavailable"}"#),
@@ -221,12 +222,16 @@ async fn a_provider_that_is_away_is_a_retry() {
             .await
             .expect_err("no token");
         let AttemptFailure::Retry {
-            answered, reason, ..
+            answered,
+            status,
+            reason,
+            ..
         } = failure
         else {
             panic!("{reply:?}: {failure:?}");
         };
         assert!(answered, "nothing was sent to CDF, so nothing can land");
+        assert_eq!(status, None, "it is not CDF that answered so");
         assert_eq!(reason.sqlstate, SqlState::CONNECTION_FAILURE);
     }
     assert!(cdf.requests().is_empty());

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import secrets
 import socket
+import ssl
 import struct
 
 from .server import Server
@@ -116,6 +117,13 @@ class Frames:
 
     def __exit__(self, *_) -> None:
         self.socket.close()
+
+    def encrypt(self, context: ssl.SSLContext) -> Frames:
+        """Asks for TLS and does the handshake; returns self."""
+        self.send(struct.pack("!iI", 8, SSL_REQUEST))
+        assert self.read_exactly(1) == b"S"
+        self.socket = context.wrap_socket(self.socket, server_hostname=self.server.host)
+        return self
 
     def send(self, *parts: bytes) -> None:
         self.socket.sendall(b"".join(parts))
