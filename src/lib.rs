@@ -44,6 +44,7 @@ pub mod oidc;
 pub mod pipeline;
 pub mod revocation;
 pub mod rows;
+pub mod scan;
 pub mod spool;
 pub mod sql;
 mod sqlite;

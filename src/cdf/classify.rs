@@ -127,6 +127,7 @@ fn missing(reasons: &Reasons<'_>) -> AttemptFailure {
         | Operation::Update(_)
         | Operation::Delete(_)
         | Operation::LookUp(_)
+        | Operation::List(_)
         | Operation::ReadBack => AttemptFailure::Split {
             missing,
             duplicated: Vec::new(),

@@ -15,6 +15,7 @@ mod identity;
 mod live_limits;
 mod missing_target;
 mod operation;
+mod page;
 mod percent;
 mod present;
 mod read_back;
@@ -45,11 +46,14 @@ pub use failure::{AttemptFailure, Reference, Throttle};
 pub use found::{Found, FoundKeys, InstanceName};
 pub use identity::{Credentials, Identity, IdentityOfUser, Project, Secret};
 pub use operation::Operation;
+pub use page::{PageAnswer, PageCall, PageFormat};
+pub(crate) use page::{unreadable_page, with_query_value, with_segment};
 pub use present::{
     POINT_QUESTIONS_MAX, POINTS_PER_ANSWER_MAX, PointQuestion, PresentPage, ROWS_PER_ANSWER_MAX,
     RowQuestion,
 };
 pub use read_back::{CurrentPoint, DatapointDigest, POINTS_MAX, RawDigest};
+pub(crate) use read_back::{DataPointListItem, DataPointListResponse};
 pub use request::{EncodeError, EncodedRequest, Repeat};
 pub use required_access::RequiredAccess;
 pub use series_directory::{SeriesDirectory, SeriesFacts, SeriesStatus};

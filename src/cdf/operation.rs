@@ -24,16 +24,20 @@ pub enum Operation {
     Delete(Resource),
     /// Reads objects by reference: `POST /assets/byids`.
     LookUp(Resource),
+    /// Reads pages of a list: `POST /assets/list`, rows of RAW, datapoints. CDF counts some of them
+    /// apart from the other calls.
+    List(Resource),
     /// Any read of what was written: pages of datapoints or of RAW rows.
     ReadBack,
 }
 
-/// The names of the four operations on objects.
+/// The names of the five operations on objects.
 struct Verbs {
     create: &'static str,
     update: &'static str,
     delete: &'static str,
     look_up: &'static str,
+    list: &'static str,
 }
 
 macro_rules! verbs {
@@ -43,6 +47,7 @@ macro_rules! verbs {
             update: concat!("update_", $objects),
             delete: concat!("delete_", $objects),
             look_up: concat!("look_up_", $objects),
+            list: concat!("list_", $objects),
         }
     };
 }
@@ -78,6 +83,7 @@ impl Operation {
             Operation::Update(resource) => verbs(resource).update,
             Operation::Delete(resource) => verbs(resource).delete,
             Operation::LookUp(resource) => verbs(resource).look_up,
+            Operation::List(resource) => verbs(resource).list,
             Operation::ReadBack => "read_back",
         }
     }
@@ -119,7 +125,8 @@ impl Operation {
             Operation::Create(resource)
             | Operation::Update(resource)
             | Operation::Delete(resource)
-            | Operation::LookUp(resource) => resource,
+            | Operation::LookUp(resource)
+            | Operation::List(resource) => resource,
         }
     }
 
@@ -136,6 +143,7 @@ impl Operation {
     pub(crate) fn in_words(self) -> Cow<'static, str> {
         match self {
             Operation::LookUp(resource) => format!("a look-up of {}", resource.in_words()).into(),
+            Operation::List(resource) => format!("a list of {}", resource.in_words()).into(),
             Operation::ReadBack => "a read".into(),
             Operation::Update(resource) => format!("changes of {}", resource.in_words()).into(),
             Operation::Delete(resource) => format!("deletes of {}", resource.in_words()).into(),

@@ -214,7 +214,11 @@ impl Reasons<'_> {
         let capability = match self.operation {
             Operation::ReadBack => "timeSeriesAcl (READ) or rawAcl (READ)",
             Operation::LookUp(Resource::RawRows) => "rawAcl (READ)",
+            Operation::List(Resource::RawRows | Resource::RawTables) => "rawAcl (LIST and READ)",
             Operation::LookUp(Resource::Instances) => "dataModelInstancesAcl (READ)",
+            Operation::List(Resource::Instances) => {
+                "dataModelInstancesAcl (READ) or dataModelsAcl (READ)"
+            }
             operation => operation.resource().capability(),
         };
         self.reason(

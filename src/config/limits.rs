@@ -278,7 +278,8 @@ impl BudgetName {
             Operation::Create(resource)
             | Operation::Update(resource)
             | Operation::Delete(resource)
-            | Operation::LookUp(resource) => Self::of_objects(resource),
+            | Operation::LookUp(resource)
+            | Operation::List(resource) => Self::of_objects(resource),
             // Reading back is a check by hand, not a part of the pipeline.
             Operation::ReadBack => &[],
         }

@@ -29,6 +29,7 @@ pub use intake::{DrainTimedOut, Intake, PipelineSettings};
 pub use memory::{ConnectionBudget, MemoryBudget, MemoryPermit};
 pub use refused_row::RefusedRow;
 pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
+pub(crate) use retry::Retry;
 pub use segment::RowVerdict;
 pub use submission::{JOURNAL_CONNECTION, Submission};
 pub use ticket::{JournalRecord, Outcome, Ticket, TicketHold, TicketPart};

@@ -45,10 +45,10 @@ pub enum Cell {
     },
     Float4(f32),
     Bytes(Vec<u8>),
-    /// A list of one dimension, without nulls.
+    /// A list of one dimension; an element that is `None` is NULL.
     Array {
         element_oid: u32,
-        elements: Vec<Cell>,
+        elements: Vec<Option<Cell>>,
     },
     /// void: no bytes in text and binary.
     Void,
@@ -87,9 +87,11 @@ impl ResultColumn {
     }
 }
 
-/// The text form of a list, from those of its elements: `{1,2}`, `{a,"b c"}`.
-pub fn array_text(elements: impl Iterator<Item = String>) -> String {
-    let elements: Vec<String> = elements.map(|element| array_element(&element)).collect();
+/// The text form of a list, from those of its elements: `{1,2}`, `{a,"b c",NULL}`.
+pub fn array_text(elements: impl Iterator<Item = Option<String>>) -> String {
+    let elements: Vec<String> = elements
+        .map(|element| element.map_or_else(|| "NULL".to_owned(), |text| array_element(&text)))
+        .collect();
     format!("{{{}}}", elements.join(","))
 }
 

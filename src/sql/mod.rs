@@ -7,6 +7,7 @@
 mod answer;
 mod assignments;
 mod bindings;
+mod cell_text;
 mod change;
 mod classify;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod copy_tests;
 mod cursor;
 mod escape;
 mod insert;
+mod json_cell;
 mod key_values;
 mod lexer;
 mod query;
@@ -37,11 +39,13 @@ mod type_name;
 
 pub use answer::{Answer, Cell, ResultColumn, array_text, bytes_text};
 pub use bindings::Bindings;
+pub use cell_text::push_cell_text;
 pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use cold::{ColdStatement, Planned};
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
+pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
 pub use query::{Query, QueryContext, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;

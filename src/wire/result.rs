@@ -7,7 +7,7 @@ use super::encoding::ClientEncoding;
 use super::message::unfit;
 use super::reply::put;
 use crate::diagnostic::Diagnostic;
-use crate::sql::{Cell, ResultColumn, array_text, bytes_text};
+use crate::sql::{Cell, ResultColumn, push_cell_text};
 use bytes::{BufMut, BytesMut};
 use pgwire::messages::data::{DataRow, FieldDescription, RowDescription};
 
@@ -123,42 +123,22 @@ fn put_binary(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
 }
 
 fn put_text(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {
-    match cell {
-        Cell::Bool(value) => data.put_u8(if *value { b't' } else { b'f' }),
-        Cell::Int2(value) => data.put_slice(itoa::Buffer::new().format(*value).as_bytes()),
-        Cell::Int4(value) => data.put_slice(itoa::Buffer::new().format(*value).as_bytes()),
-        Cell::Int8(value) => data.put_slice(itoa::Buffer::new().format(*value).as_bytes()),
-        Cell::Float8(value) => data.put_slice(double_text(*value).as_bytes()),
-        Cell::Oid(value) => data.put_slice(itoa::Buffer::new().format(*value).as_bytes()),
-        // PostgreSQL shows the zero byte as nothing.
-        Cell::Char(0) => {}
-        Cell::Char(value) => data.put_u8(*value),
-        Cell::Text(value)
-        | Cell::TimestampTz { text: value, .. }
-        | Cell::Named { text: value, .. } => {
-            data.put_slice(&encoding.encode(value));
-        }
-        Cell::Float4(value) => data.put_slice(float_text(*value).as_bytes()),
-        Cell::Bytes(bytes) => data.put_slice(bytes_text(bytes).as_bytes()),
-        Cell::Array { elements, .. } => {
-            let texts = elements.iter().map(|element| {
-                let mut text = BytesMut::new();
-                // Encoded as a whole, below.
-                put_text(&mut text, ClientEncoding::Utf8, element);
-                String::from_utf8_lossy(&text).into_owned()
-            });
-            data.put_slice(&encoding.encode(&array_text(texts)));
-        }
-        Cell::Void => {}
-    }
+    let mut text = String::new();
+    push_cell_text(&mut text, cell);
+    data.put_slice(&encoding.encode(&text));
 }
 
 /// The binary form of an array of one dimension.
-fn put_array(data: &mut BytesMut, encoding: ClientEncoding, element_oid: u32, elements: &[Cell]) {
+fn put_array(
+    data: &mut BytesMut,
+    encoding: ClientEncoding,
+    element_oid: u32,
+    elements: &[Option<Cell>],
+) {
     let length = i32::try_from(elements.len()).unwrap_or(i32::MAX);
     data.put_i32(i32::from(length > 0));
-    // No nulls.
-    data.put_i32(0);
+    // Whether there are nulls.
+    data.put_i32(i32::from(elements.iter().any(Option::is_none)));
     data.put_u32(element_oid);
     if length > 0 {
         data.put_i32(length);
@@ -166,6 +146,10 @@ fn put_array(data: &mut BytesMut, encoding: ClientEncoding, element_oid: u32, el
         data.put_i32(1);
     }
     for element in elements {
+        let Some(element) = element else {
+            data.put_i32(-1);
+            continue;
+        };
         let mut bytes = BytesMut::new();
         put_binary(&mut bytes, encoding, element);
         data.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
@@ -173,67 +157,21 @@ fn put_array(data: &mut BytesMut, encoding: ClientEncoding, element_oid: u32, el
     }
 }
 
-/// PostgreSQL's shortest text of a double: an exponent below -4 or from 15 on is written out.
-fn double_text(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    // Rust's exponent form has the shortest digits that read back as the same value.
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..15).contains(&exponent) {
-        format!("{value}")
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{digits}e{sign}{:02}", exponent.abs())
-    }
-}
-
-/// A real as PostgreSQL shows it: the shortest digits that make it.
-fn float_text(value: f32) -> String {
-    // The shortest digits of the real, as a double with the same ones.
-    format!("{value:e}")
-        .parse::<f64>()
-        .map_or_else(|_| value.to_string(), double_text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn doubles_look_as_in_postgresql() {
-        for (value, text) in [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.5, "1.5"),
-            (100_000_000_000_000.0, "100000000000000"),
-            (1e15, "1e+15"),
-            (1.25e-5, "1.25e-05"),
-            (0.0001, "0.0001"),
-            (1e100, "1e+100"),
-            (f64::NAN, "NaN"),
-            (f64::NEG_INFINITY, "-Infinity"),
-        ] {
-            assert_eq!(double_text(value), text);
-        }
-    }
 
     #[test]
     fn arrays_look_as_in_postgresql() {
         let cells = [
             Some(Cell::Array {
                 element_oid: 20,
-                elements: vec![Cell::Int8(1), Cell::Int8(-2)],
+                elements: vec![Some(Cell::Int8(1)), None, Some(Cell::Int8(-2))],
             }),
             Some(Cell::Array {
                 element_oid: 25,
                 elements: ["a", "b c", "q\"\\", "NULL", ""]
-                    .map(|text| Cell::Text(text.to_owned()))
+                    .map(|text| Some(Cell::Text(text.to_owned())))
                     .to_vec(),
             }),
             Some(Cell::Bytes(vec![0, 255])),
@@ -251,11 +189,29 @@ mod tests {
             &ResultFormats::default(),
         );
         let text = String::from_utf8_lossy(&output).into_owned();
-        assert!(text.contains("{1,-2}"), "{text}");
+        assert!(text.contains("{1,NULL,-2}"), "{text}");
         assert!(text.contains(r#"{a,"b c","q\"\\","NULL",""}"#), "{text}");
         assert!(text.contains("\\x00ff"), "{text}");
         assert!(text.contains("0.1"), "{text}");
         assert!(text.ends_with("{}"), "{text}");
+    }
+
+    #[test]
+    fn a_null_in_an_array_is_told_in_its_head() {
+        let formats = ResultFormats::of(vec![1], 1).expect("one code is allowed");
+        let mut output = BytesMut::new();
+        let row = [Some(Cell::Array {
+            element_oid: 20,
+            elements: vec![None, Some(Cell::Int8(7))],
+        })];
+        put_row(&mut output, ClientEncoding::Utf8, &row, &formats);
+        let mut expected = vec![b'D', 0, 0, 0, 46, 0, 1, 0, 0, 0, 36];
+        // Dimensions, nulls, type, length, lower bound.
+        for number in [1_i32, 1, 20, 2, 1, -1, 8] {
+            expected.extend(number.to_be_bytes());
+        }
+        expected.extend(7_i64.to_be_bytes());
+        assert_eq!(output, expected);
     }
 
     #[test]

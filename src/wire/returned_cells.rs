@@ -3,12 +3,11 @@
 //! Owns the way from both to the cells of a result. Promises the same cell for the same value,
 //! whichever way it came. Never encodes.
 
-use crate::catalog::{Column, ColumnType, JsonShape};
+use crate::catalog::{Column, ColumnType};
 use crate::rows::{DatapointValues, ObjectValues, RowBatch, SeriesReference, status_symbol};
-use crate::sql::{Cell, time_cell};
+use crate::sql::{Cell, cell_of_field, cell_of_json, string_cell, time_cell};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -61,7 +60,7 @@ pub(super) fn of_batch(
                 ObjectValues::BigInt(values) => Some(Cell::Int8(values[row])),
                 ObjectValues::Double(values) => Some(float(values[row], column_type)),
                 ObjectValues::TimestampMs(values) => time(values[row], zone),
-                ObjectValues::Text(values) => string(values.text(row).to_owned(), column_type),
+                ObjectValues::Text(values) => string_cell(values.text(row), column_type).ok(),
                 ObjectValues::Json(values) => Some(Cell::Text(values.text(row).to_owned())),
                 ObjectValues::BigIntArray(values) => Some(list(
                     ColumnType::BigInt,
@@ -79,48 +78,19 @@ pub(super) fn of_object(
     fields: &BTreeMap<String, Box<RawValue>>,
     zone: &TimeZone,
 ) -> Option<Cell> {
-    let text = fields.get(column.field)?.get();
-    match (column.shape, column.column_type.element()) {
-        (_, _) if text == "null" => None,
-        (JsonShape::Single, Some(element)) => {
-            of_json(text, element, zone).map(|one| list(element, std::iter::once(one)))
-        }
-        (JsonShape::ExternalIds, Some(element)) => parsed::<Vec<Named>>(text).map(|names| {
-            list(
-                element,
-                names.into_iter().map(|named| Cell::Text(named.external_id)),
-            )
-        }),
-        _ => of_json(text, column.column_type, zone),
-    }
+    let field = fields.get(column.field).map(|field| field.get());
+    cell_of_field(column, field, zone).ok().flatten()
 }
 
 /// A value of that type in JSON.
 pub(super) fn of_json(text: &str, column_type: ColumnType, zone: &TimeZone) -> Option<Cell> {
-    if let Some(element) = column_type.element() {
-        let elements: Vec<&RawValue> = parsed(text)?;
-        let cells: Vec<Cell> = elements
-            .into_iter()
-            .filter_map(|value| of_json(value.get(), element, zone))
-            .collect();
-        return Some(list(element, cells.into_iter()));
-    }
-    match column_type {
-        ColumnType::Bool => parsed(text).map(Cell::Bool),
-        ColumnType::BigInt => parsed(text).map(Cell::Int8),
-        ColumnType::DoublePrecision | ColumnType::Real => {
-            parsed(text).map(|value| float(value, column_type))
-        }
-        ColumnType::TimestampTz => parsed(text).and_then(|ms| time(ms, zone)),
-        ColumnType::Json => Some(Cell::Text(text.to_owned())),
-        _ => string(parsed(text)?, column_type),
-    }
+    cell_of_json(text, column_type, zone).ok().flatten()
 }
 
 fn list(element: ColumnType, cells: impl Iterator<Item = Cell>) -> Cell {
     Cell::Array {
         element_oid: element.oid(),
-        elements: cells.collect(),
+        elements: cells.map(Some).collect(),
     }
 }
 
@@ -129,33 +99,6 @@ fn float(value: f64, column_type: ColumnType) -> Cell {
         ColumnType::Real => Cell::Float4(value as f32),
         _ => Cell::Float8(value),
     }
-}
-
-/// A string; bytes are kept in their hexadecimal text form.
-fn string(text: String, column_type: ColumnType) -> Option<Cell> {
-    if column_type != ColumnType::Bytea {
-        return Some(Cell::Text(text));
-    }
-    let digits = text.strip_prefix("\\x")?.as_bytes();
-    let bytes = digits
-        .chunks(2)
-        .map(|pair| {
-            let pair = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(pair, 16).ok()
-        })
-        .collect::<Option<Vec<u8>>>()?;
-    Some(Cell::Bytes(bytes))
-}
-
-/// An element of a list of references.
-#[derive(Deserialize)]
-struct Named {
-    #[serde(rename = "externalId")]
-    external_id: String,
-}
-
-fn parsed<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    serde_json::from_str(text).ok()
 }
 
 pub(super) fn time(ms: i64, zone: &TimeZone) -> Option<Cell> {
@@ -192,7 +135,9 @@ mod tests {
             cell("labels"),
             Some(Cell::Array {
                 element_oid: 25,
-                elements: vec![Cell::Text("x".to_owned()), Cell::Text("y".to_owned())],
+                elements: ["x", "y"]
+                    .map(|name| Some(Cell::Text(name.to_owned())))
+                    .to_vec(),
             })
         );
         assert_eq!(

@@ -99,7 +99,7 @@ mod tests {
                 cell(3),
                 Some(Cell::Array {
                     element_oid: 700,
-                    elements: vec![Cell::Float4(0.5)]
+                    elements: vec![Some(Cell::Float4(0.5))]
                 })
             );
             assert_eq!(cell(4), Some(Cell::Text("null".to_owned())));

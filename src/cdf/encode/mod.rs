@@ -57,7 +57,9 @@ pub fn encode(
         Operation::Create(resource) => objects::encode(resource, ranges)?,
         Operation::Update(resource) => changes::encode_update(resource, ranges)?,
         Operation::Delete(resource) => changes::encode_delete(resource, ranges)?,
-        Operation::LookUp(_) | Operation::ReadBack => return Err(EncodeError::WrongShape),
+        Operation::LookUp(_) | Operation::List(_) | Operation::ReadBack => {
+            return Err(EncodeError::WrongShape);
+        }
     };
     Ok(compressed(request, settings))
 }

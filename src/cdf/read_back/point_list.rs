@@ -13,6 +13,10 @@ pub struct DataPointListResponse {
 
 #[derive(Message)]
 pub struct DataPointListItem {
+    #[prost(int64, tag = "1")]
+    pub id: i64,
+    #[prost(string, tag = "2")]
+    pub external_id: String,
     #[prost(message, optional, tag = "3")]
     pub numeric: Option<NumericDatapoints>,
     #[prost(message, optional, tag = "4")]
@@ -21,6 +25,25 @@ pub struct DataPointListItem {
     pub is_string: bool,
     #[prost(string, tag = "9")]
     pub next_cursor: String,
+    #[prost(message, optional, tag = "11")]
+    pub instance_id: Option<InstanceId>,
+}
+
+#[derive(Message)]
+pub struct InstanceId {
+    #[prost(string, tag = "1")]
+    pub space: String,
+    #[prost(string, tag = "2")]
+    pub external_id: String,
+}
+
+/// What CDF says of a point's quality; left out where it is Good.
+#[derive(Message)]
+pub struct Status {
+    #[prost(int64, tag = "1")]
+    pub code: i64,
+    #[prost(string, tag = "2")]
+    pub symbol: String,
 }
 
 #[derive(Message)]
@@ -35,6 +58,11 @@ pub struct NumericDatapoint {
     pub timestamp: i64,
     #[prost(double, tag = "2")]
     pub value: f64,
+    #[prost(message, optional, tag = "3")]
+    pub status: Option<Status>,
+    /// The point has no value, which only a Bad one may.
+    #[prost(bool, tag = "4")]
+    pub null_value: bool,
 }
 
 #[derive(Message)]
@@ -49,4 +77,9 @@ pub struct StringDatapoint {
     pub timestamp: i64,
     #[prost(string, tag = "2")]
     pub value: String,
+    #[prost(message, optional, tag = "3")]
+    pub status: Option<Status>,
+    /// The point has no value, which only a Bad one may.
+    #[prost(bool, tag = "4")]
+    pub null_value: bool,
 }

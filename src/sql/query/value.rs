@@ -37,7 +37,9 @@ pub(super) fn text_of(cell: &Cell) -> String {
         }
         Cell::Float4(value) => value.to_string(),
         Cell::Bytes(bytes) => bytes_text(bytes),
-        Cell::Array { elements, .. } => array_text(elements.iter().map(text_of)),
+        Cell::Array { elements, .. } => {
+            array_text(elements.iter().map(|element| element.as_ref().map(text_of)))
+        }
         Cell::Void => String::new(),
     }
 }

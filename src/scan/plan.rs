@@ -1,0 +1,173 @@
+//! What a scan asks of CDF.
+//!
+//! Owns the order for a scan and its plan. Promises that a condition counts as taken exactly only
+//! where CDF leaves out every other row, and that a limit is used only where all are. Never does
+//! I/O: a plan may be shown without running it.
+
+use super::condition::Condition;
+use super::source::Source;
+use super::sources;
+use crate::catalog::Table;
+use serde_json::Value;
+use std::fmt;
+
+/// Which rows are wanted.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    pub table: &'static Table,
+    /// A row must meet all of them.
+    pub conditions: Vec<Condition>,
+    /// So many rows are enough, if all conditions are taken exactly; which ones is open.
+    pub limit: Option<u64>,
+    /// More rows than these are a fault.
+    pub rows_max: u64,
+}
+
+/// What CDF does with a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It leaves out every row that does not meet it.
+    Exactly,
+    /// It leaves out some of them.
+    Loosely,
+    /// It never hears of it.
+    No,
+}
+
+/// A condition and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCondition {
+    pub condition: Condition,
+    pub taken: Taken,
+}
+
+/// What a scan does, for EXPLAIN.
+#[derive(Clone, Debug)]
+pub struct ScanPlan {
+    pub table: &'static Table,
+    /// The first call: `POST /assets/list`. Nothing where no row can meet the conditions.
+    pub operation: Option<String>,
+    /// What narrows it, as CDF's JSON.
+    pub filter: Option<Value>,
+    /// The limit, where it is used.
+    pub limit: Option<u64>,
+    /// Items that a page has at most.
+    pub page_size: usize,
+    /// Parts of the list that are read beside each other.
+    pub partitions: usize,
+    pub conditions: Vec<PlannedCondition>,
+}
+
+/// A plan and the stretches that carry it out.
+pub(super) struct Planned {
+    pub plan: ScanPlan,
+    pub sources: Vec<Box<dyn Source>>,
+}
+
+/// What the reading of a table makes of the conditions.
+pub(super) struct Reading {
+    pub sources: Vec<Box<dyn Source>>,
+    pub operation: String,
+    pub filter: Option<Value>,
+    /// Per condition.
+    pub taken: Vec<Taken>,
+}
+
+impl Scan {
+    /// All rows of a table, up to `rows_max`.
+    pub fn of(table: &'static Table, rows_max: u64) -> Self {
+        Scan {
+            table,
+            conditions: Vec::new(),
+            limit: None,
+            rows_max,
+        }
+    }
+
+    /// What will be asked of CDF.
+    pub fn plan(&self) -> ScanPlan {
+        planned(self).plan
+    }
+}
+
+/// Plans a scan.
+pub(super) fn planned(scan: &Scan) -> Planned {
+    let can_be = |condition: &Condition| match condition {
+        Condition::OneOf { values, .. } => !values.is_empty(),
+        _ => true,
+    };
+    let reading = match scan.conditions.iter().all(can_be) {
+        true => sources::reading(scan.table, &scan.conditions),
+        false => Reading {
+            sources: Vec::new(),
+            operation: String::new(),
+            filter: None,
+            taken: vec![Taken::Exactly; scan.conditions.len()],
+        },
+    };
+    let all_exact = reading.taken.iter().all(|taken| *taken == Taken::Exactly);
+    let limit = scan.limit.filter(|_| all_exact);
+    let page_size = reading
+        .sources
+        .iter()
+        .map(|source| source.page_max())
+        .max()
+        .unwrap_or(0);
+    let plan = ScanPlan {
+        table: scan.table,
+        operation: (!reading.sources.is_empty()).then_some(reading.operation),
+        filter: reading.filter,
+        limit,
+        page_size,
+        partitions: reading.sources.len(),
+        conditions: scan
+            .conditions
+            .iter()
+            .cloned()
+            .zip(reading.taken)
+            .map(|(condition, taken)| PlannedCondition { condition, taken })
+            .collect(),
+    };
+    Planned {
+        plan,
+        sources: reading.sources,
+    }
+}
+
+impl fmt::Display for ScanPlan {
+    /// Lines as EXPLAIN has them.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.table.full_name();
+        let Some(operation) = &self.operation else {
+            return write!(
+                formatter,
+                "CDF Scan on {name}: no row can meet the conditions"
+            );
+        };
+        write!(formatter, "CDF Scan on {name}: {operation}")?;
+        if let Some(filter) = &self.filter {
+            write!(formatter, "\n  CDF Filter: {filter}")?;
+        }
+        for (taken, label) in [
+            (Taken::Loosely, "Filter, in part by CDF"),
+            (Taken::No, "Filter, after reading"),
+        ] {
+            for planned in self.conditions.iter().filter(|one| one.taken == taken) {
+                let column = &self.table.columns[planned.condition.column()];
+                write!(
+                    formatter,
+                    "\n  {label}: {}",
+                    planned.condition.in_words(column.name)
+                )?;
+            }
+        }
+        if let Some(limit) = self.limit {
+            write!(formatter, "\n  CDF Limit: {limit}")?;
+        }
+        write!(formatter, "\n  Page Size: {}", self.page_size)?;
+        if self.partitions > 1 {
+            write!(formatter, "\n  Partitions: {}", self.partitions)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Where scans begin.
+//!
+//! Owns what all scans of one thread share: connections to CDF, the place among those who are
+//! paced, the terms of repeats. Cheap to clone; make one for each runtime, as connections belong
+//! to it. Never reads by itself.
+
+use super::paced::PacedReader;
+use super::plan::{Scan, planned};
+use super::rows::ScanRows;
+use crate::cdf::{CdfClient, Identity};
+use crate::config::RetrySettings;
+use crate::pipeline::pacing::Pacing;
+use std::sync::Arc;
+
+/// Reads tables of CDF.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    reader: Arc<PacedReader>,
+}
+
+impl Scanner {
+    /// A scanner that keeps to the budgets of `pacing` and repeats as `retry` says.
+    pub fn new(client: CdfClient, pacing: &Arc<Pacing>, retry: RetrySettings) -> Self {
+        Scanner {
+            reader: Arc::new(PacedReader::new(client, pacing, retry)),
+        }
+    }
+
+    /// Starts a scan with the rights of `identity`. Nothing is asked of CDF before the first
+    /// [`ScanRows::next_chunk`]; dropping the rows ends it.
+    pub fn begin(&self, identity: Arc<Identity>, scan: &Scan) -> ScanRows {
+        ScanRows::new(self.reader.clone(), identity, scan, planned(scan))
+    }
+}
