@@ -17,6 +17,7 @@ use crate::journal::{
 use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::revocation::{Revocation, RevocationParts};
+use crate::scan::ScanDoor;
 use crate::state::{Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
@@ -149,6 +150,11 @@ impl Gateway {
             transactions: configuration.transactions.clone(),
             statements: configuration.statements.clone(),
             engine: configuration.engine.clone(),
+            scans: Some(ScanDoor::new(
+                tokens.clone(),
+                intake.pacing(),
+                configuration.retry.clone(),
+            )),
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),
             dead_letters: dead_letters.clone(),

@@ -2,10 +2,10 @@
 //! differ from the code.
 
 use penstock::config::{
-    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, EngineSettings, Environment,
-    JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings, PacingSettings,
-    RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys, StatementSettings,
-    TimeoutSettings, TransactionSettings,
+    AccountsSettings, BatchTable, Configuration, CopySettings, DeadLetterSettings, EngineSettings,
+    Environment, JournalSettings, LimitsTable, ListenSettings, LogSettings, MemorySettings,
+    PacingSettings, RetrySettings, RuntimeSettings, SignInFailureSettings, StateKeys,
+    StatementSettings, TimeoutSettings, TransactionSettings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

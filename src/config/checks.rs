@@ -218,6 +218,7 @@ fn engine(tree: &Tree, findings: &mut Findings) {
     let engine = &tree.engine;
     not_zero("engine.engines_max", engine.engines_max as u64, findings);
     not_zero("engine.stall_s", engine.stall_s, findings);
+    not_zero("engine.scan_rows_max", engine.scan_rows_max, findings);
     if engine.memory_bytes_max < ENGINE_BYTES_MIN {
         findings.note(
             "engine.memory_bytes_max",

@@ -30,6 +30,8 @@ pub struct EngineSettings {
     pub idle_s: u64,
     /// Memory of one engine; past it its statement is ended.
     pub memory_bytes_max: u64,
+    /// Rows that a statement may read of one table.
+    pub scan_rows_max: u64,
     /// How long a client may leave the rows of a statement unread.
     pub stall_s: u64,
     /// Where engines keep their files; the system's directory for temporary files unless said.
@@ -48,6 +50,7 @@ impl Default for EngineSettings {
             wait_s: 10,
             idle_s: 60,
             memory_bytes_max: 512 << 20,
+            scan_rows_max: 2_000_000,
             stall_s: 30,
             directory: None,
             program: None,

@@ -176,6 +176,20 @@ impl EngineLink {
         self.until_ready(|_| Ok(())).await
     }
 
+    /// Breaks the copy off: the transaction that it is in has failed then.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone.
+    pub async fn fail_copy(&mut self) -> Result<(), EngineFault> {
+        frontend::copy_fail("the rows could not be read", &mut self.output)?;
+        self.send().await?;
+        match self.until_ready(|_| Ok(())).await {
+            // It repeats what it was told.
+            Ok(()) | Err(EngineFault::Refused(_)) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Reads up to ReadyForQuery, handing everything else over.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub use frame::Frame;
 pub use link::{EngineLink, TextRow};
 pub use pool::{Engines, Lease};
 pub use question::{Description, Question, describe};
-pub use relations::Relations;
+pub use relations::{Relation, Relations};
 
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";

@@ -177,7 +177,10 @@ impl Lease {
 
     /// Ends when the engine has come to use more memory than it may.
     pub fn outgrown(&self) -> impl Future<Output = EngineFault> + use<> {
-        let process_id = self.engine.as_ref().map(|engine| engine.process.process_id());
+        let process_id = self
+            .engine
+            .as_ref()
+            .map(|engine| engine.process.process_id());
         let bytes_max = self.shared.settings.memory_bytes_max;
         async move {
             loop {

@@ -78,6 +78,39 @@ impl Question<'_> {
         }
     }
 
+    /// The parameters in text form, as the session's settings read them: PostgreSQL converts them.
+    ///
+    /// # Errors
+    /// `Refused` for values that are none of their types.
+    pub async fn parameter_texts(
+        &self,
+        link: &mut EngineLink,
+    ) -> Result<Vec<Option<String>>, EngineFault> {
+        if self.bindings.is_empty() {
+            return Ok(Vec::new());
+        }
+        // JSON has one form for a time, whatever DateStyle says.
+        let columns: Vec<String> = (1..=self.bindings.len())
+            .map(|number| format!("to_json(${number}) #>> '{{}}'"))
+            .collect();
+        let asked = Question {
+            text: &format!("SELECT {}", columns.join(", ")),
+            result_formats: &[],
+            ..*self
+        };
+        asked.ask(link, false)?;
+        link.send().await?;
+        let mut texts = Vec::new();
+        link.until_ready(|frame| {
+            if frame.kind == b'D' {
+                texts = frame.values()?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(texts)
+    }
+
     /// Puts the statement's messages in the link's output. What comes back ends with
     /// ReadyForQuery.
     ///

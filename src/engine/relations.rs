@@ -8,10 +8,19 @@ use serde_json::Value;
 /// Relations of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relations {
-    /// Schema and name of each that is read, once.
-    pub read: Vec<(String, String)>,
-    /// Of each that is changed.
-    pub changed: Vec<(String, String)>,
+    /// Each that is read.
+    pub read: Vec<Relation>,
+    /// Each that is changed.
+    pub changed: Vec<Relation>,
+}
+
+/// A relation of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    pub schema: String,
+    pub name: String,
+    /// How many nodes of the plan go to it. Rows that one of them has no use for another may need.
+    pub nodes: usize,
 }
 
 impl Relations {
@@ -27,13 +36,19 @@ impl Relations {
 
     fn walk(&mut self, node: &Value) {
         if let (Some(schema), Some(name)) = (text(node, "Schema"), text(node, "Relation Name")) {
-            let relation = (schema.to_owned(), name.to_owned());
             let into = match text(node, "Node Type") {
                 Some("ModifyTable") => &mut self.changed,
                 _ => &mut self.read,
             };
-            if !into.contains(&relation) {
-                into.push(relation);
+            let is_it =
+                |relation: &&mut Relation| relation.schema == schema && relation.name == name;
+            match into.iter_mut().find(is_it) {
+                Some(relation) => relation.nodes += 1,
+                None => into.push(Relation {
+                    schema: schema.to_owned(),
+                    name: name.to_owned(),
+                    nodes: 1,
+                }),
             }
         }
         for part in node
@@ -63,8 +78,12 @@ mod tests {
                 {"Node Type": "Index Scan", "Schema": "public", "Relation Name": "events"},
                 {"Node Type": "Seq Scan", "Schema": "public", "Relation Name": "assets"}]}]}}]"#;
         let relations = Relations::of_plan(plan).expect("it is a plan");
-        let name = |name: &str| ("public".to_owned(), name.to_owned());
-        assert_eq!(relations.read, [name("assets"), name("events")]);
+        let found: Vec<(&str, usize)> = relations
+            .read
+            .iter()
+            .map(|relation| (relation.name.as_str(), relation.nodes))
+            .collect();
+        assert_eq!(found, [("assets", 2), ("events", 1)]);
         assert!(relations.changed.is_empty());
     }
 

@@ -106,6 +106,11 @@ impl Intake {
         })
     }
 
+    /// The budgets that everybody who asks CDF keeps to.
+    pub fn pacing(&self) -> Arc<Pacing> {
+        self.shared.pacing.clone()
+    }
+
     /// The same with any sender: each writer gets one.
     ///
     /// # Errors

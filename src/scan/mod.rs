@@ -22,6 +22,7 @@
 mod condition;
 pub mod conditions;
 mod copy_text;
+mod door;
 mod fault;
 mod filters;
 mod paced;
@@ -33,6 +34,7 @@ mod sources;
 mod typed;
 
 pub use condition::{Bound, Condition};
+pub use door::ScanDoor;
 pub use fault::ScanFault;
 pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
 pub use rows::ScanRows;

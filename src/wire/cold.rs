@@ -11,9 +11,11 @@ use super::session::{Failure, Session};
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
-    self, Description, Dressing, EngineFault, EngineLink, Question, Relations, identifier, literal,
+    self, Description, Dressing, EngineFault, EngineLink, Question, Relation, identifier, literal,
 };
 use crate::pipeline::Ticket;
+use crate::scan::conditions::{BoundStatement, Needed, Parameter};
+use crate::scan::{Scan, Scanner};
 use crate::sql::{Bindings, ColdStatement, Planned};
 use std::rc::Rc;
 
@@ -90,10 +92,7 @@ impl Session {
             link.run("BEGIN").await?;
             session.apply_settings(link).await?;
             let granted = match &planned {
-                Planned::Text(planned) => {
-                    let relations = question.relations(link, planned).await?;
-                    session.load(link, &relations).await?
-                }
+                Planned::Text(planned) => session.load(link, &question, planned).await?,
                 // It reads no rows: it may name every table.
                 Planned::NoRows => session.every_table(),
             };
@@ -205,34 +204,136 @@ impl Session {
     async fn load(
         &mut self,
         link: &mut EngineLink,
-        relations: &Relations,
+        question: &Question<'_>,
+        planned: &str,
     ) -> Result<Vec<String>, EngineFault> {
+        let relations = question.relations(link, planned).await?;
         let dressing = self.dressing();
-        let found = |(schema, name): &(String, String)| dressing.table(schema, name);
+        let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
         if let Some(table) = relations.changed.iter().find_map(found) {
-            return Err(EngineFault::Refused(Box::new(
+            return Err(refused(
                 Diagnostic::error(
                     SqlState::FEATURE_NOT_SUPPORTED,
                     format!("this change of \"{}\" is not supported", table.name),
                 )
                 .with_table(table.name)
                 .with_hint("UPDATE and DELETE by key, INSERT … VALUES and COPY … FROM STDIN are."),
-            )));
+            ));
         }
+        let tables: Vec<(&Relation, &'static Table)> = relations
+            .read
+            .iter()
+            .filter_map(|relation| Some((relation, found(relation)?)))
+            .collect();
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let parameters = self.parameters(link, question).await?;
         let mut readable = Vec::new();
-        for table in relations.read.iter().filter_map(found) {
-            return Err(EngineFault::Refused(Box::new(
-                Diagnostic::error(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("reading rows of \"{}\" is not supported", table.name),
-                )
-                .with_table(table.name),
-            )));
+        for (relation, table) in tables {
+            self.check_unstaged(table)?;
+            self.await_journaled(table).await?;
+            let settings = self.value_settings();
+            let statement = BoundStatement {
+                sql: planned,
+                parameters: &parameters,
+                settings: &settings,
+            };
+            let needed = match relation.nodes {
+                1 => statement.needs(table, &relation.schema, &relation.name),
+                // What one part of the statement has no use for another may need.
+                _ => Needed::default(),
+            };
+            self.fill(link, table, needed).await?;
+            readable.push(name_of(table));
         }
-        let _ = link;
-        readable.clear();
         Ok(readable)
     }
+
+    /// The statement's parameters, as PostgreSQL reads them.
+    async fn parameters(
+        &self,
+        link: &mut EngineLink,
+        question: &Question<'_>,
+    ) -> Result<Vec<Parameter>, EngineFault> {
+        let texts = question.parameter_texts(link).await?;
+        let types = question.bindings.types().iter();
+        Ok(types
+            .zip(texts)
+            .map(|(type_oid, text)| Parameter {
+                type_oid: *type_oid,
+                text,
+            })
+            .collect())
+    }
+
+    /// Reads rows of a table from CDF into the engine's.
+    async fn fill(
+        &mut self,
+        link: &mut EngineLink,
+        table: &'static Table,
+        needed: Needed,
+    ) -> Result<(), EngineFault> {
+        let scan = Scan {
+            conditions: needed.conditions,
+            limit: needed.limit,
+            ..Scan::of(table, self.gateway.engines.settings().scan_rows_max)
+        };
+        let mut rows = self.scanner()?.begin(self.delivery.identity.clone(), &scan);
+        let name = name_of(table);
+        // A file of its own, which goes with the transaction.
+        link.run(&format!("TRUNCATE {name}")).await?;
+        link.begin_copy(&format!("COPY {name} FROM STDIN")).await?;
+        loop {
+            match rows.next_chunk().await {
+                Ok(Some(chunk)) => link.copy_chunk(chunk).await?,
+                Ok(None) => return link.end_copy().await,
+                Err(fault) => {
+                    link.fail_copy().await?;
+                    return Err(EngineFault::Refused(fault.into_diagnostic()));
+                }
+            }
+        }
+    }
+
+    /// What reads rows of CDF, made once a session.
+    fn scanner(&mut self) -> Result<Scanner, EngineFault> {
+        if let Some(scanner) = &self.scanner {
+            return Ok(scanner.clone());
+        }
+        let Some(door) = &self.gateway.settings.scans else {
+            return Err(refused(Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "rows of CDF cannot be read here",
+            )));
+        };
+        let scanner = door.scanner().map_err(EngineFault::Refused)?;
+        self.scanner = Some(scanner.clone());
+        Ok(scanner)
+    }
+
+    /// Rows that this transaction has staged are not in CDF: a read would miss them.
+    fn check_unstaged(&self, table: &'static Table) -> Result<(), EngineFault> {
+        if !self.transaction.stages_rows_of(table.resource) {
+            return Ok(());
+        }
+        Err(refused(
+            Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                format!(
+                    "reading \"{}\" after rows of it were written in the same transaction is not \
+                     supported",
+                    table.name
+                ),
+            )
+            .with_table(table.name)
+            .with_hint("COMMIT first, or SET penstock.transaction = 'streaming'."),
+        ))
+    }
+}
+
+fn refused(diagnostic: Diagnostic) -> EngineFault {
+    EngineFault::Refused(Box::new(diagnostic))
 }
 
 impl Session {
@@ -250,14 +351,17 @@ impl Session {
         if ticket.settled().await.first_error.is_none() {
             return Ok(());
         }
-        Err(EngineFault::Refused(Box::new(
+        Err(refused(
             Diagnostic::error(
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("rows of \"{}\" that were acknowledged are not in CDF yet", table.name),
+                format!(
+                    "rows of \"{}\" that were acknowledged are not in CDF yet",
+                    table.name
+                ),
             )
             .with_table(table.name)
             .with_hint("Try again when CDF takes them: the journal keeps them until then."),
-        )))
+        ))
     }
 }
 

@@ -303,6 +303,11 @@ impl Group {
         self.numberings.iter().map(|numbering| numbering.rows).sum()
     }
 
+    /// Whether it has rows of that resource.
+    pub(super) fn has_rows_of(&self, resource: Resource) -> bool {
+        self.runs.iter().any(|run| run.table.resource == resource)
+    }
+
     /// Asks the pipeline to drop what it has not sent to CDF.
     pub(super) fn abort(&self) {
         self.numberings

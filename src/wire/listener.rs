@@ -23,6 +23,7 @@ use crate::dead_letters::DeadLetterStore;
 use crate::http_server::CurrentTls;
 use crate::oidc::TokenCheck;
 use crate::pipeline::MemoryBudget;
+use crate::scan::ScanDoor;
 use crate::spool::SpoolStore;
 use crate::telemetry::WatchedThread;
 use actix::{Actor, Arbiter, ArbiterHandle};
@@ -55,6 +56,8 @@ pub struct WireSettings {
     pub statements: StatementSettings,
     /// Who runs statements that are not the gateway's own.
     pub engine: EngineSettings,
+    /// How statements read rows of CDF; `None`: they cannot.
+    pub scans: Option<ScanDoor>,
     /// By name of a table.
     pub tables: BTreeMap<String, TableSettings>,
     pub runtime: RuntimeSettings,

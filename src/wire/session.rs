@@ -27,6 +27,7 @@ use crate::catalog::Namespace;
 use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::engine::Dressing;
+use crate::scan::Scanner;
 use crate::sql::{SessionTimeouts, Settings};
 use crate::telemetry::ConnectionEnd;
 use bytes::BytesMut;
@@ -95,6 +96,8 @@ pub(super) struct Session {
     pub(super) namespace: Namespace,
     /// The look of the user's database; made when a statement first needs an engine.
     pub(super) dressing: Option<Rc<Dressing>>,
+    /// What reads rows of CDF; made when a statement first does.
+    pub(super) scanner: Option<Scanner>,
     pub(super) settings: Settings,
     pub(super) encoding: ClientEncoding,
     pub(super) delivery: Delivery,
@@ -184,6 +187,7 @@ impl Session {
             database,
             namespace,
             dressing: None,
+            scanner: None,
             settings,
             encoding,
             delivery,

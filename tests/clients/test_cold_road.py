@@ -48,7 +48,9 @@ def test_psql_describes_a_table(server):
     assert '"assets_pkey" PRIMARY KEY' in text
 
 
-@pytest.mark.parametrize("command", [r"\du", r"\df", r"\dT", r"\di", r"\dv", r"\dx", r"\dp", r"\z assets", r"\dO"])
+@pytest.mark.parametrize(
+    "command", [r"\du", r"\df", r"\dT", r"\di", r"\dv", r"\dx", r"\dp", r"\z assets", r"\dO"]
+)
 def test_psql_commands_are_answered(server, command):
     if command == r"\dO":
         pytest.skip("psql 15 asks for columns that PostgreSQL 17 renamed")
@@ -59,7 +61,9 @@ def test_psql_commands_are_answered(server, command):
 def test_the_roles_are_the_user_and_the_owner_of_the_tables(connection):
     roles = connection.execute(r"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1").fetchall()
     assert sorted(roles) == sorted([("penstock",), (connection.info.user,)])
-    row = connection.execute("SELECT current_user, session_user, current_database() FROM pg_class LIMIT 1").fetchone()
+    row = connection.execute(
+        "SELECT current_user, session_user, current_database() FROM pg_class LIMIT 1"
+    ).fetchone()
     assert row == (connection.info.user, connection.info.user, connection.info.dbname)
 
 
@@ -89,7 +93,9 @@ def test_the_gateway_and_its_engine_know_a_table_by_the_same_number(connection):
         [oid, numbers],
     ).fetchall()
     assert rows == [("assets", "external_id", 2), ("assets", "name", 2)]
-    assert connection.execute("SELECT 'public.assets'::regclass::oid + 0 FROM pg_am LIMIT 1").fetchone() == (oid,)
+    assert connection.execute("SELECT 'public.assets'::regclass::oid + 0 FROM pg_am LIMIT 1").fetchone() == (
+        oid,
+    )
 
 
 def test_expressions_of_every_kind_are_postgresqls(connection):
@@ -124,7 +130,9 @@ def test_parameters_and_results_may_be_binary(server):
 
 def test_text_in_latin1_comes_in_latin1(server):
     with psycopg.connect(**server.keywords(autocommit=True, client_encoding="latin1")) as connection:
-        row = connection.execute("SELECT string_agg(x, '') FROM (VALUES ('é'), (%s)) AS t(x)", ["ø"]).fetchone()
+        row = connection.execute(
+            "SELECT string_agg(x, '') FROM (VALUES ('é'), (%s)) AS t(x)", ["ø"]
+        ).fetchone()
         assert row == ("éø",)
 
 
