@@ -123,7 +123,7 @@ def test_settings_of_the_session_hold_in_the_engine(connection):
 def test_parameters_and_results_may_be_binary(server):
     with psycopg.connect(**server.keywords(autocommit=True)) as connection:
         cursor = connection.cursor(binary=True)
-        moment = datetime.datetime(2026, 11, 1, tzinfo=datetime.timezone.utc)
+        moment = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
         cursor.execute("SELECT %b::timestamptz + interval '1 day', ARRAY[%b::int8, NULL]", [moment, 7])
         assert cursor.fetchone() == (moment + datetime.timedelta(days=1), [7, None])
 
