@@ -22,12 +22,27 @@ async fn a_statement_reads_the_rows_that_it_needs() {
     for (sql, read) in [
         ("SELECT * FROM assets WHERE name = $1", 10),
         ("SELECT * FROM assets WHERE name = $1 LIMIT 4", 4),
-        ("SELECT * FROM assets WHERE name = $1 ORDER BY id LIMIT 4", 10),
-        ("SELECT * FROM assets WHERE name = $1 AND upper(name) = 'N3' LIMIT 4", 10),
-        ("SELECT * FROM assets WHERE name = $1 OR external_id = 'a1'", 50),
-        ("SELECT * FROM assets WHERE external_id IN ('a1', 'a2', 'b')", 2),
+        (
+            "SELECT * FROM assets WHERE name = $1 ORDER BY id LIMIT 4",
+            10,
+        ),
+        (
+            "SELECT * FROM assets WHERE name = $1 AND upper(name) = 'N3' LIMIT 4",
+            10,
+        ),
+        (
+            "SELECT * FROM assets WHERE name = $1 OR external_id = 'a1'",
+            50,
+        ),
+        (
+            "SELECT * FROM assets WHERE external_id IN ('a1', 'a2', 'b')",
+            2,
+        ),
         ("SELECT * FROM assets WHERE external_id LIKE 'a4%'", 11),
-        ("SELECT count(*) FROM assets a JOIN labels l ON a.name = l.name AND a.name = 'n0'", 10),
+        (
+            "SELECT count(*) FROM assets a JOIN labels l ON a.name = l.name AND a.name = 'n0'",
+            10,
+        ),
     ] {
         let statement = BoundStatement {
             sql,

@@ -26,14 +26,22 @@ async fn pumps(world: &World) -> &'static Table {
         let property = json!({"container": container, "containerPropertyIdentifier": name});
         (name.to_owned(), property)
     });
-    world.post("/models/spaces", json!({"items": [{"space": "plant"}]})).await;
     world
-        .post("/models/containers", json!({"items": [{"space": "plant", "externalId": "Pump",
-              "usedFor": "all", "properties": Value::Object(container.into_iter().collect())}]}))
+        .post("/models/spaces", json!({"items": [{"space": "plant"}]}))
         .await;
     world
-        .post("/models/views", json!({"items": [{"space": "plant", "externalId": "Pump",
-              "version": "v1", "properties": Value::Object(mapped.into_iter().collect())}]}))
+        .post(
+            "/models/containers",
+            json!({"items": [{"space": "plant", "externalId": "Pump",
+              "usedFor": "all", "properties": Value::Object(container.into_iter().collect())}]}),
+        )
+        .await;
+    world
+        .post(
+            "/models/views",
+            json!({"items": [{"space": "plant", "externalId": "Pump",
+              "version": "v1", "properties": Value::Object(mapped.into_iter().collect())}]}),
+        )
         .await;
     custom(&json!({
         "type": "nodes", "tablename": "scan_view_pumps",
@@ -63,15 +71,35 @@ async fn instances_come_back_through_their_view() {
         .collect();
     world.make("/models/instances", &nodes).await;
     world
-        .make("/models/instances", &[json!({"instanceType": "node", "space": "plant", "externalId": "bare"})])
+        .make(
+            "/models/instances",
+            &[json!({"instanceType": "node", "space": "plant", "externalId": "bare"})],
+        )
         .await;
     let of = |name: &str| column(table, name);
-    assert_eq!(world.select(table, &[]).await.len(), 1_200, "what has data in the view");
-    let one = world.select(table, &[Condition::equals(of("external_id"), "p0007")]).await;
-    let cells: Vec<&str> = one[0].iter().map(|cell| cell.as_deref().unwrap_or("NULL")).collect();
+    assert_eq!(
+        world.select(table, &[]).await.len(),
+        1_200,
+        "what has data in the view"
+    );
+    let one = world
+        .select(table, &[Condition::equals(of("external_id"), "p0007")])
+        .await;
+    let cells: Vec<&str> = one[0]
+        .iter()
+        .map(|cell| cell.as_deref().unwrap_or("NULL"))
+        .collect();
     assert_eq!(
         cells,
-        ["plant", "p0007", "pump 7", "1.75", "7", "f", "2026-01-01 00:00:07+00"]
+        [
+            "plant",
+            "p0007",
+            "pump 7",
+            "1.75",
+            "7",
+            "f",
+            "2026-01-01 00:00:07+00"
+        ]
     );
     let range = |name: &str, from: Option<Bound>, to: Option<Bound>| Condition::Range {
         column: of(name),
@@ -82,13 +110,40 @@ async fn instances_come_back_through_their_view() {
         (vec![Condition::equals(of("space"), "plant")], 1_200),
         (vec![Condition::equals(of("space"), "elsewhere")], 0),
         (vec![Condition::equals(of("label"), "pump 3")], 1),
-        (vec![Condition::Prefix { column: of("label"), text: "pump".to_owned() }], 10),
-        (vec![Condition::IsNull { column: of("label") }], 1_190),
-        (vec![Condition::IsNotNull { column: of("label") }], 10),
-        (vec![Condition::equals(of("running"), "t")], 600),
-        (vec![range("starts", Some(Bound::exclusive("10")), Some(Bound::inclusive("20")))], 10),
         (
-            vec![range("installed", None, Some(Bound::exclusive("2026-01-01 00:01:00+00")))],
+            vec![Condition::Prefix {
+                column: of("label"),
+                text: "pump".to_owned(),
+            }],
+            10,
+        ),
+        (
+            vec![Condition::IsNull {
+                column: of("label"),
+            }],
+            1_190,
+        ),
+        (
+            vec![Condition::IsNotNull {
+                column: of("label"),
+            }],
+            10,
+        ),
+        (vec![Condition::equals(of("running"), "t")], 600),
+        (
+            vec![range(
+                "starts",
+                Some(Bound::exclusive("10")),
+                Some(Bound::inclusive("20")),
+            )],
+            10,
+        ),
+        (
+            vec![range(
+                "installed",
+                None,
+                Some(Bound::exclusive("2026-01-01 00:01:00+00")),
+            )],
             60,
         ),
         (
@@ -98,9 +153,17 @@ async fn instances_come_back_through_their_view() {
             ],
             2,
         ),
-        (vec![Condition::Prefix { column: of("external_id"), text: "p000".to_owned() }], 10),
+        (
+            vec![Condition::Prefix {
+                column: of("external_id"),
+                text: "p000".to_owned(),
+            }],
+            10,
+        ),
     ] {
-        let found = world.select_exactly(table, "external_id", &conditions).await;
+        let found = world
+            .select_exactly(table, "external_id", &conditions)
+            .await;
         assert_eq!(found.len(), expected, "{conditions:?}");
     }
 }
@@ -110,23 +173,32 @@ async fn rows_of_sequences_come_back_with_their_columns() {
     let world = World::new();
     let columns = json!([{"externalId": "depth", "valueType": "DOUBLE"}, {"externalId": "rock", "valueType": "STRING"}]);
     world
-        .make("/sequences", &[
-            json!({"externalId": "well", "columns": columns}),
-            json!({"externalId": "other", "columns": columns}),
-        ])
+        .make(
+            "/sequences",
+            &[
+                json!({"externalId": "well", "columns": columns}),
+                json!({"externalId": "other", "columns": columns}),
+            ],
+        )
         .await;
     let rows: Vec<Value> = (0..10_001)
         .map(|number: i64| json!({"rowNumber": number, "values": [number as f64 / 2.0, null]}))
         .collect();
     for chunk in rows.chunks(10_000) {
         world
-            .post("/sequences/data", json!({"items": [{"externalId": "well",
-                  "columns": ["depth", "rock"], "rows": chunk}]}))
+            .post(
+                "/sequences/data",
+                json!({"items": [{"externalId": "well",
+                  "columns": ["depth", "rock"], "rows": chunk}]}),
+            )
             .await;
     }
     world
-        .post("/sequences/data", json!({"items": [{"externalId": "other", "columns": ["rock"],
-              "rows": [{"rowNumber": 3, "values": ["slate"]}]}]}))
+        .post(
+            "/sequences/data",
+            json!({"items": [{"externalId": "other", "columns": ["rock"],
+              "rows": [{"rowNumber": 3, "values": ["slate"]}]}]}),
+        )
         .await;
     let table = table("sequence_rows");
     let of = |name: &str| column(table, name);
@@ -142,9 +214,20 @@ async fn rows_of_sequences_come_back_with_their_columns() {
         world.select_exactly(table, "values", &both).await,
         ["[1.5,null]", "[2.0,null]"]
     );
-    assert_eq!(world.select_exactly(table, "columns", &[numbers]).await.len(), 3);
+    assert_eq!(
+        world
+            .select_exactly(table, "columns", &[numbers])
+            .await
+            .len(),
+        3
+    );
     let gone = [Condition::equals(of("external_id"), "gone")];
-    assert!(world.select_exactly(table, "values", &gone).await.is_empty());
+    assert!(
+        world
+            .select_exactly(table, "values", &gone)
+            .await
+            .is_empty()
+    );
     let other = [Condition::equals(of("external_id"), "other")];
     let row = &world.select(table, &other).await[0];
     assert_eq!(row[of("columns")].as_deref(), Some("{depth,rock}"));
@@ -157,8 +240,11 @@ async fn schemas_and_units_are_read() {
     pumps(&world).await;
     let view = json!({"type": "view", "space": "plant", "externalId": "Pump", "version": "v1"});
     world
-        .post("/models/datamodels", json!({"items": [{"space": "plant", "externalId": "Plant",
-              "version": "1", "views": [view]}]}))
+        .post(
+            "/models/datamodels",
+            json!({"items": [{"space": "plant", "externalId": "Plant",
+              "version": "1", "views": [view]}]}),
+        )
         .await;
     for (name, shown, expected) in [
         ("views", "external_id", "Pump"),
@@ -167,9 +253,16 @@ async fn schemas_and_units_are_read() {
     ] {
         let table = table(name);
         let own = [Condition::equals(column(table, "space"), "plant")];
-        assert_eq!(world.select_exactly(table, shown, &own).await, [expected], "{name}");
+        assert_eq!(
+            world.select_exactly(table, shown, &own).await,
+            [expected],
+            "{name}"
+        );
         let global = world.select(table, &[]).await;
-        assert!(name == "data_models" || global.len() > 1, "{name} of the system are there, too");
+        assert!(
+            name == "data_models" || global.len() > 1,
+            "{name} of the system are there, too"
+        );
     }
     let units = table("units");
     let rows = world.select(units, &[]).await;

@@ -25,7 +25,10 @@ async fn more_assets_than_a_page_holds_come_back_once_each() {
     let rows = world.select(assets, &[]).await;
     assert_eq!(rows.len(), 2_500);
     let named = column(assets, "external_id");
-    let mut names: Vec<&str> = rows.iter().filter_map(|row| row[named].as_deref()).collect();
+    let mut names: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row[named].as_deref())
+        .collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), 2_500);
@@ -49,7 +52,10 @@ async fn conditions_that_cdf_takes_leave_out_all_other_assets() {
     let of = |name: &str| column(assets, name);
     let shown = "external_id";
     let even = [Condition::equals(of("name"), "even")];
-    assert_eq!(world.select_exactly(assets, shown, &even).await.len(), 1_250);
+    assert_eq!(
+        world.select_exactly(assets, shown, &even).await.len(),
+        1_250
+    );
     let prefix = [Condition::Prefix {
         column: of("external_id"),
         text: "pump-000".to_owned(),
@@ -59,7 +65,9 @@ async fn conditions_that_cdf_takes_leave_out_all_other_assets() {
     assert_eq!(world.select_exactly(assets, shown, &both).await.len(), 5);
     let named = [Condition::OneOf {
         column: of("external_id"),
-        values: ["pump-0001", "gone", "pump-0002", "pump-0001"].map(str::to_owned).to_vec(),
+        values: ["pump-0001", "gone", "pump-0002", "pump-0001"]
+            .map(str::to_owned)
+            .to_vec(),
     }];
     assert_eq!(
         world.select_exactly(assets, shown, &named).await,
@@ -81,7 +89,9 @@ async fn more_names_than_a_call_takes_are_read_in_several() {
     let assets = table("assets");
     let named = [Condition::OneOf {
         column: column(assets, "external_id"),
-        values: (0..2_500).map(|number| format!("pump-{number:04}")).collect(),
+        values: (0..2_500)
+            .map(|number| format!("pump-{number:04}"))
+            .collect(),
     }];
     assert_eq!(world.select(assets, &named).await.len(), 2_500);
     assert_eq!(world.statuses("assets.byids").await, [200, 200, 200]);
@@ -100,21 +110,36 @@ async fn trees_of_assets_are_found_by_parent_and_root() {
     world.make("/assets", &tree).await;
     let assets = table("assets");
     let of = |name: &str| column(assets, name);
-    let roots = [Condition::IsNull { column: of("parent_id") }];
-    assert_eq!(world.select_exactly(assets, "name", &roots).await, ["other", "root"]);
-    let below = [Condition::IsNotNull { column: of("parent_id") }];
+    let roots = [Condition::IsNull {
+        column: of("parent_id"),
+    }];
+    assert_eq!(
+        world.select_exactly(assets, "name", &roots).await,
+        ["other", "root"]
+    );
+    let below = [Condition::IsNotNull {
+        column: of("parent_id"),
+    }];
     assert_eq!(
         world.select_exactly(assets, "name", &below).await,
         ["child", "grandchild"]
     );
     let children = [Condition::equals(of("parent_external_id"), "root")];
-    assert_eq!(world.select_exactly(assets, "name", &children).await, ["child"]);
-    let root = world.select(assets, &[Condition::equals(of("external_id"), "root")]).await;
+    assert_eq!(
+        world.select_exactly(assets, "name", &children).await,
+        ["child"]
+    );
+    let root = world
+        .select(assets, &[Condition::equals(of("external_id"), "root")])
+        .await;
     let id = root[0][of("id")].clone().expect("CDF made it");
     let under = [Condition::equals(of("root_id"), &id)];
     assert_eq!(world.select(assets, &under).await.len(), 3);
     let children = [Condition::equals(of("parent_id"), id)];
-    assert_eq!(world.select_exactly(assets, "name", &children).await, ["child"]);
+    assert_eq!(
+        world.select_exactly(assets, "name", &children).await,
+        ["child"]
+    );
 }
 
 #[tokio::test]
@@ -146,21 +171,53 @@ async fn events_are_narrowed_by_times() {
         (range(None, Some(Bound::inclusive(second(1)))), "e0 e1"),
         (range(None, Some(Bound::exclusive(second(1)))), "e0"),
         (
-            range(Some(Bound::inclusive(second(2))), Some(Bound::exclusive(second(4)))),
+            range(
+                Some(Bound::inclusive(second(2))),
+                Some(Bound::exclusive(second(4))),
+            ),
             "e2 e3",
         ),
-        (range(Some(Bound::inclusive("1970-01-01 00:00:08.0005+00")), None), "e9"),
+        (
+            range(Some(Bound::inclusive("1970-01-01 00:00:08.0005+00")), None),
+            "e9",
+        ),
         (vec![Condition::equals(of("start_time"), second(3))], "e3"),
-        (range(Some(Bound::inclusive(second(4))), Some(Bound::exclusive(second(4)))), ""),
-        (vec![Condition::IsNull { column: of("end_time") }], "e5 e6 e7 e8 e9"),
-        (vec![Condition::IsNotNull { column: of("end_time") }], "e0 e1 e2 e3 e4"),
+        (
+            range(
+                Some(Bound::inclusive(second(4))),
+                Some(Bound::exclusive(second(4))),
+            ),
+            "",
+        ),
+        (
+            vec![Condition::IsNull {
+                column: of("end_time"),
+            }],
+            "e5 e6 e7 e8 e9",
+        ),
+        (
+            vec![Condition::IsNotNull {
+                column: of("end_time"),
+            }],
+            "e0 e1 e2 e3 e4",
+        ),
     ] {
-        let found = world.select_exactly(events, "external_id", &conditions).await;
+        let found = world
+            .select_exactly(events, "external_id", &conditions)
+            .await;
         assert_eq!(found.join(" "), expected, "{conditions:?}");
     }
-    let shown = world.select(events, &[Condition::equals(of("external_id"), "e2")]).await;
-    assert_eq!(shown[0][of("start_time")].as_deref(), Some("1970-01-01 00:00:02+00"));
-    assert_eq!(shown[0][of("end_time")].as_deref(), Some("1970-01-01 00:00:02.001+00"));
+    let shown = world
+        .select(events, &[Condition::equals(of("external_id"), "e2")])
+        .await;
+    assert_eq!(
+        shown[0][of("start_time")].as_deref(),
+        Some("1970-01-01 00:00:02+00")
+    );
+    assert_eq!(
+        shown[0][of("end_time")].as_deref(),
+        Some("1970-01-01 00:00:02.001+00")
+    );
 }
 
 #[tokio::test]
@@ -190,11 +247,17 @@ async fn a_limit_reads_one_page() {
 async fn all_other_objects_come_back() {
     let world = World::new();
     let made = world
-        .post("/datasets", json!({"items": [{"externalId": "set", "name": "a set"}]}))
+        .post(
+            "/datasets",
+            json!({"items": [{"externalId": "set", "name": "a set"}]}),
+        )
         .await;
     let set = made["items"][0]["id"].as_i64().expect("it has an id");
     world
-        .make("/labels", &[json!({"externalId": "l", "name": "label", "dataSetId": set})])
+        .make(
+            "/labels",
+            &[json!({"externalId": "l", "name": "label", "dataSetId": set})],
+        )
         .await;
     world
         .make(
@@ -206,34 +269,58 @@ async fn all_other_objects_come_back() {
         )
         .await;
     world
-        .post("/files", json!({"externalId": "f", "name": "a.txt", "mimeType": "text/plain",
-              "directory": "/plant/docs", "labels": [{"externalId": "l"}]}))
+        .post(
+            "/files",
+            json!({"externalId": "f", "name": "a.txt", "mimeType": "text/plain",
+              "directory": "/plant/docs", "labels": [{"externalId": "l"}]}),
+        )
         .await;
     world
-        .make("/sequences", &[json!({"externalId": "q", "name": "curve",
-              "columns": [{"externalId": "c", "valueType": "DOUBLE"}]})])
+        .make(
+            "/sequences",
+            &[json!({"externalId": "q", "name": "curve",
+              "columns": [{"externalId": "c", "valueType": "DOUBLE"}]})],
+        )
         .await;
     world
-        .make("/relationships", &[json!({"externalId": "r", "sourceExternalId": "a",
+        .make(
+            "/relationships",
+            &[json!({"externalId": "r", "sourceExternalId": "a",
               "sourceType": "asset", "targetExternalId": "t", "targetType": "timeSeries",
-              "confidence": 0.25, "labels": [{"externalId": "l"}]})])
+              "confidence": 0.25, "labels": [{"externalId": "l"}]})],
+        )
         .await;
     world
-        .make("/extpipes", &[json!({"externalId": "p", "name": "pipe", "dataSetId": set})])
+        .make(
+            "/extpipes",
+            &[json!({"externalId": "p", "name": "pipe", "dataSetId": set})],
+        )
         .await;
     world
-        .post("/extpipes/runs", json!({"items": [{"externalId": "p", "status": "success",
-              "message": "done", "createdTime": 1000}]}))
+        .post(
+            "/extpipes/runs",
+            json!({"items": [{"externalId": "p", "status": "success",
+              "message": "done", "createdTime": 1000}]}),
+        )
         .await;
     world
-        .post("/extpipes/runs", json!({"items": [{"externalId": "p", "status": "failure",
-              "createdTime": 2000}]}))
+        .post(
+            "/extpipes/runs",
+            json!({"items": [{"externalId": "p", "status": "failure",
+              "createdTime": 2000}]}),
+        )
         .await;
     let set = set.to_string();
     for (name, by, value, shown, expected) in [
         ("cdf.data_sets", "external_id", "set", "name", "a set"),
         ("cdf.data_sets", "write_protected", "f", "name", "a set"),
-        ("labels", "name", "label", "data_set_id", &*format!("{{{set}}}")),
+        (
+            "labels",
+            "name",
+            "label",
+            "data_set_id",
+            &*format!("{{{set}}}"),
+        ),
         ("labels", "external_id", "l", "name", "label"),
         ("time_series", "unit", "bar", "name", "flow"),
         ("time_series", "is_step", "true", "is_string", "f"),
@@ -242,12 +329,42 @@ async fn all_other_objects_come_back() {
         ("files", "mime_type", "text/plain", "labels", "{l}"),
         ("files", "uploaded", "false", "directory", "/plant/docs"),
         ("sequences", "name", "curve", "external_id", "q"),
-        ("relationships", "source_external_id", "a", "confidence", "0.25"),
-        ("relationships", "target_type", "timeSeries", "labels", "{l}"),
+        (
+            "relationships",
+            "source_external_id",
+            "a",
+            "confidence",
+            "0.25",
+        ),
+        (
+            "relationships",
+            "target_type",
+            "timeSeries",
+            "labels",
+            "{l}",
+        ),
         ("extraction_pipelines", "data_set_id", &*set, "name", "pipe"),
-        ("extraction_pipelines", "external_id", "p", "last_success", "1970-01-01 00:00:01+00"),
-        ("extraction_pipeline_runs", "status", "success", "message", "done"),
-        ("extraction_pipeline_runs", "status", "failure", "external_id", "p"),
+        (
+            "extraction_pipelines",
+            "external_id",
+            "p",
+            "last_success",
+            "1970-01-01 00:00:01+00",
+        ),
+        (
+            "extraction_pipeline_runs",
+            "status",
+            "success",
+            "message",
+            "done",
+        ),
+        (
+            "extraction_pipeline_runs",
+            "status",
+            "failure",
+            "external_id",
+            "p",
+        ),
     ] {
         let table = table(name);
         let condition = [Condition::equals(column(table, by), value)];

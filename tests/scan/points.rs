@@ -33,7 +33,10 @@ async fn points_of_many_series_come_back_to_the_last_bit() {
         .collect();
     world.make("/timeseries/data", &items).await;
     world
-        .make("/timeseries/data", &[points("n249", 3, |second| json!(format!("w{second}")))])
+        .make(
+            "/timeseries/data",
+            &[points("n249", 3, |second| json!(format!("w{second}")))],
+        )
         .await;
     let doubles = table("double_datapoints");
     let rows = world.select(doubles, &[]).await;
@@ -64,7 +67,10 @@ async fn a_series_with_more_points_than_a_page_is_read_to_its_end() {
             })
             .collect();
         world
-            .make("/timeseries/data", &[json!({"externalId": "n000", "datapoints": list})])
+            .make(
+                "/timeseries/data",
+                &[json!({"externalId": "n000", "datapoints": list})],
+            )
             .await;
     }
     let doubles = table("double_datapoints");
@@ -72,7 +78,10 @@ async fn a_series_with_more_points_than_a_page_is_read_to_its_end() {
     let rows = world.select(doubles, &named).await;
     assert_eq!(rows.len(), 210_000);
     let timestamp = column(doubles, "timestamp");
-    let mut times: Vec<&str> = rows.iter().filter_map(|row| row[timestamp].as_deref()).collect();
+    let mut times: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row[timestamp].as_deref())
+        .collect();
     times.sort_unstable();
     times.dedup();
     assert_eq!(times.len(), 210_000, "each point comes once");
@@ -107,14 +116,26 @@ async fn series_and_times_narrow_what_is_read() {
         column: of("external_id"),
         text: "n00".to_owned(),
     };
-    let found = world.select_exactly(doubles, "value", &[prefix, times]).await;
+    let found = world
+        .select_exactly(doubles, "value", &[prefix, times])
+        .await;
     assert_eq!(found, ["2", "2", "3", "3"]);
     let one = Condition::equals(of("timestamp"), at(9));
-    let found = world.select_exactly(doubles, "external_id", &[series.clone(), one]).await;
+    let found = world
+        .select_exactly(doubles, "external_id", &[series.clone(), one])
+        .await;
     assert_eq!(found, ["n001", "n010"]);
-    let id = world.select(doubles, &[series]).await[0][of("id")].clone().expect("it has one");
+    let id = world.select(doubles, &[series]).await[0][of("id")]
+        .clone()
+        .expect("it has one");
     let by_id = [Condition::equals(of("id"), id)];
-    assert_eq!(world.select_exactly(doubles, "external_id", &by_id).await.len(), 10);
+    assert_eq!(
+        world
+            .select_exactly(doubles, "external_id", &by_id)
+            .await
+            .len(),
+        10
+    );
 }
 
 #[tokio::test]
@@ -124,7 +145,10 @@ async fn points_before_1970_and_beyond_today_are_read() {
     let list = [-2_208_988_800_000_i64, -1, 4_102_444_799_999]
         .map(|timestamp| json!({"timestamp": timestamp, "value": 1}));
     world
-        .make("/timeseries/data", &[json!({"externalId": "n000", "datapoints": list})])
+        .make(
+            "/timeseries/data",
+            &[json!({"externalId": "n000", "datapoints": list})],
+        )
         .await;
     let doubles = table("double_datapoints");
     let found = world.select_exactly(doubles, "timestamp", &[]).await;
@@ -148,8 +172,11 @@ async fn the_wide_tables_show_statuses_and_nodes() {
     let view = json!({"type": "view", "space": "cdf_cdm", "externalId": "CogniteTimeSeries", "version": "v1"});
     let source = json!({"source": view, "properties": {"type": "numeric", "isStep": false}});
     world
-        .post("/models/instances", json!({"items": [{"instanceType": "node", "space": "plant",
-              "externalId": "n000", "sources": [source]}]}))
+        .post(
+            "/models/instances",
+            json!({"items": [{"instanceType": "node", "space": "plant",
+              "externalId": "n000", "sources": [source]}]}),
+        )
         .await;
     let bad = json!({"timestamp": 0, "status": {"code": 2147483648_u32}});
     let uncertain = json!({"timestamp": 1000, "value": 7, "status": {"symbol": "Uncertain"}});
@@ -168,16 +195,29 @@ async fn the_wide_tables_show_statuses_and_nodes() {
     let wide = table("cdf.double_datapoints");
     let of = |name: &str| column(wide, name);
     let named = Condition::equals(of("external_id"), "n000");
-    let all = world.select_exactly(wide, "timestamp", &[named.clone()]).await;
-    assert_eq!(all.len(), 5, "the classic series and the node of that name: {all:?}");
-    let classic = Condition::IsNull { column: of("instance_space") };
+    let all = world
+        .select_exactly(wide, "timestamp", &[named.clone()])
+        .await;
+    assert_eq!(
+        all.len(),
+        5,
+        "the classic series and the node of that name: {all:?}"
+    );
+    let classic = Condition::IsNull {
+        column: of("instance_space"),
+    };
     let rows = world.select(wide, &[named.clone(), classic]).await;
     let mut shown: Vec<_> = rows
         .iter()
         .map(|row| {
             let cell = |name: &str| row[of(name)].as_deref().unwrap_or("NULL");
             let time = &cell("timestamp")[17..19];
-            format!("{time} {} {} {}", cell("value"), cell("status_code"), cell("status_symbol"))
+            format!(
+                "{time} {} {} {}",
+                cell("value"),
+                cell("status_code"),
+                cell("status_symbol")
+            )
         })
         .collect();
     shown.sort();

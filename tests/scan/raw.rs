@@ -45,11 +45,22 @@ async fn every_row_of_every_table_comes_back_once() {
         ["{\"n\":0}", "{\"n\":1}", "{\"n\":2}"]
     );
     let in_any = [Condition::equals(of("_raw_table"), "pumps")];
-    assert_eq!(world.select_exactly(raw, "_raw_key", &in_any).await.len(), 12_002);
+    assert_eq!(
+        world.select_exactly(raw, "_raw_key", &in_any).await.len(),
+        12_002
+    );
     let in_one = [Condition::equals(of("_raw_database"), "other")];
-    assert_eq!(world.select_exactly(raw, "_raw_key", &in_one).await, ["k00000", "k00001"]);
+    assert_eq!(
+        world.select_exactly(raw, "_raw_key", &in_one).await,
+        ["k00000", "k00001"]
+    );
     let gone = [Condition::equals(of("_raw_database"), "gone")];
-    assert!(world.select_exactly(raw, "_raw_key", &gone).await.is_empty());
+    assert!(
+        world
+            .select_exactly(raw, "_raw_key", &gone)
+            .await
+            .is_empty()
+    );
     let tables = table("raw_tables");
     let found = world.select_exactly(tables, "_raw_table", &[]).await;
     assert_eq!(found, ["pumps", "pumps", "t/1 \"x\""]);
@@ -57,7 +68,10 @@ async fn every_row_of_every_table_comes_back_once() {
         column: column(tables, "_raw_table"),
         text: "t".to_owned(),
     }];
-    assert_eq!(world.select_exactly(tables, "_raw_database", &prefix).await, ["plant"]);
+    assert_eq!(
+        world.select_exactly(tables, "_raw_database", &prefix).await,
+        ["plant"]
+    );
 }
 
 #[tokio::test]
@@ -78,8 +92,17 @@ async fn rows_by_key_are_read_alone() {
     assert_eq!(found, ["k00003", "k00099"]);
     assert!(world.statuses("raw.rows.list").await.is_empty());
     // No address leads to it alone: the table is read.
-    insert(&world, "plant/tables/pumps", &[json!({"key": "..", "columns": {}})]).await;
-    let dots = [keys[0].clone(), keys[1].clone(), Condition::equals(of("_raw_key"), "..")];
+    insert(
+        &world,
+        "plant/tables/pumps",
+        &[json!({"key": "..", "columns": {}})],
+    )
+    .await;
+    let dots = [
+        keys[0].clone(),
+        keys[1].clone(),
+        Condition::equals(of("_raw_key"), ".."),
+    ];
     assert_eq!(world.select(raw, &dots).await.len(), 101);
 }
 
@@ -107,8 +130,14 @@ async fn rows_are_narrowed_by_the_time_of_their_last_write() {
     for (condition, expected) in [
         (range(None, Some(Bound::inclusive(&last))), 10),
         (range(Some(Bound::exclusive(&last)), None), 0),
-        (range(Some(Bound::inclusive("1970-01-01 00:00:00+00")), None), 10),
-        (range(None, Some(Bound::exclusive("1970-01-01 00:00:00+00"))), 0),
+        (
+            range(Some(Bound::inclusive("1970-01-01 00:00:00+00")), None),
+            10,
+        ),
+        (
+            range(None, Some(Bound::exclusive("1970-01-01 00:00:00+00"))),
+            0,
+        ),
     ] {
         let conditions = [place[0].clone(), place[1].clone(), condition.clone()];
         let found = world.select_exactly(raw, "_raw_key", &conditions).await;
@@ -117,7 +146,12 @@ async fn rows_are_narrowed_by_the_time_of_their_last_write() {
     let written = range(Some(Bound::exclusive(&last)), None);
     let by_key = Condition::equals(of("_raw_key"), "k00001");
     let conditions = [place[0].clone(), place[1].clone(), by_key, written];
-    assert!(world.select_exactly(raw, "_raw_key", &conditions).await.is_empty());
+    assert!(
+        world
+            .select_exactly(raw, "_raw_key", &conditions)
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -141,7 +175,13 @@ async fn a_custom_table_has_the_key_and_the_declared_columns() {
     assert_eq!(
         found,
         [
-            vec![text("7"), text("a"), time(), text("{0.5,NULL}"), text("null")],
+            vec![
+                text("7"),
+                text("a"),
+                time(),
+                text("{0.5,NULL}"),
+                text("null")
+            ],
             vec![text("8"), text("5"), time(), None, text("{\"a\":[1]}")],
         ]
     );
@@ -158,15 +198,26 @@ async fn a_value_that_is_none_of_its_columns_type_names_row_and_column() {
         "options": {"database": "plant", "table": "misfits"},
         "columns": {"n": {"type": "BIGINT"}}
     }));
-    insert(&world, "plant/tables/misfits", &[json!({"key": "k1", "columns": {"n": "many"}})]).await;
-    let fault = world.scan(&Scan::of(pumps, ROWS_MAX)).await.expect_err("it is no number");
+    insert(
+        &world,
+        "plant/tables/misfits",
+        &[json!({"key": "k1", "columns": {"n": "many"}})],
+    )
+    .await;
+    let fault = world
+        .scan(&Scan::of(pumps, ROWS_MAX))
+        .await
+        .expect_err("it is no number");
     let ScanFault::Unfit(diagnostic) = fault else {
         panic!("{fault:?}");
     };
     assert_eq!(diagnostic.sqlstate.code(), "22P02");
     assert_eq!(diagnostic.column.as_deref(), Some("n"));
     let message = &diagnostic.message;
-    assert!(message.contains("\"k1\"") && message.contains("\"many\""), "{message}");
+    assert!(
+        message.contains("\"k1\"") && message.contains("\"many\""),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -177,7 +228,15 @@ async fn a_key_that_the_gateway_writes_otherwise_is_said() {
         "options": {"database": "plant", "table": "keys", "primaryKey": "id"},
         "columns": {"id": {"type": "BIGINT"}}
     }));
-    insert(&world, "plant/tables/keys", &[json!({"key": "007", "columns": {}})]).await;
-    let fault = world.scan(&Scan::of(pumps, ROWS_MAX)).await.expect_err("the key is 7 otherwise");
+    insert(
+        &world,
+        "plant/tables/keys",
+        &[json!({"key": "007", "columns": {}})],
+    )
+    .await;
+    let fault = world
+        .scan(&Scan::of(pumps, ROWS_MAX))
+        .await
+        .expect_err("the key is 7 otherwise");
     assert_eq!(fault.diagnostic().sqlstate.code(), "22P02");
 }

@@ -15,7 +15,11 @@ async fn events(world: &World, count: usize) {
 async fn refusals_in_the_middle_lose_no_row_and_double_none() {
     let world = World::new();
     events(&world, 6_000).await;
-    for (status, headers) in [(429, json!({})), (503, json!({"Retry-After": "0"})), (500, json!({}))] {
+    for (status, headers) in [
+        (429, json!({})),
+        (503, json!({"Retry-After": "0"})),
+        (500, json!({})),
+    ] {
         world
             .order(
                 "faults",
@@ -36,7 +40,10 @@ async fn refusals_in_the_middle_lose_no_row_and_double_none() {
     let expected: Vec<String> = (0..6_000).map(|number| format!("e{number:05}")).collect();
     assert_eq!(names, expected);
     let statuses = world.statuses("events.list").await;
-    assert!(statuses.contains(&429) && statuses.contains(&503), "{statuses:?}");
+    assert!(
+        statuses.contains(&429) && statuses.contains(&503),
+        "{statuses:?}"
+    );
 }
 
 #[tokio::test]
@@ -63,7 +70,10 @@ async fn what_cdf_does_not_allow_is_said_as_it_says_it() {
     world.order("faults", rule).await;
     let mut rows = world.rows_of(&Scan::of(table("assets"), ROWS_MAX));
     for _ in 0..2 {
-        let fault = rows.next_chunk().await.expect_err("it is forbidden, and stays so");
+        let fault = rows
+            .next_chunk()
+            .await
+            .expect_err("it is forbidden, and stays so");
         assert_eq!(fault.diagnostic().sqlstate.code(), "42501");
     }
 }
@@ -79,7 +89,10 @@ async fn more_rows_than_may_be_read_are_refused_with_what_would_help() {
     };
     assert_eq!(diagnostic.sqlstate.code(), "53400");
     let hint = diagnostic.hint.unwrap_or_default();
-    assert!(hint.contains("external_id") && hint.contains("start_time"), "{hint}");
+    assert!(
+        hint.contains("external_id") && hint.contains("start_time"),
+        "{hint}"
+    );
     let all = world.scan(&Scan::of(table("events"), 3_000)).await;
     assert_eq!(all.expect("these are just as many").len(), 3_000);
 }
@@ -92,9 +105,18 @@ async fn series_count_against_the_bound_as_well() {
         .collect();
     world.make("/timeseries", &series).await;
     let doubles = table("double_datapoints");
-    let fault = world.scan(&Scan::of(doubles, 49)).await.expect_err("fifty series");
+    let fault = world
+        .scan(&Scan::of(doubles, 49))
+        .await
+        .expect_err("fifty series");
     assert!(matches!(fault, ScanFault::TooManyRows(_)), "{fault:?}");
-    assert!(world.scan(&Scan::of(doubles, 50)).await.expect("no points").is_empty());
+    assert!(
+        world
+            .scan(&Scan::of(doubles, 50))
+            .await
+            .expect("no points")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -123,10 +145,17 @@ async fn an_answer_that_is_too_long_is_asked_for_in_parts() {
         .collect();
     for row in rows {
         world
-            .post("/raw/dbs/d/tables/t/rows?ensureParent=true", json!({"items": [row]}))
+            .post(
+                "/raw/dbs/d/tables/t/rows?ensureParent=true",
+                json!({"items": [row]}),
+            )
             .await;
     }
     let found = world.select(table("raw_rows"), &[]).await;
     assert_eq!(found.len(), 5);
-    assert!(found.iter().all(|row| row[3].as_ref().is_some_and(|json| json.len() > 4_000_000)));
+    assert!(
+        found
+            .iter()
+            .all(|row| row[3].as_ref().is_some_and(|json| json.len() > 4_000_000))
+    );
 }

@@ -76,8 +76,13 @@ impl World {
     /// Posts to the project, and insists that it is taken.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/api/v1/projects/plant{path}", self.base_url);
-        self.send(self.http.post(url).bearer_auth("a token").body(body.to_string()))
-            .await
+        self.send(
+            self.http
+                .post(url)
+                .bearer_auth("a token")
+                .body(body.to_string()),
+        )
+        .await
     }
 
     /// Orders faults, or forgets what was asked so far.
