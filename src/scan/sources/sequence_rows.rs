@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// Rows of a page, CDF's own bound.
 const ROWS_MAX: usize = 10_000;
 
+/// Reads values of a condition as names of sequences.
+type References = fn(&[String]) -> Option<Vec<Value>>;
+
 /// What is wanted of each sequence.
 #[derive(Debug)]
 struct Wanted {
@@ -52,12 +55,8 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
     if is_beyond {
         numbers.to = None;
     }
-    let named = [
-        ("id", ids as fn(&[String]) -> Option<Vec<Value>>),
-        ("externalId", names),
-    ]
-    .into_iter()
-    .find_map(|(field, read)| {
+    let ways: [(&'static str, References); 2] = [("id", ids), ("externalId", names)];
+    let named = ways.into_iter().find_map(|(field, read)| {
         let (place, values) = one_of(table, conditions, field)?;
         Some((place, field, read(values)?))
     });
