@@ -13,6 +13,9 @@
 //! acknowledged once they are safe on disk, and go on from there. Rows of a transaction that memory
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
+//! Statements that the gateway does not run itself read whole tables: [`scan`] fetches from CDF the
+//! rows that they need.
+//!
 //! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`state`] (users
 //! and custom tables that are kept), [`accounts_api`] (HTTP that makes them), [`revocation`] (access
 //! that is withdrawn), [`telemetry`] (metrics and logs), [`supervision`] (threads that hang),
