@@ -59,7 +59,8 @@ fn any_time() -> impl Strategy<Value = String> {
 fn list<T: std::fmt::Debug + Into<Value>>(
     element: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Value> {
-    prop::collection::vec(element.prop_map(Into::into), 0..4).prop_map(Value::Array)
+    let element = element.prop_map(|value| -> Value { value.into() });
+    prop::collection::vec(element, 0..4).prop_map(Value::Array)
 }
 
 /// Columns by name, the type of each and its values.
