@@ -14,7 +14,7 @@
 //! has no room for wait in [`spool`] files until COMMIT.
 //!
 //! Statements that are no writes, and questions about the catalog, are run by a PostgreSQL of the
-//! gateway's own ([`engine`]).
+//! gateway's own ([`engine`]); [`scan`] fetches from CDF the rows that they need.
 //!
 //! Around it: [`config`] (what operators tune), [`oidc`] (sign-in by access token), [`state`] (users
 //! and custom tables that are kept), [`accounts_api`] (HTTP that makes them), [`revocation`] (access

@@ -77,6 +77,16 @@ pub struct LimitsTable {
     pub instances: OperationLimits,
     /// Deleting nodes and edges, which CDF counts apart.
     pub instance_deletes: OperationLimits,
+    /// Lists of assets, which CDF counts apart.
+    pub asset_lists: OperationLimits,
+    /// Lists of events, likewise.
+    pub event_lists: OperationLimits,
+    /// Lists of files, likewise.
+    pub file_lists: OperationLimits,
+    /// Reading RAW rows, whose bytes CDF counts apart.
+    pub raw_reads: OperationLimits,
+    /// Lists of nodes and edges, which CDF counts apart.
+    pub instance_reads: OperationLimits,
 }
 
 impl Default for LimitsTable {
@@ -197,6 +207,54 @@ impl Default for LimitsTable {
                 },
                 ..OperationLimits::default()
             },
+            // Lists: 23 requests per second and 12 in flight per identity, 30 and 15 per project.
+            asset_lists: OperationLimits {
+                requests_per_s: 23,
+                concurrency: 12,
+                project: ProjectLimits {
+                    requests_per_s: 30,
+                    concurrency: 15,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // Lists: 23 requests per second per identity, 30 per project; in flight as for assets.
+            event_lists: OperationLimits {
+                requests_per_s: 23,
+                concurrency: 12,
+                project: ProjectLimits {
+                    requests_per_s: 30,
+                    concurrency: 15,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // Lists: 23 requests per second per identity.
+            file_lists: OperationLimits {
+                requests_per_s: 23,
+                concurrency: 12,
+                ..OperationLimits::default()
+            },
+            // Reads: 6.6 GB in 10 minutes per identity, 8.3 GB per project.
+            raw_reads: OperationLimits {
+                bytes_per_window: 6_600_000_000,
+                window_s: 600,
+                concurrency: 48,
+                project: ProjectLimits {
+                    bytes_per_window: 8_300_000_000,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
+            // 8 queries in flight per project.
+            instance_reads: OperationLimits {
+                concurrency: 8,
+                project: ProjectLimits {
+                    concurrency: 8,
+                    ..ProjectLimits::default()
+                },
+                ..OperationLimits::default()
+            },
         }
     }
 }
@@ -221,11 +279,16 @@ pub enum BudgetName {
     DataSets,
     Instances,
     InstanceDeletes,
+    AssetLists,
+    EventLists,
+    FileLists,
+    RawReads,
+    InstanceReads,
 }
 
 impl BudgetName {
     /// Every section, in the order of the documentation.
-    pub const ALL: [BudgetName; 17] = [
+    pub const ALL: [BudgetName; 22] = [
         BudgetName::Datapoints,
         BudgetName::Raw,
         BudgetName::RawRows,
@@ -243,6 +306,11 @@ impl BudgetName {
         BudgetName::DataSets,
         BudgetName::Instances,
         BudgetName::InstanceDeletes,
+        BudgetName::AssetLists,
+        BudgetName::EventLists,
+        BudgetName::FileLists,
+        BudgetName::RawReads,
+        BudgetName::InstanceReads,
     ];
 
     /// The name of the section.
@@ -265,6 +333,11 @@ impl BudgetName {
             BudgetName::DataSets => "data_sets",
             BudgetName::Instances => "instances",
             BudgetName::InstanceDeletes => "instance_deletes",
+            BudgetName::AssetLists => "asset_lists",
+            BudgetName::EventLists => "event_lists",
+            BudgetName::FileLists => "file_lists",
+            BudgetName::RawReads => "raw_reads",
+            BudgetName::InstanceReads => "instance_reads",
         }
     }
 
@@ -275,6 +348,11 @@ impl BudgetName {
             Operation::InsertRawRows => &[BudgetName::RawRows, BudgetName::Raw],
             Operation::CreateRawTables => &[BudgetName::RawTables, BudgetName::Raw],
             Operation::Delete(Resource::Instances) => &[BudgetName::InstanceDeletes],
+            Operation::List(Resource::Assets) => &[BudgetName::AssetLists],
+            Operation::List(Resource::Events) => &[BudgetName::EventLists],
+            Operation::List(Resource::Files) => &[BudgetName::FileLists],
+            Operation::List(Resource::RawRows) => &[BudgetName::RawReads, BudgetName::Raw],
+            Operation::List(Resource::Instances) => &[BudgetName::InstanceReads],
             Operation::Create(resource)
             | Operation::Update(resource)
             | Operation::Delete(resource)
@@ -335,6 +413,11 @@ impl LimitsTable {
             BudgetName::DataSets => &self.data_sets,
             BudgetName::Instances => &self.instances,
             BudgetName::InstanceDeletes => &self.instance_deletes,
+            BudgetName::AssetLists => &self.asset_lists,
+            BudgetName::EventLists => &self.event_lists,
+            BudgetName::FileLists => &self.file_lists,
+            BudgetName::RawReads => &self.raw_reads,
+            BudgetName::InstanceReads => &self.instance_reads,
         }
     }
 }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// The role that owns the tables, so that the user does not.
 const OWNER: &str = "penstock";
 
+/// What is made from here on cannot take the number of a built-in table, of either version.
+const FIRST_FREE_OID: u32 = 18_000;
+
 /// The look of one user's database. Cheap to clone; equal where the database is the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dressing {
@@ -47,6 +50,11 @@ impl Dressing {
     pub fn sql(&self) -> String {
         let user = identifier(&self.user);
         let mut sql = String::from("BEGIN;\n");
+        let _ = writeln!(
+            sql,
+            "DO $$ DECLARE made oid; BEGIN LOOP made := lo_create(0); PERFORM lo_unlink(made); EXIT \
+             WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
+        );
         // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
         let _ = writeln!(
             sql,

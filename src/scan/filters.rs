@@ -232,7 +232,7 @@ impl Rule {
                 (key, json!({"isNull": false}), Taken::Exactly)
             }
             (Rule::Times(key) | Rule::TimesOrNull(key), condition) => {
-                return Some(push_times(key, condition, filter)?);
+                return push_times(key, condition, filter);
             }
             _ => return None,
         };

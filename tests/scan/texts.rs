@@ -50,7 +50,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// A time as custom tables hold it.
 fn any_time() -> impl Strategy<Value = String> {
-    (-62_135_596_800_000_i64..253_402_300_800_000).prop_map(|ms| {
+    (-62_135_596_800_000_i64..253_402_000_000_000).prop_map(|ms| {
         let at = jiff::Timestamp::from_millisecond(ms).expect("in range");
         format!("{at:.3}")
     })
@@ -59,7 +59,8 @@ fn any_time() -> impl Strategy<Value = String> {
 fn list<T: std::fmt::Debug + Into<Value>>(
     element: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Value> {
-    prop::collection::vec(element.prop_map(Into::into), 0..4).prop_map(Value::Array)
+    let element = element.prop_map(|value| -> Value { value.into() });
+    prop::collection::vec(element, 0..4).prop_map(Value::Array)
 }
 
 /// Columns by name, the type of each and its values.
@@ -170,11 +171,12 @@ async fn values_of_every_type_are_read_back_as_they_were() {
             json!({"items": items}),
         )
         .await;
+    let all: Vec<usize> = (0..table.columns.len()).collect();
     let bounds = BatchBounds {
         rows: ROWS,
         bytes: 64 << 20,
     };
-    let mut builder = AnyBuilder::new(table, ValueSettings::default(), bounds);
+    let mut builder = AnyBuilder::new(table, &all, ValueSettings::default(), bounds);
     let mut decoder = CopyDecoder::new(&copy_of(table), 16 << 20);
     let mut scanned = world.rows_of(&Scan::of(table, ROWS_MAX));
     while let Some(chunk) = scanned.next_chunk().await.expect("the rows are read") {

@@ -223,8 +223,10 @@ fn whole(text: &str) -> Option<Constant> {
 
 /// A time in UTC, to the microsecond.
 pub(super) fn time_text(us: i64) -> Option<String> {
-    let at = Timestamp::from_microsecond(us).ok()?;
-    Some(at.strftime("%Y-%m-%d %H:%M:%S.%6f+00").to_string())
+    let seconds = Timestamp::from_microsecond(us)
+        .ok()?
+        .strftime("%Y-%m-%d %H:%M:%S");
+    Some(format!("{seconds}.{:06}+00", us.rem_euclid(1_000_000)))
 }
 
 /// `now()`, `current_timestamp`, and either with an interval added or taken away.

@@ -22,15 +22,17 @@ pub(super) fn is_named_once(sql: &str, named: &Named<'_>) -> bool {
         .iter()
         .filter(|token| !matches!(token, Token::Whitespace(_)))
         .collect();
-    let is_use = |place: usize, token: &Token| {
-        matches!(token, Token::Word(word) if folded(word) == named.name)
-            && !matches!(tokens.get(place + 1), Some(Token::Period))
-    };
-    let uses = tokens
-        .iter()
-        .enumerate()
-        .filter(|(place, token)| is_use(*place, token));
-    uses.count() == 1
+    let mut uses = 0;
+    for (place, token) in tokens.iter().enumerate() {
+        let Token::Word(word) = token else {
+            continue;
+        };
+        let is_before_a_dot = matches!(tokens.get(place + 1), Some(Token::Period));
+        if folded(word) == named.name && !is_before_a_dot {
+            uses += 1;
+        }
+    }
+    uses == 1
 }
 
 fn contains_ignoring_case(text: &str, part: &str) -> bool {

@@ -29,7 +29,7 @@ pub(super) struct Place<'a> {
 
 /// What is in a FROM.
 #[derive(Default)]
-struct From<'a> {
+struct FromClause<'a> {
     /// The qualifier, and whether it is an alias.
     found: Option<(String, bool)>,
     relations: usize,
@@ -56,8 +56,8 @@ pub(super) fn find<'a>(statement: &'a Statement, named: &Named<'_>) -> Option<Pl
             ..
         } => in_query(query, named),
         Statement::Update(update) => {
-            let others = match &update.from {
-                None => &[][..],
+            let others: &[TableWithJoins] = match &update.from {
+                None => &[],
                 Some(UpdateTableFromKind::AfterSet(from)) => from,
                 Some(UpdateTableFromKind::BeforeSet(_)) => return None,
             };
@@ -84,7 +84,7 @@ fn in_change<'a>(
     selection: Option<&'a Expr>,
     named: &Named<'_>,
 ) -> Option<Place<'a>> {
-    let mut from = From::default();
+    let mut from = FromClause::default();
     from.walk(target, named);
     for other in others {
         from.walk(other, named);
@@ -106,7 +106,7 @@ fn in_set<'a>(body: &'a SetExpr, query: &'a Query, named: &Named<'_>) -> Option<
     match body {
         SetExpr::Select(select) => {
             // The LIMIT of a UNION is not that of its parts.
-            let is_whole = std::ptr::eq(&raw const *query.body, body);
+            let is_whole = std::ptr::eq(&*query.body, body);
             in_select(select, is_whole.then_some(query), named)
         }
         SetExpr::Query(query) => in_query(query, named),
@@ -125,7 +125,7 @@ fn in_select<'a>(
     query: Option<&'a Query>,
     named: &Named<'_>,
 ) -> Option<Place<'a>> {
-    let mut from = From::default();
+    let mut from = FromClause::default();
     for table in &select.from {
         from.walk(table, named);
     }
@@ -176,7 +176,7 @@ fn in_subquery<'a>(condition: &'a Expr, named: &Named<'_>) -> Option<Place<'a>> 
     }
 }
 
-impl<'a> From<'a> {
+impl<'a> FromClause<'a> {
     fn walk(&mut self, table: &'a TableWithJoins, named: &Named<'_>) {
         self.factor(&table.relation, named);
         for join in &table.joins {
@@ -240,6 +240,8 @@ impl<'a> From<'a> {
                 self.found = before.or(self.found.take());
             }
             TableFactor::Derived { .. }
+            // A function that gives rows.
+            | TableFactor::Table { args: Some(_), .. }
             | TableFactor::Function { .. }
             | TableFactor::TableFunction { .. }
             | TableFactor::UNNEST { .. } => self.relations += 1,

@@ -48,7 +48,6 @@ pub(super) fn reading(
     let filter = (!clauses.is_empty()).then(|| json!({"and": clauses}));
     Reading {
         sources: vec![Box::new(Instances {
-            table,
             view,
             filter: filter.clone(),
             cursor: None,
@@ -204,7 +203,6 @@ fn range(property: &Value, from: Option<Value>, to: Option<Value>) -> Option<Val
 
 /// The instances of a view, page by page.
 struct Instances {
-    table: &'static Table,
     view: &'static View,
     filter: Option<Value>,
     cursor: Option<String>,

@@ -144,18 +144,12 @@ pub(super) fn reading(
         .iter()
         .map(|condition| match condition {
             Condition::OneOf { column, values } if *column == raw.key => {
-                match values
+                let keys: Option<Vec<String>> = values
                     .iter()
                     .map(|value| key_text(value, column_type))
-                    .collect()
-                {
-                    Some(keys) => {
-                        let keys: Vec<String> = keys;
-                        match typed::texts(&keys, KEY_MAX) {
-                            Some(keys) => rows.take_keys(keys),
-                            None => Taken::No,
-                        }
-                    }
+                    .collect();
+                match keys.and_then(|keys| typed::texts(&keys, KEY_MAX)) {
+                    Some(keys) => rows.take_keys(keys),
                     None => Taken::No,
                 }
             }

@@ -21,14 +21,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// What is wanted of each pipeline.
-#[derive(Debug)]
-struct Wanted {
-    table: &'static Table,
-    filter: Map<String, Value>,
-}
 
 /// How runs are read.
 pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Reading {
@@ -38,10 +30,6 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
     };
     let pipelines = one_of(table, conditions, "externalId")
         .and_then(|(place, values)| Some((place, names(values)?)));
-    let wanted = Arc::new(Wanted {
-        table,
-        filter: filter.clone(),
-    });
     let (sources, operation): (Vec<Box<dyn Source>>, _) = match pipelines {
         Some((_, names)) if names.is_empty() => return nothing(conditions),
         Some((place, names)) => {
@@ -49,13 +37,13 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
             let sources = names
                 .iter()
                 .filter_map(Value::as_str)
-                .map(|name| Box::new(Runs::new(wanted.clone(), name)) as Box<dyn Source>)
+                .map(|name| Box::new(Runs::new(&filter, name)) as Box<dyn Source>)
                 .collect();
             (sources, "POST /extpipes/runs/list")
         }
         None => (
             vec![Box::new(Pipelines {
-                wanted,
+                filter: filter.clone(),
                 cursor: None,
             })],
             "POST /extpipes/list",
@@ -71,7 +59,8 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
 
 /// All pipelines.
 struct Pipelines {
-    wanted: Arc<Wanted>,
+    /// Of their runs.
+    filter: Map<String, Value>,
     cursor: Option<String>,
 }
 
@@ -98,13 +87,13 @@ impl Source for Pipelines {
     }
 
     fn call(&mut self, items: usize) -> PageCall {
-        let (path, filter) = ("/extpipes/list", Map::new());
+        let (path, all) = ("/extpipes/list", Map::new());
         let cursor = self.cursor.as_deref();
         list_call(
             Resource::ExtractionPipelines,
             path,
             items,
-            &filter,
+            &all,
             None,
             cursor,
         )
@@ -116,9 +105,8 @@ impl Source for Pipelines {
         };
         let list: PipelineList = page.json()?;
         self.cursor = list.next_cursor;
-        let runs = |one: &Pipeline| {
-            Box::new(Runs::new(self.wanted.clone(), &one.external_id)) as Box<dyn Source>
-        };
+        let runs =
+            |one: &Pipeline| Box::new(Runs::new(&self.filter, &one.external_id)) as Box<dyn Source>;
         Ok(Turn {
             has_more: self.cursor.is_some(),
             named: list.items.len() as u64,
@@ -129,17 +117,15 @@ impl Source for Pipelines {
 
 /// The runs of one pipeline.
 struct Runs {
-    wanted: Arc<Wanted>,
     pipeline: String,
     filter: Map<String, Value>,
     cursor: Option<String>,
 }
 
 impl Runs {
-    fn new(wanted: Arc<Wanted>, pipeline: &str) -> Self {
+    fn new(filter: &Map<String, Value>, pipeline: &str) -> Self {
         Runs {
-            filter: wanted.filter.clone(),
-            wanted,
+            filter: filter.clone(),
             pipeline: pipeline.to_owned(),
             cursor: None,
         }

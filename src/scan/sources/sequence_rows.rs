@@ -19,17 +19,12 @@ use crate::sql::Cell;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// Rows of a page, CDF's own bound.
 const ROWS_MAX: usize = 10_000;
 
-/// What is wanted of each sequence.
-#[derive(Debug)]
-struct Wanted {
-    table: &'static Table,
-    numbers: typed::Span,
-}
+/// Reads values of a condition as names of sequences.
+type References = fn(&[String]) -> Option<Vec<Value>>;
 
 /// How rows of sequences are read.
 pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Reading {
@@ -52,16 +47,11 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
     if is_beyond {
         numbers.to = None;
     }
-    let named = [
-        ("id", ids as fn(&[String]) -> Option<Vec<Value>>),
-        ("externalId", names),
-    ]
-    .into_iter()
-    .find_map(|(field, read)| {
+    let ways: [(&'static str, References); 2] = [("id", ids), ("externalId", names)];
+    let named = ways.into_iter().find_map(|(field, read)| {
         let (place, values) = one_of(table, conditions, field)?;
         Some((place, field, read(values)?))
     });
-    let wanted = Arc::new(Wanted { table, numbers });
     let (sources, operation): (Vec<Box<dyn Source>>, _) = match named {
         Some((_, _, references)) if references.is_empty() => return nothing(conditions),
         Some((place, field, references)) => {
@@ -69,7 +59,7 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
             let sources = references
                 .into_iter()
                 .map(|reference| {
-                    Box::new(SequenceRows::new(wanted.clone(), field, reference)) as Box<dyn Source>
+                    Box::new(SequenceRows::new(numbers, field, reference)) as Box<dyn Source>
                 })
                 .collect();
             (sources, "POST /sequences/data/list")
@@ -77,7 +67,7 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
         None => {
             let part = |part| {
                 Box::new(Sequences {
-                    wanted: wanted.clone(),
+                    numbers,
                     partition: format!("{part}/{PARTITIONS}"),
                     cursor: None,
                 }) as Box<dyn Source>
@@ -102,7 +92,7 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
 
 /// All sequences, from a list in parts.
 struct Sequences {
-    wanted: Arc<Wanted>,
+    numbers: typed::Span,
     partition: String,
     cursor: Option<String>,
 }
@@ -146,7 +136,7 @@ impl Source for Sequences {
         let list: SequenceList = page.json()?;
         self.cursor = list.next_cursor;
         let rows = |one: &Sequence| {
-            Box::new(SequenceRows::new(self.wanted.clone(), "id", one.id.into())) as Box<dyn Source>
+            Box::new(SequenceRows::new(self.numbers, "id", one.id.into())) as Box<dyn Source>
         };
         Ok(Turn {
             has_more: self.cursor.is_some(),
@@ -158,16 +148,16 @@ impl Source for Sequences {
 
 /// The rows of one sequence.
 struct SequenceRows {
-    wanted: Arc<Wanted>,
+    numbers: typed::Span,
     field: &'static str,
     reference: Value,
     cursor: Option<String>,
 }
 
 impl SequenceRows {
-    fn new(wanted: Arc<Wanted>, field: &'static str, reference: Value) -> Self {
+    fn new(numbers: typed::Span, field: &'static str, reference: Value) -> Self {
         SequenceRows {
-            wanted,
+            numbers,
             field,
             reference,
             cursor: None,
@@ -206,7 +196,7 @@ impl Source for SequenceRows {
     }
 
     fn call(&mut self, items: usize) -> PageCall {
-        let numbers = self.wanted.numbers;
+        let numbers = self.numbers;
         let mut body = json!({
             self.field: self.reference,
             "start": numbers.from.unwrap_or(0).max(0),
