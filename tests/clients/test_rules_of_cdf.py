@@ -106,7 +106,7 @@ def test_a_reference_to_nothing_fails_its_row_only(connection, store, series, ta
 
 
 def test_labels_relationships_and_pipelines_name_the_data_set_that_is_not(
-    connection, store, series, data_set
+    connection, store, emulator, series, data_set
 ):
     rows = [row | {"name": "n"} for row in five(series, data_set_id=[NOBODY])]
     refused(connection, "labels", rows, "23503", 3, "data_set_id")
