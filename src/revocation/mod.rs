@@ -4,6 +4,7 @@
 //! 2. `watch` looks how every identity with open connections stands, at intervals and soon after
 //!    such a denial, and ends the connections of those who have lost their access.
 //! 3. `session_keeper` exchanges sessions in time, also those that nobody uses.
+//! 4. `silence` keeps those who do not answer from delaying either.
 //!
 //! Owns the times of all of it. Promises that connections end for a refusal only, never because
 //! somebody cannot be reached, and that the cost is counted by identity and not by connection.
@@ -12,6 +13,7 @@
 mod denied;
 mod doors;
 mod session_keeper;
+mod silence;
 mod watch;
 
 use crate::cdf::{CdfClient, TokenCache};

@@ -2,10 +2,12 @@
 //!
 //! Owns when each is looked at, and what follows. Promises a look at every interval and one soon
 //! after a denial, a second look before anything ends, and a bound of time for all of it: see
-//! [`WatchTimes`]. Never ends a connection because somebody cannot be reached.
+//! [`WatchTimes`]; an identity provider that does not answer delays the looks at others by a few
+//! waits only. Never ends a connection because somebody cannot be reached.
 
 use super::denied::DeniedIdentities;
 use super::doors::Doors;
+use super::silence::Silence;
 use crate::cdf::{CdfClient, Identity, Standing, TokenCache};
 use crate::diagnostic::Diagnostic;
 use crate::telemetry::{AccessCheckCounters, AccessOutcome};
@@ -20,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 const LOOKS_AT_ONCE: usize = 8;
 
 /// How long one look may take; after that nothing is known.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
 
 /// From the first refusal to the look that must confirm it. Longer than the token cache believes a
 /// refusal, so that the identity provider is asked again.
@@ -37,6 +39,7 @@ pub(super) struct WatchTimes {
     pub interval: Duration,
     pub confirm_after: Duration,
     pub denial_pause: Duration,
+    pub look_within: Duration,
 }
 
 impl WatchTimes {
@@ -45,6 +48,7 @@ impl WatchTimes {
             interval,
             confirm_after: CONFIRM_AFTER,
             denial_pause: DENIAL_PAUSE.min(interval),
+            look_within: LOOK_WITHIN,
         }
     }
 }
@@ -172,9 +176,15 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
         &self,
         identities: Vec<Arc<Identity>>,
     ) -> Vec<(Arc<Identity>, Box<Diagnostic>)> {
+        let silence = Silence::default();
         let looks = identities.into_iter().map(|identity| async {
-            let standing = timeout(LOOK_TIMEOUT, self.access.standing(&identity)).await;
-            (identity, standing.ok())
+            if silence.is_about(&identity) {
+                return (identity, None);
+            }
+            let looked = timeout(self.times.look_within, self.access.standing(&identity));
+            let standing = looked.await.ok();
+            silence.note(&identity, standing.is_some());
+            (identity, standing)
         });
         let mut looks = futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
         let mut lost = Vec::new();
@@ -228,6 +238,9 @@ mod tests {
     impl Access for Scripted {
         async fn standing(&self, identity: &Identity) -> Standing {
             self.world.looks.lock().unwrap().push(identity.name.clone());
+            if identity.name.starts_with("silent") {
+                return std::future::pending().await;
+            }
             let mut standings = self.world.standings.lock().unwrap();
             let answers = standings.get_mut(&identity.name);
             match answers {
@@ -269,8 +282,10 @@ mod tests {
     fn watch_over(names: &[&str]) -> (TestWatch, Arc<World>, UnboundedReceiver<String>) {
         let world = Arc::new(World::default());
         let identities = names.iter().map(|name| {
+            // Those of one first word have one CDF.
+            let host = name.split(' ').next().unwrap_or_default();
             let project = Project {
-                base_url: "http://127.0.0.1:1".to_owned(),
+                base_url: format!("http://{host}.example"),
                 name: "plant".to_owned(),
             };
             let mut identity = Identity::of_token(project, Secret::new("token"));
@@ -287,6 +302,7 @@ mod tests {
             interval: Duration::from_secs(3_600),
             confirm_after: Duration::ZERO,
             denial_pause: Duration::ZERO,
+            look_within: Duration::from_secs(3_600),
         };
         let denied = Arc::new(DeniedIdentities::default());
         let watch = RevocationWatch::new(scripted.clone(), scripted, denied, times);
@@ -320,6 +336,22 @@ mod tests {
         assert!(closes.try_recv().is_err());
         assert_eq!(*world.distrusted.lock().unwrap(), ["bob"]);
         assert_eq!(*world.swept.lock().unwrap(), [3]);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_keeps_nobody_from_being_looked_at() {
+        let names: Vec<String> = (0..500).map(|number| format!("silent {number}")).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.push("bob");
+        let (mut watch, world, mut closes) = watch_over(&names);
+        watch.times.look_within = Duration::from_millis(20);
+        say(&world, "bob", vec![lost()]);
+        watch.round().await;
+        assert_eq!(closes.try_recv().ok().as_deref(), Some("bob"));
+        assert!(closes.try_recv().is_err());
+        // No more than were under way at once before the first silence was noticed.
+        let looks = world.looks.lock().unwrap().len();
+        assert!(looks <= 2 * LOOKS_AT_ONCE + 2, "{looks}");
     }
 
     #[tokio::test]
