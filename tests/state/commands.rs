@@ -141,6 +141,7 @@ fn a_store_that_was_put_back_from_a_copy_is_read_as_it_is() {
         store.execute_batch(put_back).expect("put back");
         connect_soon(&address, "ada", &older).await;
     });
+    drop(gateway);
     std::fs::remove_dir_all(&directory).expect("removable");
 }
 
