@@ -203,7 +203,6 @@ def test_instances_are_read_once_changed_once_and_deleted_once(connection, cdf, 
     assert (done.fetchall(), done.statusmessage) == ([("q",)], "INSERT 0 1")
 
 
-<<<<<<< HEAD
 def test_on_conflict_some_cells_change_and_the_others_stay(connection, cdf, requests_of):
     cdf.raw.rows.insert(
         "plant", "pumps", {"1": {"id": 1, "name": "old", "limits": [1], "other": "kept"}}, ensure_parent=True
@@ -309,7 +308,8 @@ def test_an_instance_that_only_cdf_can_judge_fails_alone(connection, cdf):
     assert "2 of 3 rows are in CDF, 1 was refused" in caught.value.diag.message_detail
     found = cdf.data_modeling.instances.retrieve([("plant", "g1"), ("plant", "g3")]).nodes
     assert sorted(node.external_id for node in found) == ["g1", "g3"]
-=======
+
+
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
@@ -341,4 +341,3 @@ def test_the_catalog_has_one_oid_and_one_number_a_column_of_a_custom_table(conne
     assert [(oid, number, name) for oid, number, name, _ in listed] == described
     shown = connection.execute("SELECT to_regclass(%s)::text", (table,)).fetchone()
     assert shown == (table,)
->>>>>>> catalog
