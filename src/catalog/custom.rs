@@ -76,15 +76,18 @@ impl CustomTables {
         tables
     }
 
+    /// The table of that OID.
+    pub fn of_oid(&self, oid: u32) -> Option<&'static Table> {
+        self.by_name
+            .values()
+            .copied()
+            .find(|table| table.oid == oid)
+    }
+
     /// The table of that name.
     pub fn find(&self, name: &str) -> Option<&'static Table> {
         self.by_name.get(name).copied()
     }
-}
-
-/// Whether an OID is one that a custom table has, of this user or another.
-pub fn is_custom_oid(oid: i64) -> bool {
-    u32::try_from(oid).is_ok_and(|oid| oid & !(OID_BIT - 1) == OID_BIT)
 }
 
 /// The tables of the user as they are now.

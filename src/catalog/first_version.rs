@@ -234,6 +234,11 @@ pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Dia
     }
 }
 
+/// Every table of version 1.0, ordered by name.
+pub fn tables() -> impl Iterator<Item = &'static Table> {
+    TABLES.iter().map(|first| &first.table)
+}
+
 /// What is known of a table of version 1.0; `None` for tables of today.
 pub fn first_table(table: &Table) -> Option<&'static FirstTable> {
     TABLES

@@ -39,7 +39,7 @@ mod views;
 pub use column::{Access, Column, ColumnType, JsonForm, JsonShape, ValueRule};
 pub use custom::{
     CustomTables, RawColumns, View, by_durable_name, custom_table, custom_tables_of, durable_name,
-    is_custom_oid, publish_custom_tables, publish_custom_tables_of,
+    publish_custom_tables, publish_custom_tables_of,
 };
 pub use definition::{Definition, DefinitionFault, InstanceType, Source, table_name};
 pub use endpoints::{CreateBody, Deletion, Endpoints};

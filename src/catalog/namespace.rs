@@ -5,7 +5,7 @@
 
 use super::custom::{CustomTables, custom_tables_of};
 use super::table::Table;
-use super::{Dialect, PUBLIC, TABLES, first_version, table};
+use super::{CDF, Dialect, PUBLIC, TABLES, first_version, table};
 use crate::diagnostic::Diagnostic;
 
 /// What names mean. Cheap to clone; the default has the built-in tables alone.
@@ -25,6 +25,18 @@ impl Namespace {
         }
     }
 
+    /// The built-in names of a version, and these tables.
+    #[cfg(test)]
+    pub fn with_dialect(
+        dialect: Dialect,
+        tables: impl IntoIterator<Item = &'static Table>,
+    ) -> Self {
+        Namespace {
+            dialect,
+            ..Namespace::with(tables)
+        }
+    }
+
     /// The names of that user, who writes `dialect`, as they are now.
     pub fn of_user(user: &str, dialect: Dialect) -> Self {
         Namespace {
@@ -33,10 +45,18 @@ impl Namespace {
         }
     }
 
-    /// Every table that the system catalog lists: the built-in ones, and the user's own by name.
+    /// Every table that the system catalog lists: the built-in ones that this user can name, and
+    /// the user's own by name.
     pub fn tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
         let custom = self.custom.sorted();
-        TABLES.iter().copied().chain(custom)
+        built_in(self.dialect).chain(custom)
+    }
+
+    /// The table of that OID among [`Self::tables`].
+    pub fn table_of_oid(&self, oid: u32) -> Option<&'static Table> {
+        built_in(self.dialect)
+            .find(|table| table.oid == oid)
+            .or_else(|| self.custom.of_oid(oid))
     }
 
     /// The table of that name. `schema` is `None` where the statement names none, which means
@@ -58,4 +78,15 @@ impl Namespace {
             Some(_) => Err(undefined),
         })
     }
+}
+
+/// The built-in tables that a dialect has names for: schema cdf is there for both.
+fn built_in(dialect: Dialect) -> impl Iterator<Item = &'static Table> {
+    let is_first = dialect == Dialect::First;
+    let first = is_first.then(first_version::tables);
+    let today = TABLES.iter().copied();
+    first
+        .into_iter()
+        .flatten()
+        .chain(today.filter(move |table| !is_first || table.schema == CDF))
 }

@@ -1,13 +1,16 @@
 //! An HTTP server on a thread and runtime of its own.
 //!
 //! Owns listener, thread and end; which paths there are is its owner's business. Promises that the
-//! address is bound when [`start`] returns, and that [`HttpServer::stop`] returns within a second
-//! or so even if a client keeps a connection open. Never shares a runtime with the data path: a
-//! busy one does not delay a health check, and a scrape does not delay rows.
+//! address is bound when [`start`] returns, that clients cannot take more than a bounded number of
+//! connections, and that [`HttpServer::stop`] returns within a second or so even if a client keeps
+//! one open. Never shares a runtime with the data path: a busy one does not delay a health check,
+//! and a scrape does not delay rows.
 
+mod connections;
 mod encrypted;
 
 use axum::Router;
+use connections::Bounds;
 use encrypted::EncryptedListener;
 use rustls::ServerConfig;
 use std::io;
@@ -100,20 +103,16 @@ async fn serve(
     };
     let served = async move {
         match tls {
-            None => {
-                axum::serve(listener, routes)
-                    .with_graceful_shutdown(drained)
-                    .await
-            }
+            None => connections::serve(listener, routes, Bounds::USUAL, drained).await,
             Some(tls) => {
-                axum::serve(EncryptedListener::new(listener, tls), routes)
-                    .with_graceful_shutdown(drained)
-                    .await
+                let listener = EncryptedListener::new(listener, tls);
+                connections::serve(listener, routes, Bounds::USUAL, drained).await;
             }
         }
     };
     tokio::select! {
-        served = served => served,
-        () = end => Ok(()),
+        () = served => {}
+        () = end => {}
     }
+    Ok(())
 }

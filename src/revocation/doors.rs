@@ -58,6 +58,10 @@ impl Doors for GatewayDoors {
             return shut_out;
         }
         // Users who were deleted, or write as somebody else now, would be looked at for ever.
+        #[expect(
+            clippy::mutable_key_type,
+            reason = "the key of a session is no part of its hash"
+        )]
         let known: HashSet<Arc<Identity>> = self.users.account_identities().into_iter().collect();
         shut_out.retain(|identity| {
             let stays = known.contains(identity);

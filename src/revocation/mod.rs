@@ -5,6 +5,7 @@
 //!    such a denial, ends the connections of those who have lost their access, and keeps out those
 //!    whom CDF itself would not keep out until they have it back.
 //! 3. `session_keeper` exchanges sessions in time, also those that nobody uses.
+//! 4. `silence` keeps those who do not answer from delaying either.
 //!
 //! Owns the times of all of it. Promises that connections end for a refusal only, never because
 //! somebody cannot be reached, and that the cost is counted by identity and not by connection.
@@ -13,6 +14,7 @@
 mod denied;
 mod doors;
 mod session_keeper;
+mod silence;
 mod watch;
 #[cfg(test)]
 mod watch_tests;

@@ -2,11 +2,13 @@
 //!
 //! Owns when each is looked at, and what follows. Promises a look at every interval and one soon
 //! after a denial, a second look before anything ends, a bound of time for all of it (see
-//! [`WatchTimes`]), and that who is shut out is let in once the access is back. Never ends a
-//! connection because somebody cannot be reached.
+//! [`WatchTimes`]), and that who is shut out is let in once the access is back; an identity provider
+//! that does not answer delays the looks at others by a few waits only. Never ends a connection
+//! because somebody cannot be reached.
 
 use super::denied::DeniedIdentities;
 use super::doors::Doors;
+use super::silence::Silence;
 use crate::cdf::{CdfClient, Identity, RequiredAccess, Standing, TokenCache};
 use crate::diagnostic::Diagnostic;
 use crate::telemetry::{AccessCheckCounters, AccessOutcome};
@@ -19,10 +21,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Looks that are under way at once.
-const LOOKS_AT_ONCE: usize = 8;
+pub(super) const LOOKS_AT_ONCE: usize = 8;
 
 /// How long one look may take; after that nothing is known.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
 
 /// From the first refusal to the look that must confirm it. Longer than the token cache believes a
 /// refusal, so that the identity provider is asked again.
@@ -39,6 +41,7 @@ pub(super) struct WatchTimes {
     pub interval: Duration,
     pub confirm_after: Duration,
     pub denial_pause: Duration,
+    pub look_within: Duration,
 }
 
 impl WatchTimes {
@@ -47,6 +50,7 @@ impl WatchTimes {
             interval,
             confirm_after: CONFIRM_AFTER,
             denial_pause: DENIAL_PAUSE.min(interval),
+            look_within: LOOK_WITHIN,
         }
     }
 }
@@ -234,9 +238,15 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
         &self,
         identities: Vec<Arc<Identity>>,
     ) -> Vec<(Arc<Identity>, Option<Standing>)> {
+        let silence = Silence::default();
         let looks = identities.into_iter().map(|identity| async {
-            let standing = timeout(LOOK_TIMEOUT, self.access.standing(&identity)).await;
-            (identity, standing.ok())
+            if silence.is_about(&identity) {
+                return (identity, None);
+            }
+            let looked = timeout(self.times.look_within, self.access.standing(&identity));
+            let standing = looked.await.ok();
+            silence.note(&identity, standing.is_some());
+            (identity, standing)
         });
         let looks = futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
         let standings: Vec<_> = looks.collect().await;

@@ -2,7 +2,7 @@
 
 use super::denied::DeniedIdentities;
 use super::doors::Doors;
-use super::watch::{Access, RevocationWatch, WatchTimes};
+use super::watch::{Access, LOOKS_AT_ONCE, RevocationWatch, WatchTimes};
 use crate::cdf::{Denials, Identity, Project, Secret, Standing};
 use crate::diagnostic::{Diagnostic, SqlState};
 use async_trait::async_trait;
@@ -33,6 +33,9 @@ struct Scripted {
 impl Access for Scripted {
     async fn standing(&self, identity: &Identity) -> Standing {
         self.world.looks.lock().unwrap().push(identity.name.clone());
+        if identity.name.starts_with("silent") {
+            return std::future::pending().await;
+        }
         let mut standings = self.world.standings.lock().unwrap();
         let answers = standings.get_mut(&identity.name);
         match answers {
@@ -88,8 +91,10 @@ type TestWatch = RevocationWatch<Scripted, Scripted>;
 fn watch_over(names: &[&str]) -> (TestWatch, Arc<World>, UnboundedReceiver<String>) {
     let world = Arc::new(World::default());
     let identities = names.iter().map(|name| {
+        // Those of one first word have one CDF.
+        let host = name.split(' ').next().unwrap_or_default();
         let project = Project {
-            base_url: "http://127.0.0.1:1".to_owned(),
+            base_url: format!("http://{host}.example"),
             name: "plant".to_owned(),
         };
         let mut identity = Identity::of_token(project, Secret::new("token"));
@@ -106,6 +111,7 @@ fn watch_over(names: &[&str]) -> (TestWatch, Arc<World>, UnboundedReceiver<Strin
         interval: Duration::from_secs(3_600),
         confirm_after: Duration::ZERO,
         denial_pause: Duration::ZERO,
+        look_within: Duration::from_secs(3_600),
     };
     let denied = Arc::new(DeniedIdentities::default());
     let watch = RevocationWatch::new(scripted.clone(), scripted, denied, times);
@@ -152,6 +158,22 @@ async fn who_has_lost_access_is_ended_and_nobody_else() {
     assert!(closes.try_recv().is_err());
     assert_eq!(*world.distrusted.lock().unwrap(), ["bob"]);
     assert_eq!(*world.swept.lock().unwrap(), [3]);
+}
+
+#[tokio::test]
+async fn who_does_not_answer_keeps_nobody_from_being_looked_at() {
+    let names: Vec<String> = (0..500).map(|number| format!("silent {number}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("bob");
+    let (mut watch, world, mut closes) = watch_over(&names);
+    watch.times.look_within = Duration::from_millis(20);
+    say(&world, "bob", vec![lost()]);
+    watch.round().await;
+    assert_eq!(closes.try_recv().ok().as_deref(), Some("bob"));
+    assert!(closes.try_recv().is_err());
+    // No more than were under way at once before the first silence was noticed.
+    let looks = world.looks.lock().unwrap().len();
+    assert!(looks <= 2 * LOOKS_AT_ONCE + 2, "{looks}");
 }
 
 #[tokio::test]

@@ -50,7 +50,9 @@ pub use cell_changes::{CellChanges, Cells};
 pub use datapoint_builder::DatapointBuilder;
 pub use datapoints::{DatapointBatch, DatapointValues, TimeSpan};
 pub use object_builder::ObjectBuilder;
-pub use objects::{ObjectBatch, ObjectColumn, ObjectValues, SEQUENCE_ROW_COLUMNS, row_key_hash};
+pub use objects::{
+    ObjectBatch, ObjectColumn, ObjectNames, ObjectValues, SEQUENCE_ROW_COLUMNS, row_key_hash,
+};
 pub use point_status::{PointStatus, is_bad, status_symbol};
 pub use raw::{RawAction, RawBatch, RawDestination};
 pub use raw_builder::RawBuilder;

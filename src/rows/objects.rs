@@ -75,6 +75,26 @@ pub struct ObjectColumn {
 /// `values`, `external_id`, `id`, `row_number` and `columns` of table `sequence_rows`.
 pub const SEQUENCE_ROW_COLUMNS: [usize; 5] = [0, 1, 2, 3, 4];
 
+/// By which of its two names rows call an object: the key that clients gave it, the id that CDF
+/// made. Neither, where it has one name only or none yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ObjectNames {
+    pub by_key: bool,
+    pub by_id: bool,
+}
+
+impl ObjectNames {
+    /// Whether rows go by a name of which there are two.
+    pub fn any(self) -> bool {
+        self.by_key || self.by_id
+    }
+
+    /// Whether one object may be meant under two names.
+    pub fn cross(self, other: Self) -> bool {
+        (self.by_key && other.by_id) || (self.by_id && other.by_key)
+    }
+}
+
 /// Rows of one metadata table, in the order of their statement.
 #[derive(Clone, Debug)]
 pub struct ObjectBatch {
@@ -99,6 +119,27 @@ impl PartialEq for ObjectBatch {
 }
 
 impl ObjectBatch {
+    /// By which names its rows call their objects. Looks at columns, and at the rows of those
+    /// until one has a value.
+    pub fn names(&self) -> ObjectNames {
+        let (key, id) = match (self.table.key, self.table.id) {
+            ([key], Some(id)) => (*key, id),
+            _ if self.table.resource == Resource::SequenceRows => {
+                let [_, external_id, id, ..] = SEQUENCE_ROW_COLUMNS;
+                (external_id, id)
+            }
+            _ => return ObjectNames::default(),
+        };
+        let is_used = |index| {
+            self.column(index)
+                .is_some_and(|column| column.present.contains(&true))
+        };
+        ObjectNames {
+            by_key: is_used(key),
+            by_id: is_used(id),
+        }
+    }
+
     /// The column with that index in the table, if the batch has it.
     pub fn column(&self, index: usize) -> Option<&ObjectColumn> {
         self.columns.iter().find(|column| column.column == index)

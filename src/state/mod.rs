@@ -15,6 +15,7 @@ mod lease;
 mod location;
 mod postgresql;
 mod publication;
+mod renewed_keys;
 mod schema;
 mod sealing;
 mod store;

@@ -220,6 +220,7 @@ impl Session {
         let transaction_started = self.transaction_started();
         let mut context = QueryContext {
             settings: &mut self.settings,
+            namespace: &self.namespace,
             user: &self.user.name,
             database: &self.database,
             backend_pid: self.process_id,

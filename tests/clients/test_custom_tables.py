@@ -308,3 +308,36 @@ def test_an_instance_that_only_cdf_can_judge_fails_alone(connection, cdf):
     assert "2 of 3 rows are in CDF, 1 was refused" in caught.value.diag.message_detail
     found = cdf.data_modeling.instances.retrieve([("plant", "g1"), ("plant", "g3")]).nodes
     assert sorted(node.external_id for node in found) == ["g1", "g3"]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("pumps", [("id", "bigint"), ("name", "text"), ("limits", "real[]")]),
+        (
+            "things",
+            [
+                ("space", "character varying(43)"),
+                ("external_id", "character varying(255)"),
+                ("name", "text"),
+                ("power", "double precision"),
+            ],
+        ),
+    ],
+)
+def test_the_catalog_has_one_oid_and_one_number_a_column_of_a_custom_table(connection, table, columns):
+    listed = connection.execute(
+        "SELECT c.oid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.oid = %s::regclass AND pg_catalog.pg_table_is_visible(c.oid) ORDER BY a.attnum",
+        (f'"public" . "{table}"',),
+    ).fetchall()
+    assert sorted((name, shown) for _, _, name, shown in listed) == sorted(columns)
+    probed = connection.execute(f"SELECT * FROM {table} WHERE 1=0")
+    described = [
+        (probed.pgresult.ftable(place), probed.pgresult.ftablecol(place), column.name)
+        for place, column in enumerate(probed.description)
+    ]
+    assert [(oid, number, name) for oid, number, name, _ in listed] == described
+    shown = connection.execute("SELECT to_regclass(%s)::text", (table,)).fetchone()
+    assert shown == (table,)

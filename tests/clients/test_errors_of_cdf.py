@@ -10,7 +10,7 @@ from support.errors_document import ANSWERS, WHAT_HAPPENS, proves
 from support.samples import moment, seconds
 from support.scripted_http import Reply, cdf_error
 from support.told import told
-from support.troubled import Troubled, copy_raw
+from support.troubled import HASTY, Troubled, copy_raw
 
 pytestmark = pytest.mark.gateway_only
 
@@ -33,6 +33,19 @@ def troubled(tmp_path_factory):
 def cdf(troubled):
     yield troubled
     troubled.front.calm()
+
+
+@pytest.fixture(scope="module")
+def troubled_and_hasty(tmp_path_factory):
+    with Troubled(tmp_path_factory.mktemp("hasty"), retry=HASTY) as troubled:
+        yield troubled
+
+
+@pytest.fixture
+def hasty(troubled_and_hasty):
+    """A CDF whose gateway gives up soon."""
+    yield troubled_and_hasty
+    troubled_and_hasty.front.calm()
 
 
 @pytest.fixture
@@ -82,18 +95,21 @@ def test_what_passes_costs_no_row(cdf, connection, series, name):
 @proves(WHAT_HAPPENS, {"retry": ()})
 @proves(ANSWERS, REPEATED_ROWS)
 @pytest.mark.parametrize("name", REPEATED)
-def test_what_does_not_pass_fails_the_statement_with_the_last_reason(cdf, connection, series, name):
-    cdf.store.make_series(series)
+def test_what_does_not_pass_fails_the_statement_with_the_last_reason(hasty, series, name):
+    hasty.store.make_series(series)
     _, reply, sqlstate = REPEATED[name]
-    cdf.front.script("/timeseries/data", reply)
-    error = told(connection.execute, POINT, (series, moment(0), 1.0))
-    sent = cdf.front.asked("/timeseries/data")
-    assert len(sent) > 1
-    in_doubt = "was sent without an answer" if sqlstate == "40003" else "was not sent"
-    error.must_have(sqlstate, message="CDF", detail=(WORDS, sent[-1].request_id, "0 of 1 rows", in_doubt))
-    cdf.front.calm()
-    connection.execute(POINT, (series, moment(0), 2.0))
-    assert cdf.store.points(series) == seconds([2.0])
+    hasty.front.script("/timeseries/data", reply)
+    with hasty.connect() as connection:
+        error = told(connection.execute, POINT, (series, moment(0), 1.0))
+        sent = hasty.front.asked("/timeseries/data")
+        assert len(sent) > 1
+        in_doubt = "was sent without an answer" if sqlstate == "40003" else "was not sent"
+        detail = (WORDS, sent[-1].request_id, "0 of 1 rows", in_doubt)
+        error.must_have(sqlstate, message="CDF", detail=detail)
+        assert ("look in CDF" in error.hint) == (sqlstate == "40003")
+        hasty.front.calm()
+        connection.execute(POINT, (series, moment(0), 2.0))
+    assert hasty.store.points(series) == seconds([2.0])
 
 
 @proves(WHAT_HAPPENS, {"retry": ()})

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from support.errors_document import IDENTITY_PROVIDER, proves
 from support.scripted_http import RESET, SILENCE, Reply, ScriptedHttp
-from support.troubled import SECRET, Troubled, alone, credentials_of, failure_of
+from support.troubled import HASTY, SECRET, Troubled, alone, credentials_of, failure_of
 
 pytestmark = pytest.mark.gateway_only
 
@@ -57,7 +57,7 @@ def test_a_provider_that_is_away_is_asked_again_and_then_given_up(cdf, provider,
         provider.stop()
     else:
         provider.script("/token", reply)
-    with alone(tmp_path, cdf.front.url, credentials_of(provider)) as gateway:
+    with alone(tmp_path, cdf.front.url, credentials_of(provider), retry=HASTY) as gateway:
         error = failure_of(gateway, RAW, raw_database)
         log = gateway.process.log_text()
     error.must_have(
@@ -77,7 +77,7 @@ def test_a_provider_that_is_away_is_asked_again_and_then_given_up(cdf, provider,
 def test_rows_wait_for_a_provider_that_comes_back(cdf, provider, tmp_path, raw_database, how):
     provider.script("/token", AWAY[how], count=1)
     provider.script("/token", GRANTED)
-    with alone(tmp_path, cdf.front.url, credentials_of(provider), elapsed_max_s=60) as gateway:
+    with alone(tmp_path, cdf.front.url, credentials_of(provider), retry={"request_timeout_s": 3}) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             connection.execute(RAW, (raw_database,))
     assert len(provider.asked("/token")) == 2

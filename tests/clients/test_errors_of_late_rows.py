@@ -10,7 +10,7 @@ from support.errors_document import ANSWERS, WHAT_HAPPENS, proves
 from support.samples import moment, seconds
 from support.scripted_http import cdf_error
 from support.told import told
-from support.troubled import Troubled, copy_points, copy_raw
+from support.troubled import HASTY, Troubled, copy_points, copy_raw
 
 pytestmark = pytest.mark.gateway_only
 
@@ -20,7 +20,7 @@ WORDS = "The moon is in the wrong phase"
 @proves(WHAT_HAPPENS, {"split": ()})
 @proves(ANSWERS, {"400, 422 with `missing`": "23503"})
 def test_rows_that_wait_in_vain_for_a_series_to_be_made_are_the_only_ones_refused(tmp_path, series):
-    with Troubled(tmp_path) as cdf, cdf.connect() as connection:
+    with Troubled(tmp_path, retry=HASTY) as cdf, cdf.connect() as connection:
         # For some seconds after this one other series may be on their way, too.
         connection.execute("INSERT INTO time_series (external_id) VALUES (%s)", (series,))
         nowhere = f"{series}-nowhere"
@@ -43,10 +43,9 @@ def missing_node(name):
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    """A gateway that repeats for longer than CDF may take to make the series of a node, and two such
-    series."""
-    with Troubled(tmp_path_factory.mktemp("nodes"), retry={"elapsed_max_s": 60}) as troubled:
+def nodes(tmp_path_factory):
+    """A gateway, and two series that are nodes."""
+    with Troubled(tmp_path_factory.mktemp("nodes")) as troubled:
         body = {"project": PROJECT, "items": [{"space": "plant", "externalId": name} for name in ("a", "b")]}
         troubled.local.admin("POST", "instances", body)
         yield troubled
@@ -54,27 +53,27 @@ def patient(tmp_path_factory):
 
 
 @proves(ANSWERS, {OF_NODES: ()})
-def test_the_series_of_a_new_node_is_waited_for(patient):
-    patient.front.script("/timeseries/data", missing_node("b"), count=5)
-    with patient.connect() as connection:
+def test_the_series_of_a_new_node_is_waited_for(nodes):
+    nodes.front.script("/timeseries/data", missing_node("b"), count=5)
+    with nodes.connect() as connection:
         connection.execute(NODE_POINT, ("a", moment(0), 1.0, "b", moment(0), 1.0))
-    assert len(patient.front.asked("/timeseries/data")) == 6
-    patient.front.calm()
+    assert len(nodes.front.asked("/timeseries/data")) == 6
+    nodes.front.calm()
 
 
 @proves(ANSWERS, {OF_NODES: "23503"})
-def test_a_node_that_never_becomes_a_series_is_named_after_ten_seconds(patient):
-    patient.front.script("/timeseries/data", missing_node("nowhere"), holding=b"nowhere")
-    with patient.connect() as connection:
+def test_a_node_that_never_becomes_a_series_is_named_after_ten_seconds(nodes):
+    nodes.front.script("/timeseries/data", missing_node("nowhere"), holding=b"nowhere")
+    with nodes.connect() as connection:
         error = told(connection.execute, NODE_POINT, ("a", moment(1), 1.0, "nowhere", moment(1), 1.0))
-    asked = patient.front.asked("/timeseries/data")
+    asked = nodes.front.asked("/timeseries/data")
     refused = [exchange for exchange in asked if exchange.is_scripted]
     assert refused[-1].arrived - refused[0].arrived > 9
     detail = (WORDS, refused[-1].request_id, "1 of 2 rows are in CDF, 1 was refused.")
     message = 'time series "nowhere" of space "plant" does not exist'
     error.must_have("23503", message=message, detail=detail, hint="CogniteTimeSeries")
     assert asked[-1].status == 200
-    patient.front.calm()
+    nodes.front.calm()
 
 
 JOURNALED = "500 for a journaled row again and again, while others of its endpoint succeed"

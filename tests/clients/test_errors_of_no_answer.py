@@ -11,7 +11,7 @@ from support.errors_document import NO_ANSWER, proves
 from support.samples import moment, seconds
 from support.scripted_http import RESET, SILENCE, ScriptedHttp
 from support.told import told
-from support.troubled import Troubled, alone, credentials_of, failure_of, free_port, retries
+from support.troubled import HASTY, Troubled, alone, credentials_of, failure_of, free_port, retries
 
 pytestmark = pytest.mark.gateway_only
 
@@ -22,7 +22,8 @@ NAMELESS = "INSERT INTO time_series (name) VALUES (%s)"
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory):
-    with Troubled(tmp_path_factory.mktemp("cdf")) as troubled:
+    """A CDF whose gateway waits for a second, and gives up soon."""
+    with Troubled(tmp_path_factory.mktemp("cdf"), retry=HASTY | {"request_timeout_s": 1}) as troubled:
         yield troubled
 
 
@@ -41,7 +42,7 @@ def connection(cdf):
 @proves(NO_ANSWER, {"CDF cannot be reached": "08006"})
 def test_a_cdf_that_cannot_be_reached_fails_the_statement_after_a_while(tmp_path, raw_database):
     port = free_port()
-    with alone(tmp_path, f"http://127.0.0.1:{port}") as gateway:
+    with alone(tmp_path, f"http://127.0.0.1:{port}", retry=HASTY) as gateway:
         error = failure_of(gateway, RAW, raw_database)
         message = f"CDF at http://127.0.0.1:{port} cannot be reached"
         detail = ("Nothing was sent.", "0 of 1 rows are in CDF, 1 was not sent.")
@@ -52,7 +53,7 @@ def test_a_cdf_that_cannot_be_reached_fails_the_statement_after_a_while(tmp_path
 @proves(NO_ANSWER, {"CDF cannot be reached": ()})
 def test_rows_wait_for_a_cdf_that_comes_back(cdf, tmp_path, raw_database):
     port = free_port()
-    with alone(tmp_path, f"http://127.0.0.1:{port}", elapsed_max_s=60) as gateway:
+    with alone(tmp_path, f"http://127.0.0.1:{port}") as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             writing = threading.Thread(target=connection.execute, args=(RAW, (raw_database,)))
             writing.start()
@@ -68,7 +69,7 @@ def test_rows_wait_for_a_cdf_that_comes_back(cdf, tmp_path, raw_database):
 @pytest.mark.parametrize("how", [RESET, SILENCE])
 def test_a_request_without_an_answer_is_repeated(cdf, series, how, tmp_path):
     cdf.store.make_series(series)
-    with alone(tmp_path, cdf.front.url, elapsed_max_s=60) as gateway:
+    with alone(tmp_path, cdf.front.url, retry={"request_timeout_s": 3}) as gateway:
         with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
             cdf.front.script("/timeseries/data", how, count=1)
             connection.execute(POINT, (series, moment(0), 1.0))

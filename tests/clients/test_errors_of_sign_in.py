@@ -286,7 +286,7 @@ def test_a_session_whose_token_has_expired_is_told_to_come_again(tmp_path):
         "timeouts": {"token_grace_s": 0},
     }
     with ConfiguredGateway(tmp_path, NO_CDF, **sections) as gateway:
-        token = issuer.token(exp=int(time.time()) + 4)
+        token = issuer.token(exp=int(time.time()) + 8)
         server = dataclasses.replace(gateway.server, user=ADA, password=token, database="postgres")
         connection = psycopg.connect(**server.keywords(sslmode="require"), autocommit=True)
         assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -11,7 +11,7 @@ from support.errors_document import TRANSACTIONS, proves
 from support.samples import moment, seconds
 from support.scripted_http import SILENCE, cdf_error
 from support.told import Told, told
-from support.troubled import Troubled, copy_points
+from support.troubled import HASTY, Troubled, copy_points
 
 pytestmark = pytest.mark.gateway_only
 
@@ -22,14 +22,13 @@ WORDS = "The moon is in the wrong phase"
 # Memory for one batch of 1,000 points; every batch is 16 kB on disk.
 SMALL = {"staged_bytes_max": 50_000, "staged_bytes_max_total": 100_000}
 BATCHES = {"batch_rows": 1000}
-PATIENT = {"elapsed_max_s": 60, "request_timeout_s": 60}
 LIMIT = "a transaction, or a staged COPY, holds more than it may, in memory and on disk"
 
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory):
     """A gateway that waits for CDF for longer than any test."""
-    with Troubled(tmp_path_factory.mktemp("cdf"), retry=PATIENT) as troubled:
+    with Troubled(tmp_path_factory.mktemp("cdf"), retry={"request_timeout_s": 60}) as troubled:
         yield troubled
 
 
@@ -176,7 +175,7 @@ def test_a_commit_that_fails_says_which_row_failed_and_where_the_others_are(cdf,
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
 def test_no_failure_of_a_commit_asks_a_client_to_run_the_transaction_again(tmp_path, series, status):
     # Clients take 40001 and 40P01 for "nothing was written".
-    with Troubled(tmp_path) as cdf:
+    with Troubled(tmp_path, retry=HASTY) as cdf:
         cdf.store.make_series(series)
         cdf.front.script("/timeseries/data", cdf_error(status, "conflict: serialization failure"))
         with cdf.connect(autocommit=False) as connection:

@@ -1,9 +1,12 @@
 """A user who writes the names of version 1.0: the same resources by other names."""
 
+import asyncio
+import datetime
 import re
 import time
 import urllib.request
 
+import asyncpg
 import psycopg
 import pytest
 from support.binary import PROJECT
@@ -185,3 +188,125 @@ def test_rows_that_a_transaction_keeps_on_disk_are_read_back_by_their_old_names(
                 assert re.search(r"^penstock_spool_bytes [1-9]", answer.read().decode(), flags=re.MULTILINE)
     rows = store.client.sequences.data.retrieve(external_id=name).rows
     assert [(row.row_number, row.values) for row in rows] == [(number, [number]) for number in range(5_000)]
+
+
+TABLES = {
+    "assets",
+    "datapoints",
+    "events",
+    "extraction_pipeline_runs",
+    "extraction_pipelines",
+    "files",
+    "labels",
+    "raw",
+    "relationships",
+    "sequence_rows",
+    "sequences",
+    "timeseries",
+}
+
+
+def has_table(connection, name: str) -> bool:
+    """What SQLAlchemy asks before pandas writes a frame, with its parameters."""
+    asked = connection.execute(
+        "SELECT pg_catalog.pg_class.relname FROM pg_catalog.pg_class"
+        " JOIN pg_catalog.pg_namespace ON pg_catalog.pg_namespace.oid = pg_catalog.pg_class.relnamespace"
+        " WHERE pg_catalog.pg_class.relname = %s::VARCHAR AND pg_catalog.pg_class.relkind = ANY"
+        " (ARRAY[%s::VARCHAR, %s::VARCHAR, %s::VARCHAR, %s::VARCHAR, %s::VARCHAR])"
+        " AND pg_catalog.pg_table_is_visible(pg_catalog.pg_class.oid)"
+        " AND pg_catalog.pg_namespace.nspname != %s::VARCHAR",
+        (name, "r", "p", "f", "v", "m", "pg_catalog"),
+    )
+    return asked.fetchall() == [(name,)]
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_pandas_finds_the_tables_of_the_version(connection, table):
+    assert has_table(connection, table)
+
+
+@pytest.mark.parametrize("table", ["time_series", "double_datapoints", "raw_rows", "data_sets"])
+def test_pandas_does_not_find_those_of_the_other_version(connection, table):
+    assert not has_table(connection, table)
+
+
+def test_the_tables_of_schema_public_are_those_of_the_version(connection):
+    found = connection.execute(
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = current_schema()"
+    ).fetchall()
+    assert {name for (name,) in found} == TABLES
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("datapoints", ["value", "timestamp", "external_id", "id"]),
+        ("raw", ["database", "table", "key", "columns"]),
+        ("sequence_rows", ["row_values", "external_id", "id", "row_number", "columns"]),
+    ],
+)
+def test_adbc_finds_the_columns_of_a_table_by_the_name_that_it_quotes(connection, table, columns):
+    found = connection.execute(
+        "SELECT attr.attname, attr.atttypid FROM pg_catalog.pg_attribute AS attr"
+        " INNER JOIN pg_catalog.pg_class AS cls ON attr.attrelid = cls.oid"
+        " INNER JOIN pg_catalog.pg_type AS typ ON attr.atttypid = typ.oid"
+        " WHERE attr.attnum >= 0 AND cls.oid = %s::regclass::oid ORDER BY attr.attnum",
+        (f'"public" . "{table}"',),
+    ).fetchall()
+    assert [name for name, _ in found] == columns
+
+
+def test_a_probe_describes_its_columns_as_the_catalog_lists_them(connection):
+    for table in sorted(TABLES):
+        probed = connection.execute(f'SELECT * FROM "{table}" WHERE 1=0')
+        described = [
+            (column.name, probed.pgresult.ftable(place), probed.pgresult.ftablecol(place), column.type_code)
+            for place, column in enumerate(probed.description)
+        ]
+        listed = connection.execute(
+            "SELECT attname, attrelid, attnum, atttypid FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 ORDER BY attnum",
+            (table,),
+        ).fetchall()
+        assert [tuple(row) for row in listed] == described, table
+        shown = connection.execute("SELECT %s::oid::regclass::text", (described[0][1],)).fetchone()
+        assert shown == (table,)
+
+
+def test_a_table_of_the_other_version_is_no_regclass(connection):
+    assert connection.execute("SELECT to_regclass('public.time_series')").fetchone() == (None,)
+    with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+        connection.execute("SELECT 'time_series'::regclass")
+    assert "timeseries" in caught.value.diag.message_hint
+
+
+async def copied_by_asyncpg(server, database: str) -> str:
+    connection = await asyncpg.connect(**server.asyncpg())
+    try:
+        rows = [(database, "t", "k", '{"a": 2}')]
+        return await connection.copy_records_to_table(
+            "raw", records=rows, columns=["database", "table", "key", "columns"]
+        )
+    finally:
+        await connection.close()
+
+
+def test_asyncpg_copies_records_by_the_columns_that_it_probes(gateway, store, raw_database):
+    assert asyncio.run(copied_by_asyncpg(gateway.server, raw_database)) == "COPY 1"
+    assert store.raw(raw_database, "t") == {"k": {"a": 2}}
+
+
+def test_npgsql_reads_the_schema_of_a_table_and_imports_into_it(gateway, store, series):
+    from support.npgsql import Type, command, import_rows, opened
+
+    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    types = [Type.Varchar, Type.TimestampTz, Type.Double]
+    with opened(gateway.server, Pooling="false") as connection:
+        reader = command(connection, "SELECT * FROM datapoints WHERE 1=0").ExecuteReader()
+        names = [reader.GetName(place) for place in range(reader.FieldCount)]
+        reader.Close()
+        assert names == ["value", "timestamp", "external_id", "id"]
+        copy = "COPY datapoints (external_id, timestamp, value) FROM STDIN (FORMAT BINARY)"
+        assert import_rows(connection, copy, [(series, at, 2.5)], types) == 1
+    assert [value for _, value in store.points(series)] == [2.5]

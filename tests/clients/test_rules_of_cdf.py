@@ -106,7 +106,7 @@ def test_a_reference_to_nothing_fails_its_row_only(connection, store, series, ta
 
 
 def test_labels_relationships_and_pipelines_name_the_data_set_that_is_not(
-    connection, store, series, data_set
+    connection, store, emulator, series, data_set
 ):
     rows = [row | {"name": "n"} for row in five(series, data_set_id=[NOBODY])]
     refused(connection, "labels", rows, "23503", 3, "data_set_id")
@@ -134,8 +134,12 @@ def test_labels_relationships_and_pipelines_name_the_data_set_that_is_not(
     )
     assert names(found) == four_of(series)
     # Runs go one a request: those of pipelines that there are arrive.
+    before = emulator.next_sequence()
     rows = [{"external_id": name, "status": "seen"} for name in every(series)]
     refused(connection, "extraction_pipeline_runs", rows, "23503", 3)
+    requests = emulator.requests("extraction_pipeline_runs.create", before)
+    assert {request["items"] for request in requests} == {1}
+    assert [request["status"] for request in requests].count(200) == 4
     for name in four_of(series):
         assert len(store.client.extraction_pipelines.runs.list(external_id=name)) == 1
 
@@ -285,13 +289,15 @@ def test_rows_of_sequences_are_cut_to_cdfs_requests(connection, store, emulator,
         for number in range(10_000):
             copy.write_row((both[number % 2], number, listed, values))
             if number % 100 == 0:
-                copy.write_row((both[0], number, "{c1}", "[2]"))
+                copy.write_row((both[0], 10_000 + number, "{c1}", "[2]"))
     requests = emulator.requests("sequence_rows.insert", before)
     assert all(request["status"] == 200 for request in requests)
     assert len(requests) < 20
     for name in both:
-        data = store.client.sequences.data.retrieve(external_id=name, start=0, end=None, columns=["c29"])
+        data = store.client.sequences.data.retrieve(external_id=name, start=0, end=10_000, columns=["c29"])
         assert len(data) == 5000
+    more = store.client.sequences.data.retrieve(external_id=both[0], start=10_000, end=None, columns=["c1"])
+    assert [list(values) for _, values in more.items()] == [[2]] * 100
 
 
 def test_cells_that_come_again_in_one_load_end_as_they_came_last(connection, store, series):
@@ -348,7 +354,12 @@ def test_copy_with_on_error_ignore_leaves_out_what_either_refuses_and_counts_it(
         assert cursor.statusmessage == "COPY 2"
     assert "line 2" in notices[0]
     assert "type" in notices[0]
-    assert any("3 rows were skipped" in notice for notice in notices)
+    assert notices[1] == "1 row was skipped due to data type incompatibility"
+    assert [notice.split(":")[0] for notice in notices[2:4]] == [
+        "skipping row 3 because CDF refused it",
+        "skipping row 4 because CDF refused it",
+    ]
+    assert notices[4:] == ["2 rows were skipped because CDF refused them"]
     found = store.client.events.retrieve_multiple(external_ids=every(series), ignore_unknown_ids=True)
     assert names(found) == [f"{series}-0", f"{series}-4"]
 
@@ -438,7 +449,7 @@ def test_version_1_keeps_the_same_rules_under_its_own_names(target, store, serie
             connection.execute(
                 "UPDATE timeseries SET name = 'n', legacy_name = 'older' WHERE external_id = %s", (series,)
             )
-            assert notices == ['values for column "legacy_name" are ignored: CDF takes none'] * 2
+            assert notices == ['values for column "legacy_name" are ignored: CDF takes none']
     assert store.series(series)["name"] == "n"
 
 

@@ -18,4 +18,5 @@ mod point_changes;
 mod raw_changes;
 mod rows;
 mod saturation;
+mod two_names;
 mod world;

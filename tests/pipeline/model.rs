@@ -3,7 +3,7 @@
 //! proptest prints the failing case, and keeps its seed in `proptest-regressions`.
 
 use crate::cdf::Fate;
-use crate::directory::SPACE;
+use crate::directory::{SPACE, name_of_id};
 use crate::rows;
 use crate::world::{World, settings};
 use penstock::catalog::Resource;
@@ -142,6 +142,22 @@ fn creates(rows: &[(usize, i64)], first: u64) -> RowBatch {
     rows::time_series(&names, first)
 }
 
+/// Submissions go by id and by external id in turn.
+fn changes_by_either_name(rows: &[(usize, i64)], first: u64) -> RowBatch {
+    let ids: Vec<i64> = rows
+        .iter()
+        .map(|(series, at)| *series as i64 + 6 * (at % 2))
+        .collect();
+    if first.is_multiple_of(2) {
+        return rows::time_series_by_id(&ids, first);
+    }
+    let names: Vec<String> = ids
+        .iter()
+        .map(|id| name_of_id(*id).unwrap_or_else(|| format!("id {id}")))
+        .collect();
+    rows::time_series_changed(&names, first)
+}
+
 /// Every row has one verdict, and what CDF holds is what the verdicts say.
 fn check(world: &World) -> Result<(), TestCaseError> {
     let mut accepted: HashMap<&rows::Key, u64> = HashMap::new();
@@ -275,6 +291,20 @@ proptest! {
             }
         }
         run(&mut world, &steps, by_any_name);
+        world.calm();
+        check(&world)?;
+    }
+
+    #[test]
+    fn an_object_is_one_key_by_id_and_by_external_id(mut steps in steps()) {
+        let mut world = World::new(settings(Resource::TimeSeries));
+        // Order is promised on one connection.
+        for step in &mut steps {
+            if let Step::Submit { connection, .. } = step {
+                *connection = 1;
+            }
+        }
+        run(&mut world, &steps, changes_by_either_name);
         world.calm();
         check(&world)?;
     }

@@ -112,6 +112,30 @@ pub fn time_series(names: &[String], first_place: u64) -> RowBatch {
     })
 }
 
+/// Changes of time series by external id; `asset_id` carries the place.
+pub fn time_series_changed(names: &[String], first_place: u64) -> RowBatch {
+    let RowBatch::Objects(mut batch) = time_series(names, first_place) else {
+        panic!("time series are objects");
+    };
+    batch.action = Action::Update;
+    RowBatch::Objects(batch)
+}
+
+/// Changes of time series by id; `asset_id` carries the place.
+pub fn time_series_by_id(ids: &[i64], first_place: u64) -> RowBatch {
+    let names: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let RowBatch::Objects(mut batch) = time_series_changed(&names, first_place) else {
+        panic!("time series are objects");
+    };
+    batch.columns[0] = ObjectColumn {
+        column: batch.table.column_index("id").expect("the column exists"),
+        values: ObjectValues::BigInt(ids.to_vec()),
+        present: vec![true; ids.len()],
+    };
+    batch.key_hashes = ids.iter().map(hash_key).collect();
+    RowBatch::Objects(batch)
+}
+
 /// RAW tables to make, each with its database.
 pub fn raw_tables(databases: &[&str], tables: &[&str]) -> RowBatch {
     let column = |column, values: &[&str]| {
@@ -181,13 +205,18 @@ pub fn read(batch: &RowBatch, row: usize, same_series: impl Fn(i64) -> Option<St
             }
         }
         RowBatch::Objects(batch) => {
-            let (ObjectValues::Text(names), ObjectValues::BigInt(places)) =
-                (&batch.columns[0].values, &batch.columns[1].values)
-            else {
+            let ObjectValues::BigInt(places) = &batch.columns[1].values else {
                 panic!("the model makes time series");
             };
+            let name = match &batch.columns[0].values {
+                ObjectValues::Text(names) => names.text(row).to_owned(),
+                ObjectValues::BigInt(ids) => {
+                    same_series(ids[row]).unwrap_or_else(|| format!("id {}", ids[row]))
+                }
+                other => panic!("{other:?} is no name"),
+            };
             Row {
-                key: (names.text(row).to_owned(), 0),
+                key: (name, 0),
                 place: places[row] as u64,
             }
         }

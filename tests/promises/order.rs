@@ -1,6 +1,7 @@
-//! Order per key: the later write of a datapoint or a RAW row is the one that stays.
+//! Order per key: the later write of a datapoint, a RAW row or an object is the one that stays.
 
 use super::dev_process::DevProcess;
+use super::gateway_process::GatewayProcess;
 use bytes::Bytes;
 use futures::SinkExt;
 use serde_json::json;
@@ -88,6 +89,39 @@ async fn a_series_named_by_id_and_by_external_id_is_one_key() {
         dev.points("pump").await,
         [(1_767_225_600_000, 399.0.into())]
     );
+}
+
+#[tokio::test]
+async fn an_asset_named_by_id_and_by_external_id_has_one_order() {
+    let gateway = GatewayProcess::start("");
+    let client = gateway.connect().await;
+    let say = async |statement: String| {
+        client.batch_execute(&statement).await.expect(&statement);
+    };
+    let asset = async || {
+        let named = json!({"items": [{"externalId": "a"}]});
+        gateway.post("assets/byids", named).await["items"][0].clone()
+    };
+    say("SET penstock.ack = 'delivered'".to_owned()).await;
+    say("INSERT INTO assets (external_id, name) VALUES ('a', 'new')".to_owned()).await;
+    let id = asset().await["id"].clone();
+    for round in 0..5 {
+        // Both are acknowledged at once, and the first is refused when it comes to CDF.
+        gateway
+            .faults(json!([{ "operation": "assets.update", "count": 1,
+                             "kind": "status", "status": 503 }]))
+            .await;
+        say("SET penstock.ack = 'journaled'".to_owned()).await;
+        say(format!("UPDATE assets SET name = 'first' WHERE id = {id}")).await;
+        say(format!(
+            "UPDATE assets SET name = 'last of {round}' WHERE external_id = 'a'"
+        ))
+        .await;
+        // Waits for what the journal holds.
+        say("SET penstock.ack = 'delivered'".to_owned()).await;
+        say("UPDATE assets SET description = 'seen' WHERE external_id = 'a'".to_owned()).await;
+        assert_eq!(asset().await["name"], format!("last of {round}"));
+    }
 }
 
 #[tokio::test]

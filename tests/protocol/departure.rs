@@ -70,7 +70,7 @@ fn who_is_shut_out_is_ended_and_refused_until_let_in_again() {
     assert!(refused.fields[&'D'].contains("the token lacks something"));
     assert_eq!(
         gateway.connections.shut_out_identities(),
-        [identity.clone()]
+        std::slice::from_ref(&identity)
     );
     gateway.connections.let_in(&identity);
     let mut again = Client::signed_in(&gateway);

@@ -247,6 +247,7 @@ impl Sequencer {
     /// Cuts a submission to size, claims its keys and queues what is free.
     fn enter(&mut self, now: Instant, submission: Submission, canonical: &[u64]) {
         let target = Target::of(&submission.batch);
+        let names = target.names();
         debug_assert!(target.is_of(self.resource), "rows of another resource");
         if submission.part.is_aborted() {
             let rows = 0..submission.batch.rows();
@@ -284,12 +285,16 @@ impl Sequencer {
             let mut entry = Entry::new(segment, weight, lane, now);
             entry.sequence = self.next_sequence;
             entry.urgent = submission.ticket_waits;
+            entry.names = names;
             if let RowBatch::RawRows(batch) = &submission.batch {
                 entry.table = hash_key(&*batch.destination);
             }
             self.next_sequence += 1;
             let id = self.entries.insert(entry);
             self.claim(id, &submission.batch, rows, canonical);
+            if names.any() {
+                self.enter_barriers(now, id, names);
+            }
             if self.entries.get(id).is_some_and(Entry::is_free) {
                 self.push_free(id);
             }

@@ -205,8 +205,19 @@ impl Sequencer {
     pub(super) fn close(&mut self, id: EntryId) {
         let mut freed = Vec::new();
         self.entries.close(id, |free| freed.push(free));
-        for id in freed {
-            self.push_free(id);
+        self.free_all(freed);
+    }
+
+    /// Entries wait for nothing any more. Gates have no rows: they end at once.
+    pub(super) fn free_all(&mut self, mut freed: Vec<EntryId>) {
+        let mut place = 0;
+        while let Some(id) = freed.get(place).copied() {
+            place += 1;
+            if self.entries.get(id).is_some_and(Entry::is_gate) {
+                self.entries.close(id, |free| freed.push(free));
+            } else {
+                self.push_free(id);
+            }
         }
     }
 }

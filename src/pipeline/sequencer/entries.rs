@@ -6,8 +6,14 @@
 
 use crate::pipeline::segment::Segment;
 use crate::pipeline::weight::Weight;
+use crate::rows::ObjectNames;
 use foldhash::HashMap;
 use std::time::Instant;
+
+/// In the place of a lane and of a connection where an entry is a gate: there are none of these
+/// numbers.
+const GATE_LANE: usize = usize::MAX;
+const GATE_CONNECTION: u64 = u64::MAX - 1;
 
 /// Names an entry for good: the place is used again, the name is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +39,8 @@ struct Successor {
     entry: EntryId,
     /// Both may go in one request, in their order.
     merges: bool,
+    /// They share no key, but may mean one object by its two names.
+    by_names: bool,
 }
 
 /// Rows that travel together.
@@ -43,6 +51,8 @@ pub struct Entry {
     pub lane: usize,
     /// Stands for the RAW table that its rows are of; 0 for others.
     pub table: u64,
+    /// By which names its rows call their objects, where those have two.
+    pub names: ObjectNames,
     pub connection: u64,
     pub weight: Weight,
     pub arrived: Instant,
@@ -52,6 +62,8 @@ pub struct Entry {
     pub urgent: bool,
     /// Part of a request already, behind those that it waited for.
     pub taken: bool,
+    /// Its rows waited for their parents: it holds up nobody but those of its keys.
+    lets_names_pass: bool,
     open_predecessors: u32,
     successors: Vec<Successor>,
     /// The cut that `predecessors_in_cut` counts for.
@@ -65,17 +77,35 @@ impl Entry {
             connection: segment.submission.connection,
             segment: Some(segment),
             lane,
-            table: 0,
             weight,
-            arrived,
+            ..Entry::gate(arrived)
+        }
+    }
+
+    /// An entry without rows, which stands between those before it and those behind it.
+    pub fn gate(now: Instant) -> Self {
+        Entry {
+            segment: None,
+            lane: GATE_LANE,
+            table: 0,
+            names: ObjectNames::default(),
+            connection: GATE_CONNECTION,
+            weight: Weight::default(),
+            arrived: now,
             sequence: 0,
             urgent: false,
             taken: false,
+            lets_names_pass: false,
             open_predecessors: 0,
             successors: Vec::new(),
             cut: 0,
             predecessors_in_cut: 0,
         }
+    }
+
+    /// Whether it has never had rows.
+    pub fn is_gate(&self) -> bool {
+        self.lane == GATE_LANE
     }
 
     /// Nothing must come before it.
@@ -98,12 +128,17 @@ pub struct Entries {
     open: usize,
     /// Open entries of each connection.
     by_connection: HashMap<u64, usize>,
+    /// Open entries that go by keys where objects have ids too, and by those ids.
+    by_key: usize,
+    by_id: usize,
 }
 
 impl Entries {
     pub fn insert(&mut self, entry: Entry) -> EntryId {
         self.open += 1;
         *self.by_connection.entry(entry.connection).or_default() += 1;
+        self.by_key += usize::from(entry.names.by_key);
+        self.by_id += usize::from(entry.names.by_id);
         let place = self.vacant.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             // 2^32 entries would be terabytes: the memory budget ends far before.
@@ -171,24 +206,72 @@ impl Entries {
         self.open
     }
 
+    /// Whether open entries go by the other name than these.
+    pub fn cross(&self, names: ObjectNames) -> bool {
+        names.cross(ObjectNames {
+            by_key: self.by_key > 0,
+            by_id: self.by_id > 0,
+        })
+    }
+
+    /// Whether an entry is open, and who goes by the other name must wait for it.
+    pub fn holds_back(&self, id: EntryId) -> bool {
+        self.get(id).is_some_and(|entry| !entry.lets_names_pass)
+    }
+
     /// `later` must not be sent before `earlier` is closed; in one request with it only if
     /// `merges`. Returns whether `earlier` is open at all.
     pub fn link(&mut self, earlier: EntryId, later: EntryId, merges: bool) -> bool {
+        self.link_as(
+            earlier,
+            Successor {
+                entry: later,
+                merges,
+                by_names: false,
+            },
+        )
+    }
+
+    /// The same for entries that may mean one object by its two names.
+    pub fn link_names(&mut self, earlier: EntryId, later: EntryId) -> bool {
+        self.link_as(
+            earlier,
+            Successor {
+                entry: later,
+                merges: false,
+                by_names: true,
+            },
+        )
+    }
+
+    /// Undoes the links of [`Self::link_names`] behind an entry, for good, and calls `free` with
+    /// each that waited for nothing else.
+    pub fn let_names_pass(&mut self, id: EntryId, free: impl FnMut(EntryId)) {
+        let Some(entry) = self.get_mut(id) else {
+            return;
+        };
+        entry.lets_names_pass = true;
+        let let_go: Vec<Successor> = entry
+            .successors
+            .extract_if(.., |successor| successor.by_names)
+            .collect();
+        self.let_go(let_go, free);
+    }
+
+    fn link_as(&mut self, earlier: EntryId, successor: Successor) -> bool {
         let Some(entry) = self.get_mut(earlier) else {
             return false;
         };
         // Links to one entry are made in a row, so a repeated one is the last one made.
         if let Some(last) = entry.successors.last_mut()
-            && last.entry == later
+            && last.entry == successor.entry
         {
-            last.merges &= merges;
+            last.merges &= successor.merges;
+            last.by_names &= successor.by_names;
             return true;
         }
-        entry.successors.push(Successor {
-            entry: later,
-            merges,
-        });
-        if let Some(later) = self.get_mut(later) {
+        entry.successors.push(successor);
+        if let Some(later) = self.get_mut(successor.entry) {
             later.open_predecessors += 1;
         }
         true
@@ -223,7 +306,7 @@ impl Entries {
 
     /// Ends an entry and calls `free` with each that waited for nothing else, unless it is in
     /// a request already.
-    pub fn close(&mut self, id: EntryId, mut free: impl FnMut(EntryId)) {
+    pub fn close(&mut self, id: EntryId, free: impl FnMut(EntryId)) {
         let Some(place) = self.places.get_mut(id.place as usize) else {
             return;
         };
@@ -236,13 +319,19 @@ impl Entries {
         place.generation = place.generation.wrapping_add(1);
         self.vacant.push(id.place);
         self.open -= 1;
+        self.by_key -= usize::from(entry.names.by_key);
+        self.by_id -= usize::from(entry.names.by_id);
         if let Some(open) = self.by_connection.get_mut(&entry.connection) {
             *open -= 1;
             if *open == 0 {
                 self.by_connection.remove(&entry.connection);
             }
         }
-        for successor in entry.successors {
+        self.let_go(entry.successors, free);
+    }
+
+    fn let_go(&mut self, successors: Vec<Successor>, mut free: impl FnMut(EntryId)) {
+        for successor in successors {
             if let Some(later) = self.get_mut(successor.entry) {
                 later.open_predecessors -= 1;
                 if later.is_free() && !later.taken {

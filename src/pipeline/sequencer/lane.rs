@@ -10,7 +10,7 @@ use super::turns::Turns;
 use crate::catalog::{Resource, ResourceKind, RowShape, durable_name};
 use crate::cdf::Identity;
 use crate::pipeline::pacing::SlotKind;
-use crate::rows::{ActionKind, RawAction, RawDestination, RowBatch};
+use crate::rows::{ActionKind, ObjectNames, RawAction, RawDestination, RowBatch};
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +27,9 @@ pub enum Target {
         action: ActionKind,
     },
     Raw(Arc<RawDestination>, RawAction),
-    /// By the table's name, or the definition of a view's table, and what is done with its rows.
-    Objects(&'static str, ActionKind),
+    /// By the table's name, or the definition of a view's table, what is done with its rows, and
+    /// by which names: CDF refuses a request that holds one object under two.
+    Objects(&'static str, ActionKind, ObjectNames),
 }
 
 impl Target {
@@ -49,7 +50,7 @@ impl Target {
             RowBatch::Objects(batch) => {
                 // Two views under one name, as a table was made anew, are two targets.
                 let (_, name) = durable_name(batch.table);
-                Target::Objects(name, batch.action.kind())
+                Target::Objects(name, batch.action.kind(), batch.names())
             }
         }
     }
@@ -70,7 +71,15 @@ impl Target {
         match self {
             Target::Doubles | Target::Strings => ActionKind::Create,
             Target::Raw(_, action) => action.kind(),
-            Target::Objects(_, action) | Target::PointChanges { action, .. } => *action,
+            Target::Objects(_, action, _) | Target::PointChanges { action, .. } => *action,
+        }
+    }
+
+    /// By which names the rows call their objects, where those have two.
+    pub fn names(&self) -> ObjectNames {
+        match self {
+            Target::Objects(_, _, names) => *names,
+            _ => ObjectNames::default(),
         }
     }
 }

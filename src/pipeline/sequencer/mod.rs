@@ -13,6 +13,7 @@
 //! the time at which to ask again. That is what lets the tests run it on virtual time.
 
 mod admission;
+mod barriers;
 mod calls;
 mod claims;
 mod cut;
@@ -49,6 +50,7 @@ use crate::config::{BatchSettings, RetrySettings};
 use crate::rows::SeriesKey;
 use crate::telemetry::{PipelineMeters, Verdict};
 use admission::Lookup;
+use barriers::Barriers;
 use claims::{KeyClaims, SeriesClaims};
 use entries::{Entries, EntryId};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -122,6 +124,8 @@ pub struct Sequencer {
     names: Arc<dyn SeriesNames>,
     entries: Entries,
     claims: Claims,
+    /// The order between the two names of objects.
+    barriers: Barriers,
     lanes: Lanes,
     /// Lanes with free entries, the next to be looked at first.
     listed: VecDeque<usize>,
@@ -180,6 +184,7 @@ impl Sequencer {
                 ResourceKind::Datapoints => Claims::Series(SeriesClaims::default()),
                 ResourceKind::RawRows | ResourceKind::Objects => Claims::Keys(KeyClaims::default()),
             },
+            barriers: Barriers::default(),
             lanes: Lanes::default(),
             listed: VecDeque::new(),
             queues: Queues::default(),

@@ -163,10 +163,12 @@ impl Sequencer {
         request.stage = Stage::AwaitingParents;
         request.slot = None;
         request.orphans.since.get_or_insert(now);
-        for entry in &request.entries {
-            if let Some(connection) = self.entries.connection(*entry) {
+        let entries = request.entries.clone();
+        for entry in entries {
+            if let Some(connection) = self.entries.connection(entry) {
                 *self.orphans.entries_of.entry(connection).or_default() += 1;
             }
+            self.let_other_names_pass(entry);
         }
         self.orphans.waiting.push(id);
     }

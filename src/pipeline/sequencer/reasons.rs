@@ -18,7 +18,7 @@ pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic
     );
     match target {
         Target::PointChanges { .. }
-        | Target::Objects(_, ActionKind::Update | ActionKind::Delete)
+        | Target::Objects(_, ActionKind::Update | ActionKind::Delete, _)
             if names_itself =>
         {
             RowVerdict::Skipped
@@ -30,7 +30,7 @@ pub fn missing_verdict(target: &Target, reference: &Reference, said: &Diagnostic
 /// Of a row that makes something which CDF has already.
 pub fn duplicated_verdict(target: &Target, reference: &Reference, said: &Diagnostic) -> RowVerdict {
     match target {
-        Target::Objects(_, ActionKind::CreateMissing) => RowVerdict::Skipped,
+        Target::Objects(_, ActionKind::CreateMissing, _) => RowVerdict::Skipped,
         _ => RowVerdict::Rejected(duplicated_reason(target, reference, said)),
     }
 }
@@ -60,7 +60,7 @@ fn missing_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> 
 fn duplicated_reason(target: &Target, reference: &Reference, said: &Diagnostic) -> Box<Diagnostic> {
     let mut reason = said.clone();
     reason.sqlstate = SqlState::UNIQUE_VIOLATION;
-    if let Target::Objects(table, _) = target {
+    if let Target::Objects(table, ..) = target {
         reason.message = format!("duplicate key value violates unique constraint \"{table}_pkey\"");
         let exists = format!("{} already exists.", reference.in_words());
         reason.detail = Some(match &said.detail {

@@ -70,7 +70,7 @@ impl Planner<'_> {
                 let (Some(left), Some(right)) = (arguments.next(), arguments.next()) else {
                     return Err(Unplanned::Cold);
                 };
-                let (left, right) = reconcile(left, right, &mut self.parameters)?;
+                let (left, right) = reconcile(left, right, &mut self.known)?;
                 let type_oid = left.type_oid;
                 return Ok(Typed::new(
                     Expression::NullIf(Box::new(left.expression), Box::new(right.expression)),
@@ -86,7 +86,7 @@ impl Planner<'_> {
         }
         let mut planned = Vec::with_capacity(arguments.len());
         for (argument, type_oid) in arguments.into_iter().zip(signature.arguments) {
-            let argument = argument.settle(*type_oid, &mut self.parameters)?;
+            let argument = argument.settle(*type_oid, &mut self.known)?;
             if !passes_for(argument.type_oid, *type_oid) {
                 return Err(Unplanned::Cold);
             }

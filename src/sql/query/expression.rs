@@ -120,11 +120,11 @@ impl Expression {
         let mut value = |expression: &Expression| expression.evaluate(evaluation, row, outer);
         Ok(match self {
             Expression::Constant(constant) => constant.clone(),
-            Expression::Parameter(index) => parameter(evaluation.bindings, *index)?,
+            Expression::Parameter(index) => parameter(evaluation, *index)?,
             Expression::Column(place) => row.get(*place).cloned().flatten(),
             Expression::Outer(place) => outer.get(*place).cloned().flatten(),
             Expression::Cast(inner, target) => match value(inner)? {
-                Some(cell) => Some(cast(cell, *target)?),
+                Some(cell) => Some(cast(cell, *target, evaluation.context.namespace)?),
                 None => None,
             },
             Expression::Compare(comparison, left, right) => match (value(left)?, value(right)?) {
@@ -259,8 +259,8 @@ pub(super) fn truth(value: Value) -> Option<bool> {
     }
 }
 
-fn parameter(bindings: &Bindings, index: usize) -> Result<Value, Box<Diagnostic>> {
-    let Some((format, bytes)) = bindings.get(index) else {
+fn parameter(evaluation: &Evaluation<'_, '_>, index: usize) -> Result<Value, Box<Diagnostic>> {
+    let Some((format, bytes)) = evaluation.bindings.get(index) else {
         return Err(Box::new(Diagnostic::error(
             SqlState::UNDEFINED_PARAMETER,
             format!("there is no parameter ${}", index + 1),
@@ -274,7 +274,7 @@ fn parameter(bindings: &Bindings, index: usize) -> Result<Value, Box<Diagnostic>
         WireFormat::TextOf(oid) => (false, oid),
         WireFormat::Binary(oid) => (true, oid),
     };
-    decode(binary, type_oid, bytes).map(Some)
+    decode(binary, type_oid, bytes, evaluation.context.namespace).map(Some)
 }
 
 impl Comparison {

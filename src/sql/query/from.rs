@@ -153,7 +153,7 @@ impl Planner<'_> {
         if schema.is_none_or(|schema| schema == "pg_catalog")
             && let Some(relation) = system::find(relation_name)
         {
-            return Ok(system_rows(relation, self.namespace));
+            return Ok(system_rows(relation, self.known.namespace));
         }
         // The rest of the system's relations exist, only not here.
         if schema.is_some_and(|schema| matches!(schema, "pg_catalog" | "information_schema"))
@@ -161,7 +161,7 @@ impl Planner<'_> {
         {
             return Err(Unplanned::Cold);
         }
-        match self.namespace.table(schema, relation_name) {
+        match self.known.namespace.table(schema, relation_name) {
             Ok(table) => Ok(table_rows(table)),
             Err(mut diagnostic) => {
                 diagnostic.position = self.position_of(name);

@@ -134,12 +134,17 @@ impl Function {
             Function::IsInRecovery => Some(Cell::Bool(false)),
             Function::AdvisoryUnlockAll => Some(Cell::Void),
             Function::ClientEncoding => name(context.settings.get("client_encoding")?),
-            Function::TableIsVisible => number(0).map(|oid| Cell::Bool(system::is_table(oid))),
-            Function::ToRegclass => {
-                text(0).and_then(|name| system::named_by_text("regclass", &name).ok())
+            Function::TableIsVisible => {
+                number(0).map(|oid| Cell::Bool(system::is_visible(oid, context.namespace)))
             }
-            Function::ToRegtype => {
-                text(0).and_then(|name| system::named_by_text("regtype", &name).ok())
+            Function::ToRegclass | Function::ToRegtype => {
+                let type_name = match self {
+                    Function::ToRegclass => "regclass",
+                    _ => "regtype",
+                };
+                text(0).and_then(|name| {
+                    system::named_by_text(type_name, &name, context.namespace).ok()
+                })
             }
             Function::FormatType => number(0).map(|oid| {
                 Cell::Text(system::format_type(

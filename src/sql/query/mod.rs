@@ -56,6 +56,8 @@ const LEXEMES_MAX: usize = 4000;
 pub struct QueryContext<'a> {
     /// Changed by set_config.
     pub settings: &'a mut Settings,
+    /// What names of tables mean, and which there are.
+    pub namespace: &'a Namespace,
     pub user: &'a str,
     pub database: &'a str,
     pub backend_pid: i32,
@@ -271,7 +273,7 @@ fn plan(
     let plan = planner.query(parsed, None)?;
     Ok(Planned {
         plan,
-        parameter_types: planner.parameters,
+        parameter_types: planner.known.parameters,
         databases: planner.databases,
     })
 }

@@ -8,7 +8,7 @@ use super::expression::{Arithmetic, Comparison, Expression};
 use super::naming::type_of;
 use super::planner::{Planner, folded};
 use super::scope::{Found, Scope, Unplanned, find};
-use super::typed::{self, BOOL, TEXT, Typed, UNKNOWN, bring_to, common_type, reconcile};
+use super::typed::{self, BOOL, Known, TEXT, Typed, UNKNOWN, bring_to, common_type, reconcile};
 use super::value::is_known;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::Cell;
@@ -39,7 +39,7 @@ impl Planner<'_> {
             ast::Expr::Nested(inner) => self.expression(inner, scope, around),
             ast::Expr::TypedString(string) => {
                 let inner = self.constant(&string.value.value)?;
-                cast_to(inner, &string.data_type, &mut self.parameters)
+                cast_to(inner, &string.data_type, &mut self.known)
             }
             ast::Expr::Cast {
                 kind: ast::CastKind::Cast | ast::CastKind::DoubleColon,
@@ -48,7 +48,7 @@ impl Planner<'_> {
                 format: None,
             } => {
                 let inner = self.expression(expr, scope, around)?;
-                cast_to(inner, data_type, &mut self.parameters)
+                cast_to(inner, data_type, &mut self.known)
             }
             ast::Expr::IsNull(inner) => {
                 let inner = self.expression(inner, scope, around)?;
@@ -197,10 +197,10 @@ impl Planner<'_> {
                             format!("there is no parameter {name}"),
                         ))
                     })?;
-                if self.parameters.len() <= index {
-                    self.parameters.resize(index + 1, 0);
+                if self.known.parameters.len() <= index {
+                    self.known.parameters.resize(index + 1, 0);
                 }
-                let type_oid = match self.parameters[index] {
+                let type_oid = match self.known.parameters[index] {
                     0 => UNKNOWN,
                     known => known,
                 };
@@ -250,7 +250,7 @@ impl Planner<'_> {
     ) -> Result<(Typed, Typed), Unplanned> {
         let left = self.expression(left, scope, around)?;
         let right = self.expression(right, scope, around)?;
-        reconcile(left, right, &mut self.parameters)
+        reconcile(left, right, &mut self.known)
     }
 
     fn in_list(
@@ -264,7 +264,7 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(list.len());
         for item in list {
             let item = self.expression(item, scope, around)?;
-            let (settled, item) = reconcile(needle, item, &mut self.parameters)?;
+            let (settled, item) = reconcile(needle, item, &mut self.known)?;
             needle = settled;
             items.push(item.expression);
         }
@@ -280,7 +280,7 @@ impl Planner<'_> {
     ) -> Result<Expression, Unplanned> {
         let typed = self
             .expression(expression, scope, around)?
-            .settle_as_text(&mut self.parameters)?;
+            .settle_as_text(&mut self.known)?;
         match CastType::of_oid(typed.type_oid) {
             Some(cast) if matches!(cast.entry.internal_name, "text" | "varchar" | "name") => {
                 Ok(typed.expression)
@@ -408,7 +408,7 @@ impl Planner<'_> {
         };
         let mut brought = Vec::with_capacity(items.len());
         for item in items {
-            brought.push(bring_to(item, type_oid, &mut self.parameters)?.expression);
+            brought.push(bring_to(item, type_oid, &mut self.known)?.expression);
         }
         Ok((type_oid, brought))
     }
@@ -432,7 +432,7 @@ fn negated_if(negated: bool, expression: Expression) -> Typed {
 fn cast_to(
     inner: Typed,
     data_type: &ast::DataType,
-    parameters: &mut [u32],
+    known: &mut Known<'_>,
 ) -> Result<Typed, Unplanned> {
     let target = type_of(data_type)
         .filter(|target| is_known(*target))
@@ -444,7 +444,7 @@ fn cast_to(
     };
     let expression = match inner.expression {
         // A parameter takes the type of its cast.
-        Expression::Parameter(_) => inner.settle(type_oid, parameters)?.expression,
+        Expression::Parameter(_) => inner.settle(type_oid, known)?.expression,
         other => other,
     };
     Ok(Typed {

@@ -8,7 +8,7 @@ use super::expression::Expression;
 use super::plan::{Output, Plan, Source};
 use super::scope::{Planned, Scope, Unplanned};
 use super::select_list::{is_grouped, order_keys};
-use super::typed::{self, Typed, UNKNOWN, bring_to, common_type};
+use super::typed::{self, Known, Typed, UNKNOWN, bring_to, common_type};
 use crate::catalog::Namespace;
 use sqlparser::ast::{self, Spanned};
 
@@ -21,10 +21,7 @@ pub(super) struct NamedQuery {
 /// State while one statement is planned.
 pub(super) struct Planner<'q> {
     pub text: &'q str,
-    /// What names of tables mean.
-    pub namespace: &'q Namespace,
-    /// OIDs; 0 where nothing told yet.
-    pub parameters: Vec<u32>,
+    pub known: Known<'q>,
     pub with: Vec<NamedQuery>,
     /// Databases that three-part names start with.
     pub databases: Vec<String>,
@@ -35,8 +32,10 @@ impl<'q> Planner<'q> {
     pub fn new(text: &'q str, declared: &[u32], namespace: &'q Namespace) -> Self {
         Planner {
             text,
-            namespace,
-            parameters: declared.to_vec(),
+            known: Known {
+                parameters: declared.to_vec(),
+                namespace,
+            },
             with: Vec::new(),
             databases: Vec::new(),
         }
@@ -145,7 +144,7 @@ impl<'q> Planner<'q> {
     fn count(&mut self, expression: &ast::Expr) -> Result<Expression, Unplanned> {
         let typed = self
             .expression(expression, &Scope::empty(), None)?
-            .settle(typed::INT8, &mut self.parameters)?;
+            .settle(typed::INT8, &mut self.known)?;
         Ok(typed.expression)
     }
 
@@ -267,7 +266,7 @@ impl<'q> Planner<'q> {
                 origin: None,
             });
             for (row, item) in planned.iter_mut().zip(column) {
-                row.push(bring_to(item, type_oid, &mut self.parameters)?.expression);
+                row.push(bring_to(item, type_oid, &mut self.known)?.expression);
             }
         }
         Ok(Plan {
@@ -290,7 +289,7 @@ impl<'q> Planner<'q> {
     ) -> Result<Expression, Unplanned> {
         let typed = self
             .expression(expression, scope, around)?
-            .settle(typed::BOOL, &mut self.parameters)?;
+            .settle(typed::BOOL, &mut self.known)?;
         if typed.type_oid == typed::BOOL {
             Ok(typed.expression)
         } else {

@@ -62,7 +62,7 @@ impl Planner<'_> {
     fn output(&mut self, typed: Typed, name: String) -> Result<Output, Unplanned> {
         // What nothing gave a type is text, as in PostgreSQL.
         let typed = if typed.type_oid == UNKNOWN {
-            typed.settle_as_text(&mut self.parameters)?
+            typed.settle_as_text(&mut self.known)?
         } else {
             typed
         };

@@ -6,6 +6,7 @@
 use super::expression::Expression;
 use super::scope::Unplanned;
 use super::value::{Value, cast};
+use crate::catalog::Namespace;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::Cell;
 use crate::sql::type_name::{CastType, Family};
@@ -17,6 +18,14 @@ pub(super) const TEXT: u32 = 25;
 const OID: u32 = 26;
 /// The type of a string constant, of NULL, and of a parameter, until something tells.
 pub(super) const UNKNOWN: u32 = 705;
+
+/// What is known while a query is planned.
+pub(super) struct Known<'q> {
+    /// OIDs of the parameters' types; 0 where nothing told yet.
+    pub parameters: Vec<u32>,
+    /// What names of tables mean.
+    pub namespace: &'q Namespace,
+}
 
 /// An expression and what is known of its values.
 #[derive(Clone, Debug)]
@@ -45,27 +54,26 @@ impl Typed {
         Self::new(expression, BOOL)
     }
 
-    /// Gives an expression of no type this type. `parameters` are the types of the query's
-    /// parameters, 0 where unknown.
+    /// Gives an expression of no type this type.
     ///
     /// # Errors
     /// 22P02 and the like for constants that are no value of the type.
-    pub fn settle(mut self, type_oid: u32, parameters: &mut [u32]) -> Result<Typed, Unplanned> {
+    pub fn settle(mut self, type_oid: u32, known: &mut Known<'_>) -> Result<Typed, Unplanned> {
         if self.type_oid != UNKNOWN || type_oid == UNKNOWN {
             return Ok(self);
         }
         match &mut self.expression {
             Expression::Parameter(index) => {
-                if let Some(known) = parameters.get_mut(*index)
-                    && *known == 0
+                if let Some(parameter) = known.parameters.get_mut(*index)
+                    && *parameter == 0
                 {
-                    *known = type_oid;
+                    *parameter = type_oid;
                 }
             }
             Expression::Constant(value) => {
                 if let Some(cell) = value.take() {
                     let target = CastType::of_oid(type_oid).ok_or(Unplanned::Cold)?;
-                    *value = Some(cast(cell, target)?);
+                    *value = Some(cast(cell, target, known.namespace)?);
                 }
             }
             // A NULL from deeper inside has no value to convert.
@@ -79,8 +87,8 @@ impl Typed {
     ///
     /// # Errors
     /// None that a text could have.
-    pub fn settle_as_text(self, parameters: &mut [u32]) -> Result<Typed, Unplanned> {
-        self.settle(TEXT, parameters)
+    pub fn settle_as_text(self, known: &mut Known<'_>) -> Result<Typed, Unplanned> {
+        self.settle(TEXT, known)
     }
 }
 
@@ -91,16 +99,13 @@ impl Typed {
 pub(super) fn reconcile(
     left: Typed,
     right: Typed,
-    parameters: &mut [u32],
+    known: &mut Known<'_>,
 ) -> Result<(Typed, Typed), Unplanned> {
     let (left, right) = match (left.type_oid, right.type_oid) {
-        (UNKNOWN, UNKNOWN) => (
-            left.settle_as_text(parameters)?,
-            right.settle_as_text(parameters)?,
-        ),
-        (UNKNOWN, known) => (left.settle(known, parameters)?, right),
-        (known, UNKNOWN) => {
-            let right = right.settle(known, parameters)?;
+        (UNKNOWN, UNKNOWN) => (left.settle_as_text(known)?, right.settle_as_text(known)?),
+        (UNKNOWN, told) => (left.settle(told, known)?, right),
+        (told, UNKNOWN) => {
+            let right = right.settle(told, known)?;
             (left, right)
         }
         _ => (left, right),
@@ -185,9 +190,9 @@ fn is_whole(type_oid: u32) -> bool {
 pub(super) fn bring_to(
     item: Typed,
     type_oid: u32,
-    parameters: &mut [u32],
+    known: &mut Known<'_>,
 ) -> Result<Typed, Unplanned> {
-    let item = item.settle(type_oid, parameters)?;
+    let item = item.settle(type_oid, known)?;
     if item.type_oid == type_oid {
         return Ok(item);
     }

@@ -5,6 +5,7 @@
 //! here is an error.
 
 use super::system;
+use crate::catalog::Namespace;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::settings::parse_bool;
 use crate::sql::type_name::{CastType, Family};
@@ -94,7 +95,11 @@ pub(super) fn key_of(value: &Value) -> Option<String> {
 ///
 /// # Errors
 /// 22P02, 22003, 42P01 and 42704 for names that do not exist, 42846 for a cast that is none.
-pub(super) fn cast(cell: Cell, target: CastType) -> Result<Cell, Box<Diagnostic>> {
+pub(super) fn cast(
+    cell: Cell,
+    target: CastType,
+    namespace: &Namespace,
+) -> Result<Cell, Box<Diagnostic>> {
     let source = text_of(&cell);
     let invalid = || {
         Box::new(Diagnostic::error(
@@ -154,14 +159,21 @@ pub(super) fn cast(cell: Cell, target: CastType) -> Result<Cell, Box<Diagnostic>
         },
         "regclass" | "regtype" | "regproc" | "regnamespace" => {
             if let Cell::Named { oid, .. } | Cell::Oid(oid) = cell {
-                return Ok(system::named_by_oid(target.entry.internal_name, oid));
+                return Ok(system::named_by_oid(
+                    target.entry.internal_name,
+                    oid,
+                    namespace,
+                ));
             }
             match integer_of(&cell) {
                 Some(oid) => Ok(system::named_by_oid(
                     target.entry.internal_name,
                     u32::try_from(oid).unwrap_or(0),
+                    namespace,
                 )),
-                None if is_text => system::named_by_text(target.entry.internal_name, &source),
+                None if is_text => {
+                    system::named_by_text(target.entry.internal_name, &source, namespace)
+                }
                 None => Err(cannot_cast(&cell, target)),
             }
         }
@@ -236,7 +248,12 @@ fn cannot_cast(cell: &Cell, target: CastType) -> Box<Diagnostic> {
 ///
 /// # Errors
 /// 22021, 22P02, 22P03, 0A000 for types that no query here has.
-pub(super) fn decode(binary: bool, type_oid: u32, bytes: &[u8]) -> Result<Cell, Box<Diagnostic>> {
+pub(super) fn decode(
+    binary: bool,
+    type_oid: u32,
+    bytes: &[u8],
+    namespace: &Namespace,
+) -> Result<Cell, Box<Diagnostic>> {
     let target = CastType::of_oid(type_oid).filter(|cast| !cast.array);
     let stringly = target.is_none_or(|cast| cast.family() == Family::Text);
     if binary && !stringly {
@@ -249,7 +266,7 @@ pub(super) fn decode(binary: bool, type_oid: u32, bytes: &[u8]) -> Result<Cell, 
         ))
     })?;
     match target {
-        Some(target) => cast(Cell::Text(text.to_owned()), target),
+        Some(target) => cast(Cell::Text(text.to_owned()), target, namespace),
         None => Ok(Cell::Text(text.to_owned())),
     }
 }

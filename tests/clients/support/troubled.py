@@ -1,7 +1,7 @@
 """A gateway whose CDF answers as scripted: the setting of the tests of errors.
 
-Owns a local CDF, a server before it that answers what it is told to, and a gateway that gives up
-soon. What is in CDF is read past the server before it.
+Owns a local CDF, a server before it that answers what it is told to, and a gateway. What is in CDF is
+read past the server before it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from .scripted_http import ScriptedHttp
 from .store import CdfStore
 from .told import Told, told
 
-# Repeats come quickly and are given up after a second.
+# Repeats come quickly, and for longer than any test takes.
 SOON = {
     "initial_interval_ms": 20,
     "interval_max_ms": 100,
-    "elapsed_max_s": 1,
-    "request_timeout_s": 1,
+    "elapsed_max_s": 60,
+    "request_timeout_s": 30,
     "stale_write_guard_ms": 50,
 }
+# What does not pass is given up.
+HASTY = {"elapsed_max_s": 2, "request_timeout_s": 2}
 # One test's failures must not make an endpoint rest in the next one.
 UNPACED = {
     "breaker_failures": 0,
@@ -41,7 +43,7 @@ COPY_POINTS = "COPY double_datapoints (external_id, timestamp, value) FROM STDIN
 
 
 class Troubled:
-    """`retry` changes how soon it gives up, `cdf` makes the credentials from this setting; what else is
+    """`retry` changes how it repeats, `cdf` makes the credentials from this setting; what else is
     given goes to the gateway."""
 
     def __init__(self, directory: pathlib.Path, retry: dict | None = None, cdf=None, **gateway):
@@ -95,9 +97,9 @@ def free_port() -> int:
         return int(nobody.url.rpartition(":")[2])
 
 
-def alone(directory, cdf_url, cdf=None, elapsed_max_s=1, **more) -> ConfiguredGateway:
-    """A gateway that gives up soon, without a CDF of its own; `cdf` are its credentials."""
-    retry = SOON | {"elapsed_max_s": elapsed_max_s}
+def alone(directory, cdf_url, cdf=None, retry=None, **more) -> ConfiguredGateway:
+    """A gateway without a CDF of its own; `cdf` are its credentials."""
+    retry = SOON | (retry or {})
     return ConfiguredGateway(directory, cdf_url, cdf, retry=retry, pacing=UNPACED, **more)
 
 

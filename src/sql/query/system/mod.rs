@@ -12,7 +12,7 @@ pub(super) use relations::{SystemRelation, find};
 pub(super) use types::type_by_oid;
 
 use super::value::{Row, Value};
-use crate::catalog::{self, TABLES};
+use crate::catalog::{self, Namespace};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::Cell;
 use crate::sql::cursor::Cursor;
@@ -23,24 +23,22 @@ use types::{TYPES, type_by_name};
 const PG_CATALOG_OID: u32 = 11;
 const INFORMATION_SCHEMA_OID: u32 = 13_000;
 
-/// Whether a table of the gateway has that OID.
-pub(super) fn is_table(oid: i64) -> bool {
-    TABLES.iter().any(|table| i64::from(table.oid) == oid) || catalog::is_custom_oid(oid)
+/// Whether a table has that OID which statements name without its schema.
+pub(super) fn is_visible(oid: i64, namespace: &Namespace) -> bool {
+    u32::try_from(oid)
+        .ok()
+        .and_then(|oid| namespace.table_of_oid(oid))
+        .is_some_and(|table| table.schema == catalog::PUBLIC)
 }
 
 /// A value of a type that shows a name for an OID. An OID without an entry is shown as a
 /// number, as PostgreSQL does.
-pub(super) fn named_by_oid(type_name: &str, oid: u32) -> Cell {
+pub(super) fn named_by_oid(type_name: &str, oid: u32, namespace: &Namespace) -> Cell {
     let name = match type_name {
-        "regclass" => {
-            TABLES
-                .iter()
-                .find(|table| table.oid == oid)
-                .map(|table| match table.schema {
-                    catalog::PUBLIC => table.name.to_owned(),
-                    schema => format!("{schema}.{}", table.name),
-                })
-        }
+        "regclass" => namespace.table_of_oid(oid).map(|table| match table.schema {
+            catalog::PUBLIC => quoted(table.name),
+            schema => format!("{schema}.{}", quoted(table.name)),
+        }),
         "regtype" => type_by_oid(oid).map(|_| format_type(oid, None)),
         "regproc" => TYPES
             .iter()
@@ -69,12 +67,16 @@ pub(super) fn named_by_oid(type_name: &str, oid: u32) -> Cell {
 ///
 /// # Errors
 /// 42P01, 42704, 42883, 3F000 for names that do not exist, 42602 for what is no name.
-pub(super) fn named_by_text(type_name: &str, text: &str) -> Result<Cell, Box<Diagnostic>> {
+pub(super) fn named_by_text(
+    type_name: &str,
+    text: &str,
+    namespace: &Namespace,
+) -> Result<Cell, Box<Diagnostic>> {
     if let Ok(oid) = text.parse::<u32>() {
-        return Ok(named_by_oid(type_name, oid));
+        return Ok(named_by_oid(type_name, oid, namespace));
     }
     if text == "-" {
-        return Ok(named_by_oid(type_name, 0));
+        return Ok(named_by_oid(type_name, 0, namespace));
     }
     let missing = |sqlstate, what: &str| {
         Box::new(Diagnostic::error(
@@ -90,7 +92,7 @@ pub(super) fn named_by_text(type_name: &str, text: &str) -> Result<Cell, Box<Dia
                 .map(|row| row.oid)
                 .ok_or_else(|| missing(SqlState::UNDEFINED_OBJECT, "type"))?,
         };
-        return Ok(named_by_oid(type_name, oid));
+        return Ok(named_by_oid(type_name, oid, namespace));
     }
     let parts = name_parts(text)?;
     let (schema, name) = match parts.as_slice() {
@@ -99,7 +101,7 @@ pub(super) fn named_by_text(type_name: &str, text: &str) -> Result<Cell, Box<Dia
         _ => return Err(missing(SqlState::UNDEFINED_TABLE, "relation")),
     };
     let oid = match type_name {
-        "regclass" => catalog::table(schema, name)?.oid,
+        "regclass" => namespace.table(schema, name)?.oid,
         "regproc" => TYPES
             .iter()
             .flat_map(|row| [&row.receive, &row.send])
@@ -114,7 +116,22 @@ pub(super) fn named_by_text(type_name: &str, text: &str) -> Result<Cell, Box<Dia
             _ => return Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema")),
         },
     };
-    Ok(named_by_oid(type_name, oid))
+    Ok(named_by_oid(type_name, oid, namespace))
+}
+
+/// A name as PostgreSQL shows it where it could be read again: with quotes if it needs them.
+fn quoted(name: &str) -> String {
+    let mut letters = name.bytes();
+    let is_plain = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && letters
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_');
+    if is_plain {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
 }
 
 /// The parts of a dotted name, folded and unquoted; blanks around the dots are allowed.

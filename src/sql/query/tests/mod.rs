@@ -3,6 +3,7 @@
 //! Owns what the tests share. Promises that every row has a cell per column.
 
 mod catalog;
+mod names;
 mod probes;
 mod session;
 
@@ -14,7 +15,11 @@ use crate::sql::{Answer, Bindings, Query, Settings, Statement, classify};
 use jiff::Timestamp;
 
 fn query(text: &str) -> Query {
-    match classify(text, &Namespace::default()) {
+    query_in(text, &Namespace::default())
+}
+
+fn query_in(text: &str, namespace: &Namespace) -> Query {
+    match classify(text, namespace) {
         Ok(Statement::Query(query)) => query,
         other => panic!("{text} is {other:?}"),
     }
@@ -25,8 +30,18 @@ fn answer_with(
     settings: &mut Settings,
     bindings: &Bindings,
 ) -> Result<Answer, Box<Diagnostic>> {
+    answer_in(query, &Namespace::default(), settings, bindings)
+}
+
+fn answer_in(
+    query: &Query,
+    namespace: &Namespace,
+    settings: &mut Settings,
+    bindings: &Bindings,
+) -> Result<Answer, Box<Diagnostic>> {
     let mut context = QueryContext {
         settings,
+        namespace,
         user: "writer",
         database: "gw",
         backend_pid: 42,
@@ -43,7 +58,14 @@ fn answer(text: &str) -> Result<Answer, Box<Diagnostic>> {
 
 /// Rows as text, NULL as `~`.
 fn rows(text: &str) -> Vec<Vec<String>> {
-    let answer = answer(text).expect(text);
+    rows_in(text, &Namespace::default())
+}
+
+/// The same for a user with these names.
+fn rows_in(text: &str, namespace: &Namespace) -> Vec<Vec<String>> {
+    let mut settings = Settings::new("writer", []).expect("defaults");
+    let query = query_in(text, namespace);
+    let answer = answer_in(&query, namespace, &mut settings, &Bindings::none()).expect(text);
     assert!(
         answer
             .rows
