@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// The role that owns the tables, so that the user does not.
-const OWNER: &str = "penstock";
+pub(super) const OWNER: &str = "penstock";
 
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
@@ -46,8 +46,13 @@ impl Dressing {
         self.tables.iter().find(is_it).copied()
     }
 
-    /// SQL that makes a fresh engine the user's; one transaction.
-    pub fn sql(&self) -> String {
+    /// SQL that makes a fresh engine the user's: transactions to be run one after the other, each by
+    /// a new connection, so that none remembers what the next one changes beneath it.
+    pub fn steps(&self) -> [String; 2] {
+        [self.creation(), self.renumbering()]
+    }
+
+    fn creation(&self) -> String {
         let user = identifier(&self.user);
         let mut sql = String::from("BEGIN;\n");
         let _ = writeln!(
@@ -72,13 +77,13 @@ impl Dressing {
         for table in self.tables.iter() {
             create(&mut sql, table);
         }
-        self.renumber(&mut sql);
         sql.push_str("COMMIT;\n");
         sql
     }
 
     /// Gives schema and tables the OIDs of the catalog, wherever PostgreSQL has noted them.
-    fn renumber(&self, sql: &mut String) {
+    fn renumbering(&self) -> String {
+        let mut sql = String::from("BEGIN;\n");
         let _ = writeln!(
             sql,
             "CREATE TEMP TABLE numbers (before oid, after oid) ON COMMIT DROP;\n\
@@ -115,6 +120,8 @@ impl Dressing {
                  {catalog}.{column} = numbers.before;"
             );
         }
+        sql.push_str("COMMIT;\n");
+        sql
     }
 }
 
@@ -186,7 +193,7 @@ mod tests {
         let one = Dressing::of("loader", "postgres", &namespace);
         let other = Dressing::of("loader", "postgres", &namespace);
         assert_eq!(one, other);
-        assert_eq!(one.sql(), other.sql());
+        assert_eq!(one.steps(), other.steps());
         assert_ne!(one, Dressing::of("reader", "postgres", &namespace));
     }
 }

@@ -4,6 +4,7 @@
 //! before the next is asked, and that a copy into the engine holds no more than a chunk. Never
 //! decides what is asked.
 
+use super::dressing::OWNER;
 use super::fault::EngineFault;
 use super::frame::Frame;
 use bytes::{Bytes, BytesMut};
@@ -118,6 +119,9 @@ impl EngineLink {
         self.run("ROLLBACK").await?;
         // Not in a transaction block, which a query string of several statements is.
         self.run("DISCARD ALL").await?;
+        // Said anew: the single-user server that an engine is has no default to go back to, and a
+        // transaction that becomes somebody else would stay so.
+        self.run(&format!("SET SESSION AUTHORIZATION {OWNER}")).await?;
         Ok(())
     }
 

@@ -91,12 +91,16 @@ impl Engines {
         let place = self.place().await?;
         let process = EmbeddedEngine::start(&self.shared.settings).await?;
         let socket = process.socket();
-        let mut link = EngineLink::connect(&socket, "postgres", "template1").await?;
-        link.run(&dressing.sql()).await?;
-        drop(link);
-        // What a connection remembers of the catalog is from before the tables got their numbers.
-        let mut link = EngineLink::connect(&socket, "postgres", &dressing.database).await?;
+        let mut database = "template1";
+        for step in dressing.steps() {
+            let mut link = EngineLink::connect(&socket, "postgres", database).await?;
+            link.run(&step).await?;
+            // The first step gives it this name.
+            database = &dressing.database;
+        }
+        let mut link = EngineLink::connect(&socket, "postgres", database).await?;
         link.stream_answers().await?;
+        link.clean().await?;
         Ok(Dressed {
             link,
             process,
