@@ -110,7 +110,9 @@ fn array_element(value: &str) -> String {
     let is_bare = !value.is_empty()
         && !value.eq_ignore_ascii_case("null")
         && !value.contains(|character: char| {
-            matches!(character, '{' | '}' | ',' | '"' | '\\') || character.is_ascii_whitespace()
+            // A vertical tab is a blank of PostgreSQL's, too.
+            matches!(character, '{' | '}' | ',' | '"' | '\\' | '\u{b}')
+                || character.is_ascii_whitespace()
         });
     if is_bare {
         return value.to_owned();

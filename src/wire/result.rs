@@ -170,7 +170,7 @@ mod tests {
             }),
             Some(Cell::Array {
                 element_oid: 25,
-                elements: ["a", "b c", "q\"\\", "NULL", ""]
+                elements: ["a", "b c", "q\"\\", "NULL", "", "\u{b}"]
                     .map(|text| Some(Cell::Text(text.to_owned())))
                     .to_vec(),
             }),
@@ -190,7 +190,8 @@ mod tests {
         );
         let text = String::from_utf8_lossy(&output).into_owned();
         assert!(text.contains("{1,NULL,-2}"), "{text}");
-        assert!(text.contains(r#"{a,"b c","q\"\\","NULL",""}"#), "{text}");
+        assert!(text.contains(r#"{a,"b c","q\"\\","NULL","","#), "{text}");
+        assert!(text.contains("\"\u{b}\"}"), "{text}");
         assert!(text.contains("\\x00ff"), "{text}");
         assert!(text.contains("0.1"), "{text}");
         assert!(text.ends_with("{}"), "{text}");

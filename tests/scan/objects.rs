@@ -117,13 +117,6 @@ async fn trees_of_assets_are_found_by_parent_and_root() {
         world.select_exactly(assets, "name", &roots).await,
         ["other", "root"]
     );
-    let below = [Condition::IsNotNull {
-        column: of("parent_id"),
-    }];
-    assert_eq!(
-        world.select_exactly(assets, "name", &below).await,
-        ["child", "grandchild"]
-    );
     let children = [Condition::equals(of("parent_external_id"), "root")];
     assert_eq!(
         world.select_exactly(assets, "name", &children).await,

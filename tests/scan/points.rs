@@ -23,7 +23,7 @@ async fn series(world: &World) {
 async fn points_of_many_series_come_back_to_the_last_bit() {
     let world = World::new();
     series(&world).await;
-    let values = [0.0, 0.1, -1e99, 5e-324, 1.0 / 3.0, 123_456_789.123_456_79];
+    let values: [f64; 6] = [0.0, 0.1, -1e99, 5e-324, 1.0 / 3.0, 123_456_789.123_456_79];
     let items: Vec<Value> = (0..249)
         .map(|number: usize| {
             points(&format!("n{number:03}"), 20, move |second| {

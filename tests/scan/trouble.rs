@@ -122,15 +122,25 @@ async fn series_count_against_the_bound_as_well() {
 #[tokio::test]
 async fn a_condition_that_cdf_refuses_is_left_to_postgresql() {
     let world = World::new();
-    events(&world, 10).await;
-    let rule = json!([{"kind": "status", "status": 400, "operation": "events.list", "count": 4,
+    let set = world
+        .post("/datasets", json!({"items": [{"name": "a set"}]}))
+        .await;
+    let pipelines: Vec<Value> = (0..10)
+        .map(|number| {
+            json!({"externalId": format!("p{number}"), "name": "pipe",
+                   "dataSetId": set["items"][0]["id"]})
+        })
+        .collect();
+    world.make("/extpipes", &pipelines).await;
+    let operation = "extraction_pipelines.list";
+    let rule = json!([{"kind": "status", "status": 400, "operation": operation, "count": 1,
                        "message": "Datasets ids not found"}]);
     world.order("faults", rule).await;
-    let events = table("events");
+    let pipelines = table("extraction_pipelines");
     let scan = Scan {
-        conditions: vec![Condition::equals(column(events, "data_set_id"), "7")],
+        conditions: vec![Condition::equals(column(pipelines, "data_set_id"), "7")],
         limit: Some(1),
-        ..Scan::of(events, ROWS_MAX)
+        ..Scan::of(pipelines, ROWS_MAX)
     };
     let rows = world.scan(&scan).await.expect("all of them are read");
     assert_eq!(rows.len(), 10, "the limit went with the condition");

@@ -166,9 +166,12 @@ impl World {
         }
         let shown = column(table, shown);
         let rows = self.select(table, conditions).await;
-        rows.into_iter()
+        let mut shown: Vec<String> = rows
+            .into_iter()
             .map(|mut row| row[shown].take().unwrap_or_default())
-            .collect()
+            .collect();
+        shown.sort();
+        shown
     }
 }
 
