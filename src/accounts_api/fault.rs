@@ -36,6 +36,11 @@ impl ApiFault {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// 408: the request did not come in time.
+    pub fn late(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, message)
+    }
+
     /// 413: the request is too large.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)

@@ -1,10 +1,11 @@
 //! The body of a request, as it was sent.
 //!
-//! Owns the taking apart of it: gzip, which Cognite's SDKs always use, and JSON. Promises that no
-//! more is unpacked than a body may have. Never looks at what it says.
+//! Owns the taking apart of it: gzip, which Cognite's SDKs always use, and JSON. Promises that it is
+//! not waited for without end, and that no more is unpacked than a body may have. Never looks at what it says.
 
 use super::BODY_BYTES_MAX;
 use super::fault::ApiFault;
+use crate::http_server::Place;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
@@ -27,7 +28,15 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             Some(encoding) if encoding.eq_ignore_ascii_case(b"gzip") => true,
             Some(_) => return Err(ApiFault::invalid("Content-Encoding must be gzip or absent")),
         };
-        let bytes = Bytes::from_request(request, state).await;
+        let place = request.extensions().get::<Place>().cloned();
+        let reading = Bytes::from_request(request, state);
+        let bytes = match place {
+            Some(place) => place
+                .receive(reading)
+                .await
+                .map_err(|_| ApiFault::late("the body of the request did not come in time"))?,
+            None => reading.await,
+        };
         let bytes = bytes.map_err(|rejection| match rejection.status().as_u16() {
             413 => too_large(),
             _ => ApiFault::bad(rejection.body_text()),

@@ -1,6 +1,6 @@
 //! The state store of a running gateway, on a thread of its own.
 //!
-//! Owns the thread. Promises that users and tables are known before [`StateHandle::start`] returns,
+//! Owns the thread. Promises that users and tables are known before [`OpenedState::publish`] returns,
 //! that a change through the handle is known to new sessions when it is done, and that one by
 //! another process is known within [`LOOK_EVERY`]. Never blocks its callers' threads: the store
 //! does, on its own.
@@ -13,6 +13,7 @@ use super::{StateError, StateLocation};
 use crate::catalog::Definition;
 use crate::cdf::{Identity, Project, Secret, SessionCredentials, SessionKeys};
 use crate::config::AccountsSettings;
+use crate::wire::LookAlikes;
 use async_trait::async_trait;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use jiff::Timestamp;
@@ -41,47 +42,93 @@ impl fmt::Debug for StateHandle {
     }
 }
 
-impl StateHandle {
-    /// Opens the store and makes what is in it known.
+/// An open store; nobody knows yet what is in it.
+pub struct OpenedState {
+    handle: StateHandle,
+    place: String,
+    seed: Secret,
+    publications: Sender<Publication>,
+    published: Receiver<Result<(), StateError>>,
+}
+
+impl OpenedState {
+    /// The salts of names that nobody has, the same at each start.
+    pub fn look_alikes(&self) -> LookAlikes {
+        LookAlikes::of_seed(&self.seed)
+    }
+
+    /// Makes the users and tables in the store known.
     ///
     /// # Errors
-    /// The store cannot be opened or read, a secret cannot be opened, or there is no thread.
-    pub fn start(
+    /// The store cannot be read, or a secret not opened.
+    pub fn publish(self, publication: Publication) -> Result<StateHandle, StateError> {
+        // A thread that is gone drops the other end, too.
+        let _ = self.publications.send(publication);
+        self.published
+            .recv()
+            .unwrap_or_else(|_| Err(thread_is_gone(&self.place)))?;
+        Ok(self.handle)
+    }
+}
+
+fn thread_is_gone(place: &str) -> StateError {
+    StateError::Failed {
+        place: place.to_owned(),
+        fault: "its thread ended by a fault".to_owned(),
+    }
+}
+
+impl StateHandle {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or there is no thread.
+    pub fn open(
         location: StateLocation,
         keys: Option<SealingKeys>,
-        mut publication: Publication,
         settings: AccountsSettings,
-    ) -> Result<Self, StateError> {
+    ) -> Result<OpenedState, StateError> {
         let (errands, received) = unbounded::<Errand>();
         let (opened, is_open) = bounded(1);
+        let (publications, publication) = bounded::<Publication>(1);
+        let (publish, published) = bounded(1);
         let place = location.shown();
-        let failed = |fault: String| StateError::Failed {
-            place: place.clone(),
-            fault,
-        };
         thread::Builder::new()
             .name("state".to_owned())
             .spawn(move || {
-                let started = StateStore::open(&location, keys).and_then(|mut store| {
-                    publication.publish(&mut store)?;
-                    Ok(store)
-                });
-                match started {
-                    Ok(store) => {
-                        // The receiver waits for this and nothing else.
-                        let _ = opened.send(Ok(()));
-                        serve(store, publication, &received);
+                let mut store = match open(&location, keys) {
+                    Ok((store, seed)) => {
+                        // The receivers wait for these and nothing else.
+                        let _ = opened.send(Ok(seed));
+                        store
                     }
-                    Err(error) => drop(opened.send(Err(error))),
+                    Err(error) => return drop(opened.send(Err(error))),
+                };
+                // Without one the gateway did not start.
+                let Ok(mut publication) = publication.recv() else {
+                    return;
+                };
+                let is_known = publication.publish(&mut store);
+                let serves = is_known.is_ok();
+                let _ = publish.send(is_known);
+                if serves {
+                    serve(store, publication, &received);
                 }
             })
-            .map_err(|error| failed(format!("no thread for it: {error}")))?;
-        is_open
+            .map_err(|error| StateError::Failed {
+                place: place.clone(),
+                fault: format!("no thread for it: {error}"),
+            })?;
+        let seed = is_open
             .recv()
-            .unwrap_or_else(|_| Err(failed("its thread ended by a fault".to_owned())))?;
-        Ok(StateHandle {
-            errands,
-            settings: Arc::new(settings),
+            .unwrap_or_else(|_| Err(thread_is_gone(&place)))?;
+        let settings = Arc::new(settings);
+        Ok(OpenedState {
+            handle: StateHandle { errands, settings },
+            place,
+            seed,
+            publications,
+            published,
         })
     }
 
@@ -96,12 +143,7 @@ impl StateHandle {
         });
         // A thread that is gone drops the errand, and the answer with it.
         let _ = self.errands.send(errand);
-        answered.await.unwrap_or_else(|_| {
-            Err(StateError::Failed {
-                place: String::new(),
-                fault: "its thread ended by a fault".to_owned(),
-            })
-        })
+        answered.await.unwrap_or_else(|_| Err(thread_is_gone("")))
     }
 
     /// As [`StateStore::create_account`]; a name of the configuration is refused, too.
@@ -265,6 +307,15 @@ impl SessionKeys for StateHandle {
             );
         }
     }
+}
+
+fn open(
+    location: &StateLocation,
+    keys: Option<SealingKeys>,
+) -> Result<(StateStore, Secret), StateError> {
+    let mut store = StateStore::open(location, keys)?;
+    let seed = store.look_alike_seed()?;
+    Ok((store, seed))
 }
 
 fn serve(mut store: StateStore, mut publication: Publication, errands: &Receiver<Errand>) {

@@ -32,6 +32,10 @@ class Emulator:
         body = {"client_id": client_id, "secrets": [client_secret], "groups": groups}
         self._call("PUT", "identity/applications", body)
 
+    def mint_token(self, **order) -> str:
+        """A token of any kind, as docs/emulator.md describes orders of them."""
+        return self._call("POST", "identity/tokens", order)["token"]
+
     def pass_time(self, seconds: int) -> None:
         """Lets time pass for tokens, nonces and sessions."""
         self._call("PUT", "identity/clock", {"advance_ms": 1000 * seconds})
