@@ -28,8 +28,8 @@ impl StateStore {
             )?;
             Ok(())
         })?;
-        let missing = || self.failed("the table look_alikes stays empty".to_owned());
-        self.kept_seed()?.ok_or_else(missing)
+        let kept = self.kept_seed()?;
+        kept.ok_or_else(|| self.failed("the table look_alikes stays empty".to_owned()))
     }
 
     fn kept_seed(&mut self) -> Result<Option<Secret>, StateError> {

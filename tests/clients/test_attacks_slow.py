@@ -53,7 +53,7 @@ def drip(sockets, closed, rest):
     while left:
         try:
             # The pace of the attack: nothing is waited for but the end.
-            readable, _, _ = select.select(list(left), [], [], 0.02)
+            readable, _, _ = select.select(list(left), [], [], 0.1)
         except ValueError:
             return  # the test is over and has closed them
         for opened in list(left):
