@@ -6,7 +6,7 @@
 
 use crate::accounts_api::{self, AccountsService};
 use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
-use crate::cdf::{CdfClient, IdentityOfUser, TokenCache};
+use crate::cdf::{CdfClient, IdentityOfUser, TokenCache, WritingTerm};
 use crate::config::{Configuration, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
 use crate::http_server::{self, CurrentTls, HttpServer};
@@ -67,6 +67,7 @@ pub struct Gateway {
     drain: Duration,
     accounts: Option<HttpServer>,
     revocation: Revocation,
+    tokens: Arc<TokenCache>,
 }
 
 impl Gateway {
@@ -75,6 +76,17 @@ impl Gateway {
     /// # Errors
     /// The part that could not start.
     pub fn start(configuration: &Configuration) -> Result<Self, GatewayError> {
+        Self::start_for(configuration, None)
+    }
+
+    /// The same, for a gateway that may write to CDF in its `term` only.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_for(
+        configuration: &Configuration,
+        term: Option<WritingTerm>,
+    ) -> Result<Self, GatewayError> {
         // 1. Metrics first: handles made before the recorder count into nothing.
         let metrics = telemetry::install();
         let budget = MemoryBudget::new(
@@ -90,6 +102,9 @@ impl Gateway {
             .sampling(move || gauges.used_bytes.set(sampled.used_bytes() as f64));
 
         let tokens = Arc::new(TokenCache::new());
+        if let Some(term) = term {
+            tokens.end_with(term);
+        }
 
         // 2. The way out: batchers and writers, before anybody can hand them rows.
         let intake = Intake::start(
@@ -167,7 +182,7 @@ impl Gateway {
         let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
 
         // 9. Who administers users, by the same certificate.
-        let accounts = start_accounts(configuration, state, tokens, wire.https())?;
+        let accounts = start_accounts(configuration, state, tokens.clone(), wire.https())?;
         let threads = wire.threads().chain(intake.threads());
         let watchdog = watchdog(configuration, threads, wire.stopper())?;
         readiness.advance(ReadinessState::Ready);
@@ -181,6 +196,7 @@ impl Gateway {
             drain: Duration::from_secs(configuration.timeouts.drain_s),
             accounts,
             revocation,
+            tokens,
         })
     }
 
@@ -205,8 +221,9 @@ impl Gateway {
     }
 
     /// Ends in the order of the data path: no new connections, statements in flight finish,
-    /// rows in flight get their verdicts, then the metrics go.
-    pub async fn drain(self) {
+    /// rows in flight get their verdicts, then the metrics go. Whether all of them got theirs in
+    /// time: what did not may still reach CDF.
+    pub async fn drain(self) -> bool {
         self.readiness.advance(ReadinessState::Draining);
         if let Some(accounts) = self.accounts {
             accounts.stop();
@@ -218,15 +235,24 @@ impl Gateway {
         if let Some(journal) = self.path.journal() {
             journal.stop_feeding();
         }
-        if let Err(late) = self.intake.drain(self.drain).await {
+        let drained = self.intake.drain(self.drain).await;
+        if let Err(late) = &drained {
             tracing::error!("{late}");
         }
         if let Some(journal) = self.path.journal() {
             journal.close();
         }
+        let exchanged = tokio::time::timeout(EXCHANGES_WITHIN, self.tokens.exchanged());
+        if exchanged.await.is_err() {
+            tracing::error!("a session is still being exchanged: it may end with this process");
+        }
         self.admin.stop();
+        drained.is_ok()
     }
 }
+
+/// How long exchanges of sessions may delay the end: one takes half a second, and CDF may be away.
+const EXCHANGES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Exit code of a process that ended itself because a thread hung (EX_SOFTWARE).
 const EXIT_HANG: i32 = 70;

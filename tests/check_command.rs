@@ -171,3 +171,108 @@ fn online_asks_cdf_what_the_token_may_do() {
         "{shown}"
     );
 }
+
+/// The tenant of the local identity provider's own token address.
+const TENANT: &str = "2f9d3f0c-6c5e-4e5b-9d0f-6b1a7c3e8d21";
+
+/// A file for owners of tokens, who write as `plant`; its name tells the tests apart.
+fn for_tokens(name: &str, emulator: &Emulator, issuer: &str, client_secret: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
+    // A check looks only whether it is there.
+    std::fs::write(path.with_extension("pem"), "").expect("the file can be written");
+    let Emulator { cdf, token_url, .. } = emulator;
+    let text = format!(
+        r#"
+[listen]
+tls_certificate = "{name}.pem"
+tls_private_key = "{name}.pem"
+
+[[users]]
+name = "writer"
+password = "p"
+cdf = "open"
+
+[[sign_in]]
+user = "*@example.com"
+method = "token"
+
+[[issuers]]
+name = "entra"
+iss = ["{cdf}/{TENANT}/v2.0"]
+audiences = ["https://ossrdbms-aad.database.windows.net"]
+{issuer}
+
+[[principals]]
+user = "*@example.com"
+cdf = "plant"
+
+[cdf.open]
+base_url = "{cdf}"
+project = "my-project"
+token_url = "{token_url}"
+client_id = "{CLIENT_ID}"
+client_secret = "battery staple"
+
+[cdf.plant]
+base_url = "{cdf}"
+project = "my-project"
+token_url = "{token_url}"
+client_id = "{CLIENT_ID}"
+client_secret = "{client_secret}"
+create_missing_time_series = true
+"#
+    );
+    std::fs::write(&path, text).expect("the file can be written");
+    path.display().to_string()
+}
+
+#[test]
+fn online_fetches_the_keys_of_every_issuer() {
+    let emulator = Emulator::start();
+    let sound = for_tokens("sound", &emulator, "", "battery staple");
+    let output = check(&[&sound, "--online"], &[]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        shown.contains("  online     issuer entra: keys can be fetched, 1 of them"),
+        "{shown}"
+    );
+    let unread = "jwks_url = \"http://127.0.0.1:1/keys\"";
+    let away = for_tokens("away", &emulator, unread, "battery staple");
+    assert!(check(&[&away], &[]).status.success());
+    let output = check(&[&away, "--online"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("issuer entra: its keys cannot be fetched: "),
+        "{shown}"
+    );
+    // What answers there lists no keys.
+    let other = format!("jwks_url = \"{}/_emulator/ready\"", emulator.cdf);
+    let other = for_tokens("other", &emulator, &other, "battery staple");
+    let output = check(&[&other, "--online"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("the answer is no JWKS document"), "{shown}");
+}
+
+#[test]
+fn online_tries_the_credentials_that_owners_of_tokens_write_with() {
+    let emulator = Emulator::start();
+    let sound = for_tokens("principal-sound", &emulator, "", "battery staple");
+    let output = check(&[&sound, "--online"], &[]);
+    let shown = text(&output.stdout);
+    let line =
+        format!("principals *@example.com: CDF knows the token as {CLIENT_ID} in my-project");
+    assert!(output.status.success() && shown.contains(&line), "{shown}");
+    let wrong = for_tokens("principal-wrong", &emulator, "", "expired");
+    let output = check(&[&wrong, "--online"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("principals *@example.com: ")
+            && shown.contains("does not accept the client id or its secret"),
+        "{shown}"
+    );
+    assert!(!shown.contains("user writer"), "{shown}");
+}

@@ -37,7 +37,7 @@ impl ApiFault {
     }
 
     /// 408: the request did not come in time.
-    pub fn late(message: impl Into<String>) -> Self {
+    pub fn too_slow(message: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, message)
     }
 
@@ -90,7 +90,11 @@ impl ApiFault {
     /// What CDF or the identity provider said of credentials: a refusal is `refused`, silence is
     /// nobody's fault.
     pub fn of_cdf(diagnostic: &Diagnostic, refused: impl FnOnce(String) -> Self) -> Self {
-        let said = diagnostic.message.clone();
+        // Which of its many causes a refusal has only the provider's own words tell.
+        let said = match &diagnostic.detail {
+            Some(detail) => format!("{}. {detail}", diagnostic.message.trim_end_matches('.')),
+            None => diagnostic.message.clone(),
+        };
         match diagnostic.sqlstate {
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION | SqlState::INSUFFICIENT_PRIVILEGE => {
                 refused(said)

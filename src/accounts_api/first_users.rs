@@ -12,12 +12,11 @@ use super::service::AccountsService;
 use super::users::Answered;
 use crate::catalog::Dialect;
 use crate::cdf::{Credentials, Identity, Project, Secret};
-use crate::state::{AccountCredentials, NewUser};
+use crate::state::AccountCredentials;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use axum::{Json, Router};
-use jiff::Timestamp;
 use serde_json::json;
 
 pub(super) fn router() -> Router<AccountsService> {
@@ -64,13 +63,9 @@ async fn create(
         ..Identity::of_token(project.clone(), Secret::new(String::new()))
     };
     try_out(&service, &project, &identity).await?;
-    let new = NewUser::generate(
-        project,
-        Dialect::First,
-        client_id,
-        credentials,
-        Timestamp::now(),
-    );
+    let new = service
+        .new_user(project, Dialect::First, client_id, credentials)
+        .await?;
     service.state.create_account(new.account.clone()).await?;
     let (user, project) = (&new.account.name, &new.account.project.name);
     tracing::info!(user, project, "a user of version 1.0 was made");

@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             Some(place) => place
                 .receive(reading)
                 .await
-                .map_err(|_| ApiFault::late("the body of the request did not come in time"))?,
+                .map_err(|_| ApiFault::too_slow("the body of the request did not come in time"))?,
             None => reading.await,
         };
         let bytes = bytes.map_err(|rejection| match rejection.status().as_u16() {

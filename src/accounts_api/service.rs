@@ -1,16 +1,20 @@
 //! What the paths of the API work on.
 //!
 //! Owns the way to the state store, to CDF and to the settings, as one value that every request
-//! shares. Promises that no path acts before its caller is known. Never holds a token.
+//! shares. Promises that no path acts before its caller is known, and that what takes a new
+//! user's password milliseconds of a processor keeps no other request waiting. Never holds a token.
 
 use super::caller::{self, Caller};
 use super::fault::ApiFault;
 use super::token_hosts::TokenHosts;
+use crate::catalog::Dialect;
 use crate::cdf::{CdfClient, Project};
 use crate::config::AccountsSettings;
-use crate::state::{Account, StateHandle};
+use crate::state::{Account, AccountCredentials, NewUser, StateHandle};
 use axum::http::HeaderMap;
+use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -19,12 +23,19 @@ pub struct AccountsService {
     pub(super) cdf: CdfClient,
     pub(super) settings: Arc<AccountsSettings>,
     pub(super) token_hosts: Arc<TokenHosts>,
+    /// Verifiers that may be derived at once.
+    derivations: Arc<Semaphore>,
 }
+
+/// Cores for each verifier that is derived: the others are for rows.
+const CORES_PER_DERIVATION: usize = 2;
 
 impl AccountsService {
     /// A service of the accounts in `state`. `cdf` belongs to the runtime that serves the paths.
     pub fn new(state: StateHandle, cdf: CdfClient, settings: AccountsSettings) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         AccountsService {
+            derivations: Arc::new(Semaphore::new((cores / CORES_PER_DERIVATION).max(1))),
             state,
             cdf,
             token_hosts: Arc::new(TokenHosts::new(&settings.token_hosts)),
@@ -81,6 +92,30 @@ impl AccountsService {
             .await?
             .filter(|account| self.is_of(account, project))
             .ok_or_else(|| no_user(user))
+    }
+
+    /// A user with a generated name and password, who is not in the store yet.
+    ///
+    /// # Errors
+    /// 503: the process has no thread to derive the verifier on.
+    pub(super) async fn new_user(
+        &self,
+        project: Project,
+        dialect: Dialect,
+        principal: String,
+        credentials: AccountCredentials,
+    ) -> Result<NewUser, ApiFault> {
+        // Many users that are made at once take no core from those who write rows.
+        let derivation = self.derivations.acquire().await;
+        let made = tokio::task::spawn_blocking(move || {
+            NewUser::generate(project, dialect, principal, credentials, Timestamp::now())
+        })
+        .await;
+        drop(derivation);
+        made.map_err(|error| {
+            tracing::error!(%error, "a new user's verifier cannot be derived");
+            ApiFault::unavailable("the gateway cannot make a user now: see the gateway's log")
+        })
     }
 
     pub(super) fn is_of(&self, account: &Account, project: &str) -> bool {

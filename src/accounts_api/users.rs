@@ -13,7 +13,7 @@ use super::sent::Sent;
 use super::service::AccountsService;
 use crate::catalog::Dialect;
 use crate::cdf::{Identity, RedeemFault, Secret};
-use crate::state::{Account, AccountCredentials, NewUser};
+use crate::state::{Account, AccountCredentials};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
@@ -89,13 +89,10 @@ async fn create(
     let mut users = Vec::with_capacity(nonces.len());
     for nonce in nonces {
         let (credentials, principal) = redeem(&service, &project, nonce).await?;
-        let new = NewUser::generate(
-            service.project(&project)?,
-            Dialect::Second,
-            principal,
-            credentials,
-            Timestamp::now(),
-        );
+        let place = service.project(&project)?;
+        let new = service
+            .new_user(place, Dialect::Second, principal, credentials)
+            .await?;
         service.state.create_account(new.account.clone()).await?;
         tracing::info!(user = new.account.name, project, "a user was made");
         let mut user = shown(&new.account);

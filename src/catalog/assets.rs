@@ -34,8 +34,7 @@ pub static TABLE: Table = Table {
         Column::metadata(10_240, 10_240),
         Column::optional("source", ColumnType::Varchar(128), "source"),
         Column::labels(),
-        Column::optional("geo_location", ColumnType::Json, "geoLocation")
-            .with_rule(ValueRule::JsonObject),
+        Column::geo_location(),
         Column::read_only("root_id", ColumnType::BigInt, "rootId"),
         Column::created_time(),
         Column::last_updated_time(),

@@ -151,8 +151,27 @@ pub enum ValueRule {
     OneOf(&'static [&'static str]),
     /// A JSON object.
     JsonObject,
-    /// A JSON array.
-    JsonArray,
+    /// JSON of one of CDF's forms.
+    Form(JsonForm),
+    /// A path that begins with a slash.
+    AbsolutePath,
+    /// `On trigger`, `Continuous` or a cron expression.
+    Schedule,
+}
+
+/// JSON whose inside CDF looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonForm {
+    /// A feature of GeoJSON, in two dimensions.
+    GeoLocation,
+    /// The columns of a sequence.
+    SequenceColumns,
+    /// Objects with `dbName` and `tableName`.
+    RawTables,
+    /// People with their addresses.
+    Contacts,
+    /// When somebody is to be told that a pipeline is silent.
+    NotificationConfig,
 }
 
 /// How a value stands in CDF's JSON where its type does not say it.
@@ -180,6 +199,10 @@ pub struct Column {
     pub bytes_max: u32,
     /// Most elements of a list that CDF takes; 0: no such bound.
     pub elements_max: u32,
+    /// CDF takes each element of a list once.
+    pub is_distinct: bool,
+    /// CDF makes no object with an empty list: it is left out.
+    pub empty_is_none: bool,
     pub rule: ValueRule,
     pub shape: JsonShape,
     /// CDF can take the value away again: an UPDATE may set NULL.
@@ -201,6 +224,8 @@ impl Column {
             required: false,
             bytes_max: 0,
             elements_max: 0,
+            is_distinct: false,
+            empty_is_none: false,
             rule: ValueRule::AsTyped,
             shape: JsonShape::AsTyped,
             clearable: true,
@@ -236,13 +261,20 @@ impl Column {
             .with_rule(ValueRule::Identifier)
     }
 
-    /// `labels`: external ids of up to 10 labels.
+    /// `labels`: external ids of up to 10 labels, each once.
     pub const fn labels() -> Self {
         Column {
             elements_max: 10,
+            is_distinct: true,
             shape: JsonShape::ExternalIds,
             ..Self::optional("labels", ColumnType::TextArray, "labels")
         }
+    }
+
+    /// `geo_location`: a feature of GeoJSON.
+    pub const fn geo_location() -> Self {
+        Self::optional("geo_location", ColumnType::Json, "geoLocation")
+            .with_rule(ValueRule::Form(JsonForm::GeoLocation))
     }
 
     /// `created_time`, made by CDF.
@@ -273,6 +305,22 @@ impl Column {
     pub const fn with_elements_max(self, elements_max: u32) -> Self {
         Column {
             elements_max,
+            ..self
+        }
+    }
+
+    /// The column, whose lists name each element once.
+    pub const fn distinct(self) -> Self {
+        Column {
+            is_distinct: true,
+            ..self
+        }
+    }
+
+    /// The column, whose lists are left out where they are empty and the object is made.
+    pub const fn empty_is_none(self) -> Self {
+        Column {
+            empty_is_none: true,
             ..self
         }
     }

@@ -263,10 +263,13 @@ pub fn durable_name(table: &Table) -> (&'static str, &'static str) {
     }
 }
 
-/// The table that is kept on the disk under that schema and name.
+/// The table that is kept on the disk under that schema and name. Gateways of before kept some
+/// under the names of version 1.0.
 pub fn by_durable_name(schema: &str, name: &str) -> Option<&'static Table> {
     if schema != DEFINITION {
-        return super::table(Some(schema), name).ok();
+        let table = super::table(Some(schema), name).ok();
+        let first = || super::first_version::table(Some(schema), name).ok();
+        return table.or_else(|| first().map(super::today));
     }
     let json = serde_json::from_str(name).ok()?;
     custom_table(&Definition::from_json(&json).ok()?).ok()
@@ -324,5 +327,18 @@ mod tests {
         let (schema, name) = durable_name(table);
         let again = by_durable_name(schema, name).expect("found");
         assert!(std::ptr::eq(again, table));
+    }
+
+    #[test]
+    fn what_was_kept_under_a_name_of_version_1_is_found_as_the_table_of_today() {
+        for (then, now) in [
+            ("raw", "raw_rows"),
+            ("timeseries", "time_series"),
+            ("files", "files"),
+        ] {
+            let found = by_durable_name("public", then).expect("found");
+            assert_eq!((found.schema, found.name), ("public", now));
+            assert!(crate::catalog::first_table(found).is_none());
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! characters, name 50, description 500, metadata 256 pairs in 10,240 bytes. CDF makes 10 per
 //! request and deletes none.
 
-use super::column::{Column, ColumnType};
+use super::column::{Column, ColumnType, ValueRule};
 use super::endpoints::Endpoints;
 use super::resource::Resource;
 use super::table::{OnExisting, RowRule, RowShape, Table};
@@ -19,8 +19,9 @@ pub static TABLE: Table = Table {
     columns: &[
         Column::read_only("id", ColumnType::BigInt, "id"),
         Column::optional("external_id", ColumnType::Varchar(255), "externalId"),
-        Column::optional("name", ColumnType::Varchar(50), "name"),
-        Column::optional("description", ColumnType::Varchar(500), "description"),
+        Column::optional("name", ColumnType::Varchar(50), "name").with_rule(ValueRule::NotEmpty),
+        Column::optional("description", ColumnType::Varchar(500), "description")
+            .with_rule(ValueRule::NotEmpty),
         Column::metadata(10_240, 10_240),
         Column::optional("write_protected", ColumnType::Bool, "writeProtected").not_clearable(),
         Column::created_time(),

@@ -27,7 +27,8 @@ pub static TABLE: Table = Table {
         Column::metadata(128_000, 200_000),
         Column::optional("asset_ids", ColumnType::BigIntArray, "assetIds")
             .with_rule(ValueRule::Identifier)
-            .with_elements_max(10000),
+            .with_elements_max(10000)
+            .distinct(),
         Column::optional("source", ColumnType::Varchar(128), "source"),
         Column::data_set_id(),
         Column::created_time(),

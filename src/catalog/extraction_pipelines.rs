@@ -4,7 +4,7 @@
 //! 500, source and creator 255, documentation 10,000. A data set is required. CDF replaces values
 //! and never takes one away.
 
-use super::column::{Column, ColumnType, ValueRule};
+use super::column::{Column, ColumnType, JsonForm, ValueRule};
 use super::endpoints::Endpoints;
 use super::resource::Resource;
 use super::table::{OnExisting, RowRule, RowShape, Table};
@@ -25,11 +25,13 @@ pub static TABLE: Table = Table {
         Column::required("data_set_id", ColumnType::BigInt, "dataSetId")
             .with_rule(ValueRule::Identifier),
         Column::optional("raw_tables", ColumnType::Json, "rawTables")
-            .with_rule(ValueRule::JsonArray)
+            .with_rule(ValueRule::Form(JsonForm::RawTables))
             .not_clearable(),
-        Column::optional("schedule", ColumnType::Text, "schedule").not_clearable(),
+        Column::optional("schedule", ColumnType::Text, "schedule")
+            .with_rule(ValueRule::Schedule)
+            .not_clearable(),
         Column::optional("contacts", ColumnType::Json, "contacts")
-            .with_rule(ValueRule::JsonArray)
+            .with_rule(ValueRule::Form(JsonForm::Contacts))
             .not_clearable(),
         Column::metadata(10_240, 10_240).not_clearable(),
         Column::optional("source", ColumnType::Varchar(255), "source").not_clearable(),
@@ -45,7 +47,7 @@ pub static TABLE: Table = Table {
             ColumnType::Json,
             "notificationConfig",
         )
-        .with_rule(ValueRule::JsonObject)
+        .with_rule(ValueRule::Form(JsonForm::NotificationConfig))
         .not_clearable(),
         Column::created_time(),
         Column::last_updated_time(),

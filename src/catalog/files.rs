@@ -1,8 +1,9 @@
 //! Table `files`: metadata of files, not their contents.
 //!
 //! Lengths and rules from CDF's files API: external id 255 characters, name and mime type 256,
-//! directory 512, source 128, metadata 256 pairs in 10,240 bytes, up to 1000 assets, 100 security
-//! categories, 10 labels. CDF makes one file per request, and never renames one.
+//! directory 512 (an absolute path), source 128, metadata 256 pairs in 10,240 bytes, up to 1000
+//! assets, 100 security categories, 10 labels. CDF makes one file per request, takes no empty list
+//! of assets then, and never renames one.
 
 use super::column::{Column, ColumnType, ValueRule};
 use super::endpoints::{CreateBody, Endpoints};
@@ -22,13 +23,16 @@ pub static TABLE: Table = Table {
         Column::required("name", ColumnType::Varchar(256), "name")
             .with_rule(ValueRule::NotEmpty)
             .create_only(),
-        Column::optional("directory", ColumnType::Varchar(512), "directory"),
+        Column::optional("directory", ColumnType::Varchar(512), "directory")
+            .with_rule(ValueRule::AbsolutePath),
         Column::optional("source", ColumnType::Varchar(128), "source"),
         Column::optional("mime_type", ColumnType::Varchar(256), "mimeType"),
         Column::metadata(10_240, 10_240),
         Column::optional("asset_ids", ColumnType::BigIntArray, "assetIds")
             .with_rule(ValueRule::Identifier)
-            .with_elements_max(1000),
+            .with_elements_max(1000)
+            .distinct()
+            .empty_is_none(),
         Column::data_set_id(),
         Column::optional(
             "source_created_time",
@@ -48,8 +52,7 @@ pub static TABLE: Table = Table {
         .with_rule(ValueRule::Identifier)
         .with_elements_max(100),
         Column::labels(),
-        Column::optional("geo_location", ColumnType::Json, "geoLocation")
-            .with_rule(ValueRule::JsonObject),
+        Column::geo_location(),
         Column::read_only("uploaded", ColumnType::Bool, "uploaded"),
         Column::read_only("uploaded_time", ColumnType::TimestampTz, "uploadedTime"),
         Column::created_time(),

@@ -153,6 +153,14 @@ impl FirstTable {
                 .map_or(RowRule::None, |(first, second)| {
                     RowRule::Ordered(first, second)
                 }),
+            RowRule::Later(first, second) => pair(first, second)
+                .map_or(RowRule::None, |(first, second)| {
+                    RowRule::Later(first, second)
+                }),
+            RowRule::OnlyUnless(first, second) => pair(first, second)
+                .map_or(RowRule::None, |(first, second)| {
+                    RowRule::OnlyUnless(first, second)
+                }),
             RowRule::OneAtMost(first, second) => pair(first, second)
                 .map_or(RowRule::None, |(first, second)| {
                     RowRule::OneAtMost(first, second)

@@ -36,7 +36,7 @@ mod unit_systems;
 mod units;
 mod views;
 
-pub use column::{Access, Column, ColumnType, JsonShape, ValueRule};
+pub use column::{Access, Column, ColumnType, JsonForm, JsonShape, ValueRule};
 pub use custom::{
     CustomTables, RawColumns, View, by_durable_name, custom_table, custom_tables_of, durable_name,
     is_custom_oid, publish_custom_tables, publish_custom_tables_of,

@@ -1,7 +1,8 @@
 //! Table `relationships`: links between resources, by external id.
 //!
 //! Lengths and rules from CDF's relationships API: external ids 255 characters, five types of
-//! ends, a confidence from 0 to 1, 10 labels. CDF does not check that the ends exist.
+//! ends, a confidence from 0 to 1, 10 labels, an end time after the start. CDF does not check that
+//! the ends exist.
 
 use super::column::{Column, ColumnType, ValueRule};
 use super::endpoints::Endpoints;
@@ -46,7 +47,7 @@ pub static TABLE: Table = Table {
     key: &[0],
     id: None,
     endpoints: Some(&ENDPOINTS),
-    row_rule: RowRule::Ordered(5, 6),
+    row_rule: RowRule::Later(5, 6),
     is_writable: true,
     comment: "Relationships; an existing external_id is refused",
 };

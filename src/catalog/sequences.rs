@@ -1,10 +1,10 @@
 //! Table `sequences`: what describes tables of rows with numbered keys.
 //!
 //! Lengths and rules from CDF's sequences API: external id and name 255 characters, description
-//! 1000, metadata 256 pairs in 10,000 bytes, 1 to 400 columns. An INSERT gives the columns; CDF
-//! checks each of them.
+//! 1000, metadata 256 pairs in 10,000 bytes, 1 to 400 columns, of which 200 may hold strings. An
+//! INSERT gives the columns.
 
-use super::column::{Column, ColumnType, ValueRule};
+use super::column::{Column, ColumnType, JsonForm, ValueRule};
 use super::endpoints::Endpoints;
 use super::resource::Resource;
 use super::table::{OnExisting, RowRule, RowShape, Table};
@@ -25,8 +25,7 @@ pub static TABLE: Table = Table {
             .with_rule(ValueRule::Identifier),
         Column::metadata(10_000, 10_000),
         Column::required("columns", ColumnType::Json, "columns")
-            .with_rule(ValueRule::JsonArray)
-            .with_elements_max(400)
+            .with_rule(ValueRule::Form(JsonForm::SequenceColumns))
             .create_only(),
         Column::data_set_id(),
         Column::created_time(),

@@ -43,6 +43,10 @@ pub enum RowRule {
     None,
     /// The first column, a time, is not after the second.
     Ordered(usize, usize),
+    /// The first column, a time, is before the second.
+    Later(usize, usize),
+    /// Where the first column, a flag, is true the second has no value.
+    OnlyUnless(usize, usize),
     /// Only one of the two columns has a value.
     OneAtMost(usize, usize),
     /// One of the two columns, and only one, has a value.

@@ -1,7 +1,8 @@
 //! Table `time_series`: metadata of time series.
 //!
 //! Lengths and rules from CDF's time series API: external id and name 255 characters,
-//! description 1000, unit 32, unit external id 64, metadata 256 pairs in 10,000 bytes.
+//! description 1000, unit 32, unit external id 64 (of numbers only), metadata 256 pairs in 10,000
+//! bytes.
 
 use super::column::{Column, ColumnType, ValueRule};
 use super::endpoints::Endpoints;
@@ -44,7 +45,7 @@ pub static TABLE: Table = Table {
     key: &[1],
     id: Some(0),
     endpoints: Some(&ENDPOINTS),
-    row_rule: RowRule::None,
+    row_rule: RowRule::OnlyUnless(3, 7),
     is_writable: true,
     comment: "Time series; an existing external_id is refused",
 };

@@ -282,12 +282,10 @@ impl CdfClient {
 
     /// What tokens for `identity` are fetched with.
     fn token_http(&self, identity: &Identity) -> Result<&reqwest::Client, AttemptFailure> {
-        self.http(match &identity.credentials {
-            Credentials::ClientCredentials { token_url, .. }
-            | Credentials::OnBehalfOf { token_url, .. } => token_url,
-            Credentials::Session(session) => &session.exchange_url,
+        self.http(match identity.credentials.token_source() {
             // Nobody is asked, so no certificates are needed.
-            Credentials::FixedToken(_) | Credentials::CallerToken { .. } => "http://",
+            "" => "http://",
+            url => url,
         })
     }
 

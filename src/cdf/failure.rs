@@ -90,7 +90,7 @@ pub enum AttemptFailure {
         /// `false`: the request reached CDF and nobody knows what became of it, so the write
         /// may still land after a later one.
         answered: bool,
-        /// HTTP status; `None` without an answer.
+        /// HTTP status of CDF's answer to the rows; `None` without one.
         status: Option<u16>,
         /// CDF answered 429: why.
         throttle: Option<Throttle>,

@@ -238,7 +238,8 @@ fn unreadable(answer: &Answer, error: &serde_json::Error) -> AttemptFailure {
                 SqlState::FDW_ERROR,
                 format!("what CDF has could not be read before the change: {fault}"),
             )
-            .with_detail(answer.in_words()),
+            .with_detail(answer.in_words())
+            .with_hint("Check that base_url leads to CDF."),
         ),
     }
 }

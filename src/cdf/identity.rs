@@ -88,6 +88,16 @@ impl Credentials {
         }
     }
 
+    /// The address that gives tokens for them; empty: none is asked.
+    pub fn token_source(&self) -> &str {
+        match self {
+            Credentials::ClientCredentials { token_url, .. }
+            | Credentials::OnBehalfOf { token_url, .. } => token_url,
+            Credentials::Session(session) => &session.exchange_url,
+            Credentials::FixedToken(_) | Credentials::CallerToken { .. } => "",
+        }
+    }
+
     /// Whether they cannot be used any more at `now_ms`, whatever anybody does.
     pub(super) fn are_over(&self, now_ms: i64) -> bool {
         match self {

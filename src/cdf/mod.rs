@@ -38,6 +38,7 @@ mod transport;
 mod unanswered;
 mod view_definition;
 mod view_properties;
+mod writing_term;
 
 pub use client::CdfClient;
 pub use encode::{encode, encode_found, instance_names};
@@ -62,3 +63,4 @@ pub use tokens::{Denials, SessionKeys, TokenCache};
 pub(crate) use transport::{Transport, install_crypto, is_local};
 pub use view_definition::ViewFault;
 pub use view_properties::ViewProperties;
+pub use writing_term::WritingTerm;

@@ -84,7 +84,8 @@ impl From<EncodeError> for Box<Diagnostic> {
                 Diagnostic::error(SqlState::INVALID_NAME, error.to_string())
                     .with_hint("Choose another name.")
             }
-            EncodeError::NoObject => Diagnostic::error(SqlState::FDW_ERROR, error.to_string()),
+            EncodeError::NoObject => Diagnostic::error(SqlState::FDW_ERROR, error.to_string())
+                .with_hint("Replace the row as a whole, by INSERT."),
             EncodeError::Empty
             | EncodeError::WrongShape
             | EncodeError::Unnamed

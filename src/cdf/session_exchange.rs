@@ -56,8 +56,8 @@ enum Fault {
     Away(String, Option<Box<Answer>>),
     /// The endpoint says no, in these words.
     Refused(String),
-    /// Something else answers.
-    Unusable,
+    /// Something else answers: what.
+    Unusable(Box<Answer>),
 }
 
 impl CdfClient {
@@ -81,7 +81,7 @@ impl CdfClient {
                 .map_err(|fault| match fault {
                     Fault::Away(how, _) => RedeemFault::Away(format!("at {shown} {how}")),
                     Fault::Refused(said) => RedeemFault::Refused(said),
-                    Fault::Unusable => RedeemFault::Unusable(shown.clone()),
+                    Fault::Unusable(_) => RedeemFault::Unusable(shown.clone()),
                 })?;
         match (id, exchanged.key) {
             (Some(id), Some(key)) => Ok(RedeemedSession {
@@ -115,11 +115,6 @@ pub(super) async fn fetch(
     };
     Err(match fault {
         Fault::Away(how, answer) => AttemptFailure::Retry {
-            retry_after: answer.as_ref().and_then(|answer| answer.retry_after),
-            // Whatever became of the exchange, nothing was written to CDF.
-            answered: true,
-            status: answer.map(|answer| answer.status),
-            throttle: None,
             reason: Box::new(
                 Diagnostic::error(
                     SqlState::CONNECTION_FAILURE,
@@ -127,8 +122,18 @@ pub(super) async fn fetch(
                         "the session cannot be exchanged for a token: the endpoint at {shown} {how}"
                     ),
                 )
+                .with_detail(match &answer {
+                    Some(answer) => format!("CDF said: {}.", words(answer, &key)),
+                    None => "No token, so nothing was sent to CDF.".to_owned(),
+                })
                 .with_hint(CHECK_ADDRESS),
             ),
+            retry_after: answer.as_ref().and_then(|answer| answer.retry_after),
+            // Whatever became of the exchange, nothing was written to CDF: its status tells nothing
+            // of rows.
+            answered: true,
+            status: None,
+            throttle: None,
         },
         Fault::Refused(said) => AttemptFailure::Stop {
             reason: Box::new(
@@ -143,12 +148,13 @@ pub(super) async fn fetch(
                 ),
             ),
         },
-        Fault::Unusable => AttemptFailure::Stop {
+        Fault::Unusable(answer) => AttemptFailure::Stop {
             reason: Box::new(
                 Diagnostic::error(
                     SqlState::CONNECTION_FAILURE,
                     format!("{shown} does not answer as an exchange of sessions does"),
                 )
+                .with_detail(format!("The answer is {}.", answer.in_words()))
                 .with_hint(CHECK_ADDRESS),
             ),
         },
@@ -182,10 +188,12 @@ async fn exchange(
     if answer.status != 200 {
         return Err(refusal(answer, secret));
     }
-    let body: Value = serde_json::from_slice(&answer.body).map_err(|_| Fault::Unusable)?;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let token = body.get("accessToken").and_then(Value::as_str);
-    let token = token.filter(|token| !token.is_empty());
-    let access_token = token.ok_or(Fault::Unusable)?.to_owned();
+    let Some(access_token) = token.filter(|token| !token.is_empty()) else {
+        return Err(Fault::Unusable(Box::new(answer)));
+    };
+    let access_token = access_token.to_owned();
     let renew_within = body
         .get("mustRefreshIn")
         .filter(|within| !within.is_null())
@@ -212,9 +220,14 @@ fn refusal(answer: Answer, secret: &Secret) -> Fault {
         ),
         // A page or an empty body is not CDF's.
         401 | 400 | 403 | 410 | 422 if error.from_cdf || answer.status == 401 => {
-            let said = presentable(&redaction::without(&error.message, &[secret]), 500);
-            Fault::Refused(format!("{said} ({})", answer.in_words()))
+            Fault::Refused(words(&answer, secret))
         }
-        _ => Fault::Unusable,
+        _ => Fault::Unusable(Box::new(answer)),
     }
+}
+
+/// What an answer says, without `secret`, and where to find it again.
+fn words(answer: &Answer, secret: &Secret) -> String {
+    let message = redaction::without(&answer.error().message, &[secret]);
+    format!("{} ({})", presentable(&message, 500), answer.in_words())
 }

@@ -11,8 +11,13 @@ use crate::diagnostic::{Diagnostic, SqlState};
 pub enum Standing {
     /// There is a token, CDF accepts it, and it shows the access that is required.
     Kept,
-    /// Somebody who decides it said no.
+    /// Somebody who decides it said no: neither rows nor tokens are to be had any more.
     Lost(Box<Diagnostic>),
+    /// CDF accepts the token, which lacks what the gateway asks for.
+    Lacking(Box<Diagnostic>),
+    /// CDF knows the token and does not say what it may do: for that it wants a capability of its
+    /// own, which nobody needs to write.
+    Untold(Box<Diagnostic>),
     /// Nobody said anything: the identity keeps what it has.
     Unknown(Box<Diagnostic>),
 }
@@ -27,12 +32,24 @@ impl CdfClient {
         }
         let inspection = match self.inspect_token(identity).await {
             Ok(inspection) => inspection,
+            Err(diagnostic) if diagnostic.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE => {
+                return Standing::Untold(diagnostic);
+            }
             Err(diagnostic) => return refused_or_unknown(diagnostic),
         };
         let project = &identity.project.name;
+        if !inspection.reaches(project) {
+            return Standing::Lost(Box::new(
+                Diagnostic::error(
+                    SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+                    format!("the token of this user opens no project \"{project}\" any more"),
+                )
+                .with_hint("Link a CDF group there to a group that the user's principal is in."),
+            ));
+        }
         match identity.required_access.lacking(&inspection, project) {
             None => Standing::Kept,
-            Some(lacking) => Standing::Lost(Box::new(
+            Some(lacking) => Standing::Lacking(Box::new(
                 Diagnostic::error(
                     SqlState::INSUFFICIENT_PRIVILEGE,
                     format!("the token of this user lacks {lacking} in project \"{project}\""),

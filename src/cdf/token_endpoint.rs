@@ -23,6 +23,9 @@ const LIFETIME_UNSAID: Duration = Duration::from_secs(300);
 /// A year: keeps additions to a clock in range, whatever a provider says.
 const LIFETIME_MAX_S: f64 = 31_536_000.0;
 
+/// How Microsoft Entra's description begins where nobody has consented to the scope.
+const ENTRA_WITHOUT_CONSENT: &str = "AADSTS65001";
+
 /// The grant that exchanges a user's token for another one, by RFC 7523 as Entra ID has it.
 const ON_BEHALF_OF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -162,12 +165,18 @@ fn read_answer(
     if answer.status == 200 {
         let token = body.get("access_token").and_then(Value::as_str);
         let Some(access_token) = token.filter(|token| !token.is_empty()) else {
-            // Not a refusal: whoever answers there is no identity provider.
-            return Err(stop_with(
-                SqlState::CONNECTION_FAILURE,
-                format!("{token_url} answered without an access_token"),
-                "Set token_url to the identity provider's token endpoint.",
-            ));
+            // Not a refusal: whoever answers there is no identity provider. Its words are not
+            // passed on: among them may be a token that did not stand where it should.
+            return Err(AttemptFailure::Stop {
+                reason: Box::new(
+                    Diagnostic::error(
+                        SqlState::CONNECTION_FAILURE,
+                        format!("{token_url} answered without an access_token"),
+                    )
+                    .with_detail(format!("The answer is {}.", answer.in_words()))
+                    .with_hint("Set token_url to the identity provider's token endpoint."),
+                ),
+            });
         };
         return Ok(Granted {
             access_token: access_token.to_owned(),
@@ -194,7 +203,8 @@ fn read_answer(
         return Err(AttemptFailure::Retry {
             retry_after: answer.retry_after,
             answered: true,
-            status: Some(answer.status),
+            // CDF's statuses tell what may be in CDF: this one is not CDF's.
+            status: None,
             throttle: None,
             reason: Box::new(
                 Diagnostic::error(
@@ -211,7 +221,14 @@ fn read_answer(
         "" if answer.status != 401 => SqlState::CONNECTION_FAILURE,
         _ => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
     };
+    let wants_consent = code == "consent_required"
+        || body.get("suberror").and_then(Value::as_str) == Some("consent_required")
+        || description.starts_with(ENTRA_WITHOUT_CONSENT);
     let (message, hint) = match code {
+        _ if wants_consent => (
+            "the identity provider wants an administrator's consent to the scope",
+            "Let an administrator grant it: in Entra ID under API permissions, Grant admin consent.",
+        ),
         "invalid_client" | "unauthorized_client" => (
             "the identity provider does not accept the client id or its secret",
             "Check client_id and the secret of this user: it may have expired, or be the \
@@ -223,8 +240,7 @@ fn read_answer(
         ),
         "invalid_grant" => (
             "the identity provider gives no token in this user's name",
-            "Sign in with a new token. If it stays so, an administrator has to consent to the \
-             scope for the application.",
+            "Sign in with a new token.",
         ),
         "unsupported_grant_type" => (
             "the identity provider does not offer client credentials here",
@@ -258,10 +274,7 @@ pub(super) fn lifetime(expires_in: Option<&Value>) -> Duration {
 }
 
 fn stop(message: impl Into<String>, hint: &str) -> AttemptFailure {
-    stop_with(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message, hint)
-}
-
-fn stop_with(sqlstate: SqlState, message: impl Into<String>, hint: &str) -> AttemptFailure {
+    let sqlstate = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
     AttemptFailure::Stop {
         reason: Box::new(Diagnostic::error(sqlstate, message).with_hint(hint)),
     }

@@ -48,6 +48,15 @@ impl TokenInspection {
         self.scopes(project, acl, action).next().is_some()
     }
 
+    /// Whether there is anything in `project` that the token opens.
+    pub fn reaches(&self, project: &str) -> bool {
+        self.projects.iter().any(|found| found == project)
+            || self
+                .capabilities
+                .iter()
+                .any(|capability| is_in_project(capability, project))
+    }
+
     /// On what the token has `action` of `acl` in `project`: each a scope as CDF writes it,
     /// `{"all": {}}` for everything.
     pub fn scopes<'a>(
@@ -62,15 +71,19 @@ impl TokenInspection {
                 .get("actions")
                 .and_then(Value::as_array)
                 .is_some_and(|actions| actions.iter().any(|found| found == action));
-            let scope = capability.get("projectScope");
-            let projects = scope.and_then(|scope| scope.get("projects"));
-            let in_project = match projects.and_then(Value::as_array) {
-                Some(projects) => projects.iter().any(|found| found == project),
-                // Without a list the scope is all projects of the token.
-                None => true,
-            };
-            (has_action && in_project).then(|| found.get("scope").unwrap_or(&Value::Null))
+            (has_action && is_in_project(capability, project))
+                .then(|| found.get("scope").unwrap_or(&Value::Null))
         })
+    }
+}
+
+fn is_in_project(capability: &Value, project: &str) -> bool {
+    let scope = capability.get("projectScope");
+    let projects = scope.and_then(|scope| scope.get("projects"));
+    match projects.and_then(Value::as_array) {
+        Some(projects) => projects.iter().any(|found| found == project),
+        // Without a list the scope is all projects of the token.
+        None => true,
     }
 }
 
@@ -153,19 +166,25 @@ fn inspection_url(identity: &Identity) -> String {
 /// Only 401 and 403 are about the token, and a page with 403 is somebody else's.
 fn refusal(answer: &Answer) -> Box<Diagnostic> {
     let error = answer.error();
-    let is_of_token = answer.status == 401 || (answer.status == 403 && error.from_cdf);
-    let (sqlstate, what) = match is_of_token {
-        true => (
+    let (sqlstate, what) = match answer.status {
+        401 => (
             SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             "CDF refuses the token",
         ),
-        false => (
+        403 if error.from_cdf => (
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            "CDF does not let the token show what it may do (projectsAcl LIST, groupsAcl LIST)",
+        ),
+        _ => (
             SqlState::CONNECTION_FAILURE,
             "CDF does not say what the token may do",
         ),
     };
     let said = error.message;
-    Box::new(Diagnostic::error(sqlstate, format!("{what}: {said}")).with_detail(answer.in_words()))
+    Box::new(
+        Diagnostic::error(sqlstate, format!("{what}: {said}"))
+            .with_detail(format!("{}.", answer.in_words())),
+    )
 }
 
 #[cfg(test)]
@@ -193,5 +212,13 @@ mod tests {
         assert!(!inspection.allows("other", "timeSeriesAcl", "WRITE"));
         assert!(inspection.allows("other", "rawAcl", "READ"));
         assert!(!inspection.allows("plant", "rawAcl", "WRITE"));
+        assert!(inspection.reaches("plant") && inspection.reaches("other"));
+        let nothing = TokenInspection {
+            projects: vec!["other".to_owned()],
+            capabilities: inspection.capabilities[..1].to_vec(),
+            ..inspection
+        };
+        assert!(nothing.reaches("plant") && nothing.reaches("other"));
+        assert!(!nothing.reaches("elsewhere"));
     }
 }

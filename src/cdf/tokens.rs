@@ -1,13 +1,14 @@
 //! Bearer tokens: fetched from the identity provider, shared, renewed.
 //!
 //! Owns the cache of tokens, one for the whole process. Promises one fetch at a time per
-//! credential, which goes on when its caller leaves; a renewal before expiry; that no secret is in
-//! an error; and that what ended connections needed is dropped. Never sends a request to CDF.
+//! credential, which goes on when its caller leaves; a renewal before expiry; that nobody gets one
+//! after the process's term for writing is over; that no secret is in an error; and that what ended
+//! connections needed is dropped. Never sends a request to CDF.
 
 use super::client::milliseconds;
 use super::token_fetch::TokenFetch;
 use super::token_slot::{Bearer, Slot};
-use super::{AttemptFailure, Credentials, Identity, Secret, SessionCredentials};
+use super::{AttemptFailure, Credentials, Identity, Secret, SessionCredentials, WritingTerm};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::TokenCounters;
 use async_trait::async_trait;
@@ -30,6 +31,8 @@ pub struct TokenCache {
     slots: Mutex<HashMap<Credentials, SharedSlot>>,
     session_keys: OnceLock<Arc<dyn SessionKeys>>,
     denials: OnceLock<Arc<dyn Denials>>,
+    /// Without one nobody else may write in this process's place.
+    term: OnceLock<WritingTerm>,
 }
 
 /// Keeps the keys of sessions beyond the life of the process.
@@ -67,6 +70,7 @@ impl TokenCache {
             slots: Mutex::default(),
             session_keys: OnceLock::new(),
             denials: OnceLock::new(),
+            term: OnceLock::new(),
         }
     }
 
@@ -81,15 +85,7 @@ impl TokenCache {
         http: &reqwest::Client,
         credentials: &Credentials,
     ) -> Result<Bearer, AttemptFailure> {
-        if let Some(given) = self.given(credentials) {
-            return given;
-        }
-        let (credentials, slot) = self.slot(credentials);
-        let slot = slot.lock_owned().await;
-        match slot.known(Instant::now()) {
-            Some(known) => known,
-            None => self.fetch(http, credentials, slot).await,
-        }
+        self.known_or_fetched(http, credentials, Slot::known).await
     }
 
     /// The same, but fetched even if there is one that is fresh: whether the identity provider
@@ -102,19 +98,33 @@ impl TokenCache {
         http: &reqwest::Client,
         credentials: &Credentials,
     ) -> Result<Bearer, AttemptFailure> {
+        let refused = |slot: &Slot, now| slot.believed_refusal(now).map(Err);
+        self.known_or_fetched(http, credentials, refused).await
+    }
+
+    async fn known_or_fetched(
+        &self,
+        http: &reqwest::Client,
+        credentials: &Credentials,
+        known: impl Fn(&Slot, Instant) -> Option<Result<Bearer, AttemptFailure>>,
+    ) -> Result<Bearer, AttemptFailure> {
         if let Some(given) = self.given(credentials) {
             return given;
         }
         let (credentials, slot) = self.slot(credentials);
         let slot = slot.lock_owned().await;
-        match slot.believed_refusal(Instant::now()) {
-            Some(refusal) => Err(refusal),
+        match known(&slot, Instant::now()) {
+            Some(known) => known,
             None => self.fetch(http, credentials, slot).await,
         }
     }
 
-    /// What needs no slot: a token that nobody fetches, and the end of what a connection brought.
+    /// What needs no slot: a token that nobody fetches, the end of what a connection brought, and
+    /// that of all writing.
     fn given(&self, credentials: &Credentials) -> Option<Result<Bearer, AttemptFailure>> {
+        if self.term.get().is_some_and(WritingTerm::is_over) {
+            return Some(Err(term_is_over()));
+        }
         if credentials.are_over(now_ms()) {
             let reason = Diagnostic::error(
                 SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -177,11 +187,6 @@ impl TokenCache {
         }
     }
 
-    /// Drops the token of credentials that nobody will use again.
-    pub fn forget(&self, credentials: &Credentials) {
-        self.slots().remove(credentials);
-    }
-
     /// Drops what has no use any more: tokens that have expired, and those of connections that
     /// have ended, which is what `is_open` tells of credentials that a connection brought.
     pub fn sweep(&self, is_open: impl Fn(&Credentials) -> bool) {
@@ -193,6 +198,22 @@ impl TokenCache {
             // One that is locked is in use.
             _ => slot.try_lock().map_or(true, |slot| !slot.is_spent(now)),
         });
+    }
+
+    /// Waits for the exchanges of sessions that are under way: a process that ends before the new key
+    /// of a session is kept has lost the session.
+    pub async fn exchanged(&self) {
+        let sessions: Vec<SharedSlot> = {
+            let slots = self.slots();
+            let of_session = slots
+                .iter()
+                .filter(|(credentials, _)| matches!(credentials, Credentials::Session(_)));
+            of_session.map(|(_, slot)| slot.clone()).collect()
+        };
+        for slot in sessions {
+            // Held for as long as a fetch takes.
+            drop(slot.lock().await);
+        }
     }
 
     /// How many credentials have a token, or had one.
@@ -212,9 +233,12 @@ impl TokenCache {
         if let Some((first, slot)) = slots.get_key_value(credentials) {
             return (first.clone(), slot.clone());
         }
-        // Those of connections that have ended would gather for ever.
-        let now_ms = now_ms();
-        slots.retain(|credentials, _| !credentials.are_over(now_ms));
+        // Those of connections that have ended would gather for ever. Other credentials add none
+        // of these, and may be many: each must not go through all of them.
+        if !credentials.outlive_the_session() {
+            let now_ms = now_ms();
+            slots.retain(|credentials, _| !credentials.are_over(now_ms));
+        }
         let slot = slots.entry(credentials.clone()).or_default().clone();
         (credentials.clone(), slot)
     }
@@ -245,6 +269,11 @@ impl TokenCache {
         let _ = self.denials.set(denials);
     }
 
+    /// Until when there are tokens, once and for all.
+    pub fn end_with(&self, term: WritingTerm) {
+        let _ = self.term.set(term);
+    }
+
     /// Tells of an identity that was turned away.
     pub(super) fn denied(&self, identity: &Identity) {
         if let Some(denials) = self.denials.get() {
@@ -259,14 +288,29 @@ fn now_ms() -> i64 {
 
 /// The runtime ends, or a fetch panicked.
 fn broken_off() -> AttemptFailure {
+    not_sent(Diagnostic::error(
+        SqlState::CONNECTION_FAILURE,
+        "the request for a token was broken off",
+    ))
+}
+
+/// Another gateway may have begun to write. Rows wait for the end of this process, which is near.
+fn term_is_over() -> AttemptFailure {
+    not_sent(
+        Diagnostic::error(
+            SqlState::ADMIN_SHUTDOWN,
+            "this gateway could not keep its lease of the state store and writes nothing more",
+        )
+        .with_hint("Connect again: another gateway takes over."),
+    )
+}
+
+fn not_sent(reason: Diagnostic) -> AttemptFailure {
     AttemptFailure::Retry {
         retry_after: None,
         answered: true,
         status: None,
         throttle: None,
-        reason: Box::new(Diagnostic::error(
-            SqlState::CONNECTION_FAILURE,
-            "the request for a token was broken off",
-        )),
+        reason: Box::new(reason),
     }
 }

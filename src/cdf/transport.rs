@@ -169,6 +169,10 @@ pub fn is_local(url: &str) -> bool {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // `localhost:x@host` is a user at another machine.
+    if authority.contains('@') {
+        return false;
+    }
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -186,4 +190,31 @@ pub fn install_crypto() {
     INSTALL.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_to_this_machine_is_local() {
+        for local in [
+            "http://localhost",
+            "http://LOCALHOST:8010/a",
+            "http://127.0.0.2:1?q",
+            "http://[::1]:8010/",
+        ] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in [
+            "https://localhost",
+            "http://localhost:x@cdf.example/",
+            "http://127.0.0.1@cdf.example/",
+            "http://localhost.example/",
+            "http://10.0.0.1/localhost",
+            "http://",
+        ] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! when it cannot be used, and that no secret is printed. Never contacts anybody without
 //! `--online`.
 
-use crate::cdf::{CdfClient, Credentials, TokenCache};
+use crate::cdf::{CdfClient, Credentials, Identity, TokenCache};
 use crate::config::{Configuration, Password};
 use crate::oidc::{CdfTarget, KeySource, TokenCheck};
 use crate::wire::SignInMethod;
@@ -22,7 +22,8 @@ use tokio::runtime::Runtime;
 pub struct CheckArguments {
     /// The configuration file
     file: PathBuf,
-    /// Fetch a token for every user and ask CDF what it may do; changes nothing
+    /// Fetch the keys of every issuer, and a token for every user and every [[principals]] rule with
+    /// stored credentials, and ask CDF what it may do; changes nothing
     #[arg(long)]
     online: bool,
 }
@@ -43,14 +44,15 @@ pub fn run(arguments: &CheckArguments) -> ExitCode {
     for warning in configuration.warnings() {
         println!("Warning: {warning}.");
     }
-    if arguments.online && !tokens_open_their_projects(&configuration) {
+    if arguments.online && !all_is_well_online(&configuration) {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// Prints for every user what CDF says of its token; `false` if one does not open its project.
-fn tokens_open_their_projects(configuration: &Configuration) -> bool {
+/// Prints what comes of every look: at the issuers' keys, and at the tokens that rows are sent with;
+/// `false` if one fails.
+fn all_is_well_online(configuration: &Configuration) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -70,40 +72,65 @@ fn tokens_open_their_projects(configuration: &Configuration) -> bool {
         }
     };
     let mut all_open = keys_can_be_fetched(configuration, &runtime);
-    for user in &configuration.users {
-        let identity = &user.identity;
-        let project = &identity.project.name;
-        match runtime.block_on(client.inspect_token(identity)) {
-            Ok(token) if token.projects.contains(project) => {
-                let lacking: Vec<&str> = NEEDED
-                    .iter()
-                    .filter(|(acl, action, _)| !token.allows(project, acl, action))
-                    .map(|(_, _, meaning)| *meaning)
-                    .collect();
-                let lacking = match lacking.is_empty() {
-                    true => String::new(),
-                    false => format!("; it may not {}", lacking.join(", not ")),
-                };
-                println!(
-                    "  online     {}: CDF knows the token as {} in {project}{lacking}",
-                    user.name, token.subject
-                );
-            }
-            Ok(token) => {
-                all_open = false;
-                eprintln!(
-                    "user {}: the token does not open the project {project}; it opens: {}.",
-                    user.name,
-                    token.projects.join(", ")
-                );
-            }
-            Err(error) => {
-                all_open = false;
-                eprintln!("user {}: {error}", user.name);
-            }
-        }
+    for (whose, identity) in identities(configuration) {
+        all_open &= opens_its_project(&client, &runtime, &whose, &identity);
     }
     all_open
+}
+
+/// As whom rows are written, each once: for every user, and for owners of tokens where a rule gives
+/// them credentials of the configuration.
+fn identities(configuration: &Configuration) -> Vec<(String, Arc<Identity>)> {
+    let users = configuration.users.iter();
+    let mut all: Vec<(String, Arc<Identity>)> = users
+        .map(|user| (format!("user {}", user.name), user.identity.clone()))
+        .collect();
+    for rule in &configuration.principals {
+        if let CdfTarget::Stored(identity) = &rule.target
+            && !all.iter().any(|(_, other)| other == identity)
+        {
+            all.push((format!("principals {}", rule.users), identity.clone()));
+        }
+    }
+    all
+}
+
+/// Prints what CDF says of the token of `identity`; `false` if it does not open the project.
+fn opens_its_project(
+    client: &CdfClient,
+    runtime: &Runtime,
+    whose: &str,
+    identity: &Identity,
+) -> bool {
+    let project = &identity.project.name;
+    let token = match runtime.block_on(client.inspect_token(identity)) {
+        Ok(token) => token,
+        Err(error) => {
+            eprintln!("{whose}: {error}");
+            return false;
+        }
+    };
+    if !token.projects.contains(project) {
+        eprintln!(
+            "{whose}: the token does not open the project {project}; it opens: {}.",
+            token.projects.join(", ")
+        );
+        return false;
+    }
+    let lacking: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(acl, action, _)| !token.allows(project, acl, action))
+        .map(|(_, _, meaning)| *meaning)
+        .collect();
+    let lacking = match lacking.is_empty() {
+        true => String::new(),
+        false => format!("; it may not {}", lacking.join(", not ")),
+    };
+    println!(
+        "  online     {whose}: CDF knows the token as {} in {project}{lacking}",
+        token.subject
+    );
+    true
 }
 
 /// What the tables need of CDF: the access list, the action, and what it is for.
@@ -268,7 +295,7 @@ fn keys_can_be_fetched(configuration: &Configuration, runtime: &Runtime) -> bool
     let mut all_fetched = true;
     for (name, fetched) in runtime.block_on(check.fetch_keys()) {
         match fetched {
-            Ok(keys) => println!("  online     issuer {name}: {keys} keys"),
+            Ok(keys) => println!("  online     issuer {name}: keys can be fetched, {keys} of them"),
             Err(error) => {
                 all_fetched = false;
                 eprintln!("issuer {name}: its keys cannot be fetched: {error}");

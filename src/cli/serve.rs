@@ -19,8 +19,8 @@ use std::time::Duration;
 /// Exit code of a process that ended itself because it could not keep the lease (EX_TEMPFAIL).
 const EXIT_LEASE_LOST: i32 = 75;
 
-/// How long clients may take to hear of it: nothing is sent to CDF meanwhile, and the margin of the
-/// lease is longer.
+/// How long clients may take to hear of it: nothing more is sent to CDF meanwhile, since the term for
+/// writing is over, and the margin of the lease is longer.
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Options of `penstock serve`.
@@ -62,7 +62,17 @@ async fn serve(configuration: &Configuration) -> ExitCode {
         () = signals.next() => return Ending::Drained.exit_code(),
     };
     let started = begun.map_err(|error| error.to_string()).and_then(|tenure| {
-        Gateway::start(configuration)
+        // Reading a journal may take its time, and what is in it is sent at once.
+        if let Some(tenure) = &tenure {
+            tenure.when_lost(|| {
+                tracing::error!(
+                    "the lease is lost: the process ends itself with exit code {EXIT_LEASE_LOST}"
+                );
+                std::process::exit(EXIT_LEASE_LOST);
+            });
+        }
+        let term = tenure.as_ref().map(Tenure::term);
+        Gateway::start_for(configuration, term)
             .map(|gateway| (gateway, tenure))
             .map_err(|error| error.to_string())
     });
@@ -93,11 +103,14 @@ async fn serve(configuration: &Configuration) -> ExitCode {
         gateway.http_address(),
         accounts.unwrap_or_default()
     );
-    let ending = signals.ended(gateway.drain()).await;
-    match (tenure, ending) {
+    let mut is_settled = false;
+    let ending = signals
+        .ended(async { is_settled = gateway.drain().await })
+        .await;
+    match tenure {
         // Rows may be on their way to CDF: nobody takes over at once.
-        (Some(tenure), Ending::AtOnce) => tenure.abandon(),
-        (tenure, _) => drop(tenure),
+        Some(tenure) if !is_settled => tenure.abandon(),
+        tenure => drop(tenure),
     }
     ending.exit_code()
 }

@@ -4,8 +4,8 @@
 //! say. Never connects.
 
 use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonShape, OnExisting, Resource, RowRule, TABLES,
-    Table, ValueRule,
+    Access, Column, ColumnType, CreateBody, JsonForm, JsonShape, OnExisting, Resource, RowRule,
+    TABLES, Table, ValueRule,
 };
 use clap::Args;
 use std::fmt::Write;
@@ -152,13 +152,23 @@ fn rules(table: &Table, index: usize, column: &Column) -> Vec<String> {
         ValueRule::UnitInterval => rules.push("from 0 to 1".to_owned()),
         ValueRule::OneOf(words) => rules.push(format!("one of {}", words.join(", "))),
         ValueRule::JsonObject => rules.push("a JSON object".to_owned()),
-        ValueRule::JsonArray => rules.push("a JSON array".to_owned()),
+        ValueRule::Form(form) => rules.push(form_rule(form).to_owned()),
+        ValueRule::AbsolutePath => rules.push("begins with a slash".to_owned()),
+        ValueRule::Schedule => {
+            rules.push("`On trigger`, `Continuous` or a cron expression".to_owned());
+        }
     }
     if column.bytes_max > 0 {
         rules.push(format!("{} bytes in all", column.bytes_max));
     }
     if column.elements_max > 0 {
         rules.push(format!("up to {} elements", column.elements_max));
+    }
+    if column.is_distinct {
+        rules.push("each once".to_owned());
+    }
+    if column.empty_is_none {
+        rules.push("an empty list is left out of an INSERT".to_owned());
     }
     match column.shape {
         JsonShape::AsTyped => {}
@@ -174,6 +184,22 @@ fn rules(table: &Table, index: usize, column: &Column) -> Vec<String> {
     rules
 }
 
+fn form_rule(form: JsonForm) -> &'static str {
+    match form {
+        JsonForm::GeoLocation => "a GeoJSON `Feature` in two dimensions",
+        JsonForm::SequenceColumns => {
+            "a JSON array of 1 to 400 objects: `externalId` (required, each once, 255 characters), \
+             `name` (255), `description` (1000), `valueType` (`STRING`, up to 200 of them, \
+             `DOUBLE` or `LONG`), `metadata` (10000 bytes)"
+        }
+        JsonForm::RawTables => "a JSON array of objects with `dbName` and `tableName`",
+        JsonForm::Contacts => {
+            "a JSON array of objects: `name`, `email` (254 characters), `role`, `sendNotification`"
+        }
+        JsonForm::NotificationConfig => "a JSON object: `allowedNotSeenRangeInMinutes`",
+    }
+}
+
 fn row_rule(table: &Table) -> Option<String> {
     let name = |index: usize| table.columns[index].name;
     match table.row_rule {
@@ -183,6 +209,14 @@ fn row_rule(table: &Table) -> Option<String> {
             name(second),
             name(first)
         )),
+        RowRule::OnlyUnless(first, second) => Some(format!(
+            "`{}` has no value where `{}` is true.",
+            name(second),
+            name(first)
+        )),
+        RowRule::Later(first, second) => {
+            Some(format!("`{}` is after `{}`.", name(second), name(first)))
+        }
         RowRule::OneAtMost(first, second) => Some(format!(
             "Only one of `{}` and `{}` has a value.",
             name(first),
@@ -203,7 +237,9 @@ fn row_rule(table: &Table) -> Option<String> {
         ),
         RowRule::Cells => Some(
             "One of `external_id` and `id` has a value. `values` is a list as long as `columns`, \
-             or an object of values by column, and then `columns` has no value."
+             or an object of values by column, and then `columns` has no value. A value is a \
+             string of up to 256 characters, a number within ±1e100 or null; a row has up to 200, \
+             each of a column of its own."
                 .to_owned(),
         ),
     }

@@ -22,6 +22,9 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+/// Bytes of a request's head, with a token of hundreds of groups.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
 /// Pause after an accept that failed: the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -114,7 +117,8 @@ async fn speak(
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(served.request_within);
+        .header_read_timeout(served.request_within)
+        .max_buf_size(HEAD_BYTES_MAX);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let spoken = tokio::select! {
         spoken = connection.as_mut() => spoken,

@@ -219,7 +219,8 @@ fn put_action(bytes: &mut Vec<u8>, batch: &ObjectBatch) {
         Action::Create => bytes.push(0),
         Action::CreateMissing => bytes.push(1),
         Action::Update => bytes.push(2),
-        Action::Delete => bytes.push(3),
+        // Objects are counted by what CDF answers: both are one.
+        Action::Delete | Action::DeleteFound => bytes.push(3),
         Action::Empty => bytes.push(5),
         Action::Upsert(update) => {
             bytes.push(4);

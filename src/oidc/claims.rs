@@ -51,13 +51,27 @@ impl Claims {
 
     /// The application whose own token this is; `None`: a person's.
     pub(super) fn application(&self) -> Option<&str> {
-        let is_application = match self.text("idtyp") {
+        let application = APPLICATION_CLAIMS.iter().find_map(|name| self.text(name))?;
+        let is_its_own = match self.text("idtyp") {
             Some(kind) => kind == "app",
-            None => !PERSON_CLAIMS.iter().any(|name| self.0.contains_key(*name)),
+            None => {
+                !PERSON_CLAIMS.iter().any(|name| self.0.contains_key(*name))
+                    && self.is_about(application)
+            }
         };
-        is_application
-            .then(|| APPLICATION_CLAIMS.iter().find_map(|name| self.text(name)))
-            .flatten()
+        is_its_own.then_some(application)
+    }
+
+    /// Whether the token's subject is the application itself (RFC 9068): a person's token may hold
+    /// next to nothing of the person but that.
+    fn is_about(&self, application: &str) -> bool {
+        self.text("sub").is_some_and(|subject| {
+            subject == application
+                // Auth0 marks its applications so.
+                || subject.strip_suffix("@clients") == Some(application)
+                // With Entra ID a person's subject is another one in each application.
+                || self.text("oid") == Some(subject)
+        })
     }
 
     /// Whether the owner is in the group with this id.
@@ -137,14 +151,25 @@ mod tests {
         let issuer = Issuer::for_tests();
         for app in [
             json!({"appid": "etl", "oid": "x", "idtyp": "app"}),
-            json!({"azp": "etl", "sub": "x"}),
+            json!({"azp": "etl", "sub": "x", "oid": "x"}),
+            json!({"client_id": "etl", "sub": "etl"}),
+            json!({"azp": "etl", "sub": "etl@clients", "gty": "client-credentials"}),
         ] {
             let app = claims(app);
             assert!(app.bind(&issuer, "etl"));
             assert_eq!(app.principal(), Some("etl"));
         }
-        let person = claims(json!({"azp": "etl", "idtyp": "user"}));
-        assert!(!person.bind(&issuer, "etl"));
+        for person in [
+            json!({"azp": "etl", "sub": "etl", "idtyp": "user"}),
+            // Of providers that tell little of a person.
+            json!({"azp": "etl", "sub": "auth0|ada", "scope": "openid"}),
+            json!({"azp": "etl", "sub": "pairwise", "oid": "ada-id"}),
+            json!({"azp": "etl"}),
+        ] {
+            let person = claims(person);
+            assert!(!person.bind(&issuer, "etl"));
+            assert_eq!(person.application(), None);
+        }
     }
 
     #[test]

@@ -87,25 +87,34 @@ pub fn by_database(piece: &Piece) -> Vec<Piece> {
 const SEQUENCES_MAX: usize = 1000;
 
 /// Parts of a piece of sequence rows in each of which every sequence has one list of columns: CDF
-/// takes a sequence once in a request, and so many of them.
+/// takes a sequence once in a request, and so many of them. A row that comes again is in no earlier
+/// part than before: its last cells stay.
 pub fn by_sequence_columns(piece: &Piece) -> Vec<Piece> {
     let mut parts: Vec<(HashMap<String, String>, Vec<Segment>)> = Vec::new();
+    let mut part_of_key: HashMap<u64, usize> = HashMap::new();
     for segment in &piece.segments {
         let RowBatch::Objects(batch) = &segment.submission.batch else {
             continue;
         };
         for row in segment.rows.clone() {
             let (sequence, columns) = sequence_and_columns(batch, row);
+            let key = batch.key_hashes[row];
+            let first = part_of_key.get(&key).copied().unwrap_or(0);
             let number = parts
                 .iter()
+                .skip(first)
                 .position(|(known, _)| match known.get(&sequence) {
                     Some(other) => *other == columns,
                     None => known.len() < SEQUENCES_MAX,
                 })
-                .unwrap_or_else(|| {
-                    parts.push((HashMap::new(), Vec::new()));
-                    parts.len() - 1
-                });
+                .map_or_else(
+                    || {
+                        parts.push((HashMap::new(), Vec::new()));
+                        parts.len() - 1
+                    },
+                    |place| first + place,
+                );
+            part_of_key.insert(key, number);
             let (known, segments) = &mut parts[number];
             known.insert(sequence, columns);
             match segments.last_mut() {

@@ -2,8 +2,10 @@
 //!
 //! 1. `denied` gathers the identities that were turned away while they wrote.
 //! 2. `watch` looks how every identity with open connections stands, at intervals and soon after
-//!    such a denial, and ends the connections of those who have lost their access.
+//!    such a denial, ends the connections of those who have lost their access, and keeps out those
+//!    whom CDF itself would not keep out until they have it back.
 //! 3. `session_keeper` exchanges sessions in time, also those that nobody uses.
+//! 4. `silence` keeps those who do not answer from delaying either.
 //!
 //! Owns the times of all of it. Promises that connections end for a refusal only, never because
 //! somebody cannot be reached, and that the cost is counted by identity and not by connection.
@@ -12,10 +14,14 @@
 mod denied;
 mod doors;
 mod session_keeper;
+mod silence;
 mod watch;
+#[cfg(test)]
+mod watch_tests;
 
 use crate::cdf::{CdfClient, TokenCache};
 use crate::wire::{OpenConnections, Users};
+use doors::GatewayDoors;
 use session_keeper::SessionKeeper;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,13 +49,19 @@ impl Revocation {
     pub fn start(parts: RevocationParts) -> Self {
         let denied = Arc::new(denied::DeniedIdentities::default());
         parts.tokens.report_denials(denied.clone());
-        let keeper = SessionKeeper::new(parts.client.clone(), parts.users);
+        // Who knocks may have the access back: that is looked into as soon as a denial is.
+        parts.connections.report_knocks(denied.clone());
+        let keeper = SessionKeeper::new(parts.client.clone(), parts.users.clone());
+        let doors = GatewayDoors {
+            connections: parts.connections,
+            users: parts.users,
+        };
         let access = watch::CdfAccess {
             client: parts.client,
             tokens: parts.tokens,
         };
         let times = WatchTimes::new(parts.check_interval);
-        let watch = RevocationWatch::new(access, parts.connections, denied, times);
+        let watch = RevocationWatch::new(access, doors, denied, times);
         Revocation {
             tasks: [tokio::spawn(watch.run()), tokio::spawn(keeper.run())],
         }

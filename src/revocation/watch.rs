@@ -1,26 +1,30 @@
 //! The watch over identities with open connections.
 //!
 //! Owns when each is looked at, and what follows. Promises a look at every interval and one soon
-//! after a denial, a second look before anything ends, and a bound of time for all of it: see
-//! [`WatchTimes`]. Never ends a connection because somebody cannot be reached.
+//! after a denial, a second look before anything ends, a bound of time for all of it (see
+//! [`WatchTimes`]), and that who is shut out is let in once the access is back; an identity provider
+//! that does not answer delays the looks at others by a few waits only. Never ends a connection
+//! because somebody cannot be reached.
 
 use super::denied::DeniedIdentities;
 use super::doors::Doors;
-use crate::cdf::{CdfClient, Identity, Standing, TokenCache};
+use super::silence::Silence;
+use crate::cdf::{CdfClient, Identity, RequiredAccess, Standing, TokenCache};
 use crate::diagnostic::Diagnostic;
 use crate::telemetry::{AccessCheckCounters, AccessOutcome};
 use async_trait::async_trait;
 use futures::StreamExt;
 use rand::Rng;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Looks that are under way at once.
-const LOOKS_AT_ONCE: usize = 8;
+pub(super) const LOOKS_AT_ONCE: usize = 8;
 
 /// How long one look may take; after that nothing is known.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
 
 /// From the first refusal to the look that must confirm it. Longer than the token cache believes a
 /// refusal, so that the identity provider is asked again.
@@ -37,6 +41,7 @@ pub(super) struct WatchTimes {
     pub interval: Duration,
     pub confirm_after: Duration,
     pub denial_pause: Duration,
+    pub look_within: Duration,
 }
 
 impl WatchTimes {
@@ -45,6 +50,7 @@ impl WatchTimes {
             interval,
             confirm_after: CONFIRM_AFTER,
             denial_pause: DENIAL_PAUSE.min(interval),
+            look_within: LOOK_WITHIN,
         }
     }
 }
@@ -89,9 +95,19 @@ impl Access for CdfAccess {
 pub(super) struct RevocationWatch<A, D> {
     access: A,
     doors: D,
-    denied: Arc<DeniedIdentities>,
-    times: WatchTimes,
+    pub(super) denied: Arc<DeniedIdentities>,
+    pub(super) times: WatchTimes,
     counters: AccessCheckCounters,
+    /// Those with open connections whom CDF has shown to have access.
+    kept: Mutex<HashSet<Arc<Identity>>>,
+}
+
+/// Why an identity has to go.
+enum Loss {
+    /// CDF refuses whatever it may still send.
+    Refused(Box<Diagnostic>),
+    /// Only the gateway can keep it out.
+    Lacking(Box<Diagnostic>),
 }
 
 impl<A: Access, D: Doors> RevocationWatch<A, D> {
@@ -102,6 +118,7 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
             denied,
             times,
             counters: AccessCheckCounters::new(),
+            kept: Mutex::default(),
         }
     }
 
@@ -115,7 +132,9 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
                     () = sleep_until(round_at) => break,
                     () = self.denied.wait() => {
                         self.look_at_denied().await;
-                        sleep(self.times.denial_pause).await;
+                        // A round is not kept waiting.
+                        let pause_ends = Instant::now() + self.times.denial_pause;
+                        sleep_until(pause_ends.min(round_at)).await;
                     }
                 }
             }
@@ -124,27 +143,44 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
     }
 
     /// Many gateways that were started together must not ask together.
-    fn until_next_round(&self) -> Duration {
+    pub(super) fn until_next_round(&self) -> Duration {
         self.times
             .interval
             .mul_f64(rand::rng().random_range(0.9..1.1))
     }
 
     /// Looks at every identity with open connections.
-    async fn round(&self) {
+    pub(super) async fn round(&self) {
         // Those who were denied are among them.
         self.denied.take();
         let open = self.doors.identities();
         self.access.sweep(&open);
+        self.kept().retain(|kept| open.contains(kept));
+        self.look_at_shut_out(self.doors.shut_out_identities())
+            .await;
         self.look_at(open).await;
     }
 
     /// Looks at those who were denied since the last look.
-    async fn look_at_denied(&self) {
+    pub(super) async fn look_at_denied(&self) {
         let denied = self.denied.take();
         let mut open = self.doors.identities();
         open.retain(|identity| denied.contains(&identity.name));
+        let mut shut_out = self.doors.shut_out_identities();
+        shut_out.retain(|identity| denied.contains(&identity.name));
+        self.look_at_shut_out(shut_out).await;
         self.look_at(open).await;
+    }
+
+    /// Lets those in again who have their access back.
+    async fn look_at_shut_out(&self, identities: Vec<Arc<Identity>>) {
+        for (identity, standing) in self.standings(identities).await {
+            if let Some(Standing::Kept) = standing {
+                self.doors.let_in(&identity);
+                let (principal, project) = (&identity.name, &identity.project.name);
+                tracing::info!(principal, project, "a principal has its access to CDF back");
+            }
+        }
     }
 
     async fn look_at(&self, identities: Vec<Arc<Identity>>) {
@@ -154,9 +190,14 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
         }
         sleep(self.times.confirm_after).await;
         let suspects = lost.into_iter().map(|(identity, _)| identity);
-        for (identity, reason) in self.lost_among(suspects.collect()).await {
+        for (identity, loss) in self.lost_among(suspects.collect()).await {
             self.access.distrust(&identity).await;
-            let connections = self.doors.close(&identity);
+            // What it may do is told anew from here on.
+            self.kept().remove(&identity);
+            let (connections, reason) = match loss {
+                Loss::Refused(reason) => (self.doors.close(&identity), reason),
+                Loss::Lacking(reason) => (self.doors.shut_out(&identity, reason.clone()), reason),
+            };
             tracing::warn!(
                 principal = identity.name,
                 project = identity.project.name,
@@ -167,229 +208,67 @@ impl<A: Access, D: Doors> RevocationWatch<A, D> {
         }
     }
 
-    /// Those of `identities` who were refused, and why.
-    async fn lost_among(
-        &self,
-        identities: Vec<Arc<Identity>>,
-    ) -> Vec<(Arc<Identity>, Box<Diagnostic>)> {
-        let looks = identities.into_iter().map(|identity| async {
-            let standing = timeout(LOOK_TIMEOUT, self.access.standing(&identity)).await;
-            (identity, standing.ok())
-        });
-        let mut looks = futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
+    /// Those of `identities` who have lost their access, and why.
+    async fn lost_among(&self, identities: Vec<Arc<Identity>>) -> Vec<(Arc<Identity>, Loss)> {
         let mut lost = Vec::new();
-        while let Some((identity, standing)) = looks.next().await {
-            let outcome = match standing {
-                Some(Standing::Kept) => AccessOutcome::Kept,
-                Some(Standing::Lost(reason)) => {
-                    lost.push((identity, reason));
-                    AccessOutcome::Lost
+        for (identity, standing) in self.standings(identities).await {
+            match standing {
+                Some(Standing::Kept) => drop(self.kept().insert(identity)),
+                Some(Standing::Lost(reason)) => lost.push((identity, Loss::Refused(reason))),
+                Some(Standing::Lacking(reason)) => lost.push((identity, Loss::Lacking(reason))),
+                // Users of the accounts API had to show what they may do when they were made.
+                Some(Standing::Untold(reason)) if asks_for_more(&identity) => {
+                    lost.push((identity, Loss::Lacking(reason)));
                 }
-                Some(Standing::Unknown(reason)) => {
+                Some(Standing::Untold(reason)) if self.kept().contains(&identity) => {
+                    lost.push((identity, Loss::Refused(reason)));
+                }
+                Some(Standing::Untold(reason) | Standing::Unknown(reason)) => {
                     let principal = &identity.name;
                     tracing::info!(principal, %reason, "whether CDF lets a principal in is not known");
-                    AccessOutcome::Unknown
                 }
-                None => AccessOutcome::Unknown,
-            };
-            self.counters.checks.add(outcome, 1);
+                None => {}
+            }
         }
         lost
     }
+
+    /// How each of `identities` stands; `None`: nobody answered in time.
+    async fn standings(
+        &self,
+        identities: Vec<Arc<Identity>>,
+    ) -> Vec<(Arc<Identity>, Option<Standing>)> {
+        let silence = Silence::default();
+        let looks = identities.into_iter().map(|identity| async {
+            if silence.is_about(&identity) {
+                return (identity, None);
+            }
+            let looked = timeout(self.times.look_within, self.access.standing(&identity));
+            let standing = looked.await.ok();
+            silence.note(&identity, standing.is_some());
+            (identity, standing)
+        });
+        let looks = futures::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
+        let standings: Vec<_> = looks.collect().await;
+        for (identity, standing) in &standings {
+            let outcome = match standing {
+                Some(Standing::Kept) => AccessOutcome::Kept,
+                Some(Standing::Unknown(_)) | None => AccessOutcome::Unknown,
+                Some(Standing::Untold(_)) if !asks_for_more(identity) => AccessOutcome::Unknown,
+                Some(_) => AccessOutcome::Lost,
+            };
+            self.counters.checks.add(outcome, 1);
+        }
+        standings
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashSet<Arc<Identity>>> {
+        // Whole values come and go: the set is right whoever panicked.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cdf::{Denials, Project, Secret};
-    use crate::diagnostic::SqlState;
-    use std::collections::HashMap;
-    use std::sync::Mutex;
-    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-    /// What a test says of identities, and what it was asked.
-    #[derive(Default)]
-    struct World {
-        /// By name, one answer after the other; the last one stays.
-        standings: Mutex<HashMap<String, Vec<Standing>>>,
-        open: Mutex<Vec<Arc<Identity>>>,
-        looks: Mutex<Vec<String>>,
-        distrusted: Mutex<Vec<String>>,
-        swept: Mutex<Vec<usize>>,
-    }
-
-    #[derive(Clone)]
-    struct Scripted {
-        world: Arc<World>,
-        closed: UnboundedSender<String>,
-    }
-
-    #[async_trait]
-    impl Access for Scripted {
-        async fn standing(&self, identity: &Identity) -> Standing {
-            self.world.looks.lock().unwrap().push(identity.name.clone());
-            let mut standings = self.world.standings.lock().unwrap();
-            let answers = standings.get_mut(&identity.name);
-            match answers {
-                Some(answers) if answers.len() > 1 => answers.remove(0),
-                Some(answers) => answers[0].clone(),
-                None => Standing::Kept,
-            }
-        }
-
-        async fn distrust(&self, identity: &Identity) {
-            let mut distrusted = self.world.distrusted.lock().unwrap();
-            distrusted.push(identity.name.clone());
-        }
-
-        fn sweep(&self, open: &[Arc<Identity>]) {
-            self.world.swept.lock().unwrap().push(open.len());
-        }
-    }
-
-    impl Doors for Scripted {
-        fn identities(&self) -> Vec<Arc<Identity>> {
-            self.world.open.lock().unwrap().clone()
-        }
-
-        fn close(&self, identity: &Arc<Identity>) -> usize {
-            // Nobody waits any more at the end of a test.
-            let _ = self.closed.send(identity.name.clone());
-            self.world
-                .open
-                .lock()
-                .unwrap()
-                .retain(|open| open != identity);
-            1
-        }
-    }
-
-    type TestWatch = RevocationWatch<Scripted, Scripted>;
-
-    fn watch_over(names: &[&str]) -> (TestWatch, Arc<World>, UnboundedReceiver<String>) {
-        let world = Arc::new(World::default());
-        let identities = names.iter().map(|name| {
-            let project = Project {
-                base_url: "http://127.0.0.1:1".to_owned(),
-                name: "plant".to_owned(),
-            };
-            let mut identity = Identity::of_token(project, Secret::new("token"));
-            identity.name = (*name).to_owned();
-            Arc::new(identity)
-        });
-        world.open.lock().unwrap().extend(identities);
-        let (closed, closes) = unbounded_channel();
-        let scripted = Scripted {
-            world: world.clone(),
-            closed,
-        };
-        let times = WatchTimes {
-            interval: Duration::from_secs(3_600),
-            confirm_after: Duration::ZERO,
-            denial_pause: Duration::ZERO,
-        };
-        let denied = Arc::new(DeniedIdentities::default());
-        let watch = RevocationWatch::new(scripted.clone(), scripted, denied, times);
-        (watch, world, closes)
-    }
-
-    fn say(world: &World, name: &str, standings: Vec<Standing>) {
-        let mut all = world.standings.lock().unwrap();
-        all.insert(name.to_owned(), standings);
-    }
-
-    fn lost() -> Standing {
-        let sqlstate = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
-        Standing::Lost(Box::new(Diagnostic::error(sqlstate, "refused")))
-    }
-
-    fn unknown() -> Standing {
-        Standing::Unknown(Box::new(Diagnostic::error(
-            SqlState::CONNECTION_FAILURE,
-            "away",
-        )))
-    }
-
-    #[tokio::test]
-    async fn who_has_lost_access_is_ended_and_nobody_else() {
-        let (watch, world, mut closes) = watch_over(&["ada", "bob", "eve"]);
-        say(&world, "bob", vec![lost()]);
-        say(&world, "eve", vec![unknown()]);
-        watch.round().await;
-        assert_eq!(closes.try_recv().ok().as_deref(), Some("bob"));
-        assert!(closes.try_recv().is_err());
-        assert_eq!(*world.distrusted.lock().unwrap(), ["bob"]);
-        assert_eq!(*world.swept.lock().unwrap(), [3]);
-    }
-
-    #[tokio::test]
-    async fn one_refusal_that_is_not_confirmed_ends_nothing() {
-        let (watch, world, mut closes) = watch_over(&["ada", "bob"]);
-        say(&world, "ada", vec![lost(), Standing::Kept]);
-        say(&world, "bob", vec![lost(), unknown()]);
-        watch.round().await;
-        assert!(closes.try_recv().is_err());
-        assert_eq!(world.looks.lock().unwrap().len(), 4);
-    }
-
-    #[tokio::test]
-    async fn an_outage_ends_nothing_however_long_it_lasts() {
-        let (watch, world, mut closes) = watch_over(&["ada"]);
-        say(&world, "ada", vec![unknown()]);
-        for _ in 0..50 {
-            watch.round().await;
-        }
-        assert!(closes.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_denial_is_looked_into_at_once_and_only_its_identity() {
-        let (watch, world, mut closes) = watch_over(&["ada", "bob"]);
-        say(&world, "bob", vec![lost()]);
-        let denied = watch.denied.clone();
-        let bob = world.open.lock().unwrap()[1].clone();
-        for _ in 0..1_000 {
-            denied.denied(&bob);
-        }
-        // The next round is an hour away.
-        let running = tokio::spawn(watch.run());
-        assert_eq!(closes.recv().await.as_deref(), Some("bob"));
-        assert_eq!(*world.looks.lock().unwrap(), ["bob", "bob"]);
-        // Somebody without open connections is nobody to look at.
-        denied.denied(&bob);
-        denied.denied(&world.open.lock().unwrap()[0].clone());
-        while world.looks.lock().unwrap().len() < 3 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(world.looks.lock().unwrap()[2], "ada");
-        running.abort();
-    }
-
-    #[tokio::test]
-    async fn rounds_come_by_themselves() {
-        let (mut watch, world, mut closes) = watch_over(&["ada"]);
-        watch.times.interval = Duration::from_millis(1);
-        say(&world, "ada", vec![Standing::Kept, Standing::Kept, lost()]);
-        let running = tokio::spawn(watch.run());
-        assert_eq!(closes.recv().await.as_deref(), Some("ada"));
-        running.abort();
-    }
-
-    #[tokio::test]
-    async fn many_identities_are_looked_at_once_each() {
-        let names: Vec<String> = (0..500).map(|number| format!("user {number}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (watch, world, _closes) = watch_over(&names);
-        watch.round().await;
-        assert_eq!(world.looks.lock().unwrap().len(), 500);
-    }
-
-    #[test]
-    fn rounds_are_up_to_a_tenth_early_or_late() {
-        let (watch, ..) = watch_over(&[]);
-        for _ in 0..100 {
-            let seconds = watch.until_next_round().as_secs_f64();
-            assert!((3_240.0..=3_960.0).contains(&seconds), "{seconds}");
-        }
-    }
+/// Whether it takes more than a token that CDF accepts.
+fn asks_for_more(identity: &Identity) -> bool {
+    identity.required_access != RequiredAccess::AcceptedToken
 }

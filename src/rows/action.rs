@@ -21,6 +21,9 @@ pub enum Action {
     Update,
     /// `DELETE … WHERE key`: the batch holds the key only.
     Delete,
+    /// The same where the reply counts the rows that there were, and CDF does not: RAW rows are read
+    /// first.
+    DeleteFound,
     /// `TRUNCATE`: all rows of a table go, whatever their keys.
     Empty,
 }
@@ -34,6 +37,7 @@ impl Action {
             Action::Upsert(_) => "upsert",
             Action::Update => "update",
             Action::Delete => "delete",
+            Action::DeleteFound => "delete_found",
             Action::Empty => "empty",
         }
     }
@@ -45,6 +49,7 @@ impl Action {
             "insert_missing" => Action::CreateMissing,
             "update" => Action::Update,
             "delete" => Action::Delete,
+            "delete_found" => Action::DeleteFound,
             "empty" => Action::Empty,
             _ => return None,
         })
@@ -57,7 +62,7 @@ impl Action {
             Action::CreateMissing => ActionKind::CreateMissing,
             Action::Upsert(_) => ActionKind::Upsert,
             Action::Update => ActionKind::Update,
-            Action::Delete | Action::Empty => ActionKind::Delete,
+            Action::Delete | Action::DeleteFound | Action::Empty => ActionKind::Delete,
         }
     }
 }
@@ -73,6 +78,11 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
+    /// Whether rows that do not exist are made.
+    pub fn makes(self) -> bool {
+        !matches!(self, ActionKind::Update | ActionKind::Delete)
+    }
+
     /// The name in files: it never changes.
     pub fn name(self) -> &'static str {
         match self {

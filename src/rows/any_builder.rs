@@ -59,8 +59,11 @@ impl AnyBuilder {
                 Self::of_raw(table, RawAction::of(&action, false), settings, bounds)
             }
             RowShape::RawColumns(raw) => {
-                let action = RawAction::of(&action, true);
-                let builder = RawColumnsBuilder::new(table, raw, action, settings, bounds);
+                let does = RawAction::of(&action, true);
+                let mut builder = RawColumnsBuilder::new(table, raw, does, settings, bounds);
+                if let Action::Upsert(update) = action {
+                    builder.change_existing(update);
+                }
                 AnyBuilder::RawColumns(builder)
             }
             RowShape::Objects => Self::of_objects(table, action, columns, settings, bounds),

@@ -1,15 +1,14 @@
 //! CDF's documented rules for single values.
 //!
-//! Owns the figures of CDF's API reference for datapoints, ids, RAW rows and metadata.
+//! Owns the figures of CDF's API reference for datapoints, ids, RAW rows, names and lists.
 //! Promises SQLSTATEs that say what kind of rule was broken, and a hint with the figure.
 //! Never knows a column's name: the builder adds it.
 
 use super::value::{JsonKind, is_plain_ascii};
-use crate::catalog::ValueRule;
 use crate::diagnostic::{Diagnostic, SqlState};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use std::borrow::Cow;
-use std::fmt;
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
 
 /// Numeric datapoints lie strictly between this and its negative.
 const DATAPOINT_MAGNITUDE: f64 = 1e100;
@@ -26,8 +25,8 @@ const RAW_KEY_CHARACTERS_MAX: usize = 1024;
 /// Bytes of all columns of one RAW row.
 pub const RAW_COLUMNS_BYTES_MAX: usize = 5 << 20;
 
-const METADATA_PAIRS_MAX: usize = 256;
-const METADATA_KEY_BYTES_MAX: usize = 128;
+/// Numbers in cells of sequences lie between this and its negative, both taken.
+pub const SEQUENCE_NUMBER_MAGNITUDE_MAX: f64 = 1e100;
 
 /// Whether CDF takes the number as a datapoint.
 #[inline]
@@ -211,23 +210,85 @@ pub fn check_raw_columns(json: &[u8], kind: JsonKind) -> Result<(), Box<Diagnost
     Ok(())
 }
 
-/// JSON whose outermost form a rule prescribes.
+/// JSON that is an object.
 ///
 /// # Errors
 /// 22023.
-pub fn check_json_kind(rule: ValueRule, kind: JsonKind) -> Result<(), Box<Diagnostic>> {
-    let (fits, wanted) = match rule {
-        ValueRule::JsonObject => (kind == JsonKind::Object, "a JSON object"),
-        ValueRule::JsonArray => (kind == JsonKind::Array, "a JSON array"),
-        _ => (true, ""),
-    };
-    if fits {
+pub fn check_json_object(kind: JsonKind) -> Result<(), Box<Diagnostic>> {
+    if kind == JsonKind::Object {
         return Ok(());
     }
     Err(Box::new(Diagnostic::error(
         SqlState::INVALID_PARAMETER_VALUE,
-        format!("the value must be {wanted}"),
+        "the value must be a JSON object",
     )))
+}
+
+/// A list that names each element once.
+///
+/// # Errors
+/// 23514 with the element.
+pub fn check_distinct<T: Display + Eq + Hash>(elements: &[T]) -> Result<(), Box<Diagnostic>> {
+    let mut seen = HashSet::with_capacity(elements.len());
+    let Some(twice) = elements.iter().find(|element| !seen.insert(*element)) else {
+        return Ok(());
+    };
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::CHECK_VIOLATION,
+            format!("a list has the element {twice} twice"),
+        )
+        .with_hint("CDF takes each element once."),
+    ))
+}
+
+/// A path from the root.
+///
+/// # Errors
+/// 22023.
+pub fn check_absolute_path(path: &[u8]) -> Result<(), Box<Diagnostic>> {
+    if path.first() == Some(&b'/') {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("\"{}\" is no absolute path", String::from_utf8_lossy(path)),
+        )
+        .with_hint("CDF takes paths that begin with a slash."),
+    ))
+}
+
+/// When a pipeline runs. Refused is only what CDF's pattern refuses for certain.
+///
+/// # Errors
+/// 23514.
+pub fn check_schedule(schedule: &[u8]) -> Result<(), Box<Diagnostic>> {
+    let is_cron = || {
+        schedule
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || b" */,-".contains(byte))
+    };
+    if schedule.starts_with(b"On trigger")
+        || schedule.starts_with(b"Continuous")
+        || schedule.contains(&b'@')
+        || is_cron()
+    {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::error(
+            SqlState::CHECK_VIOLATION,
+            format!(
+                "\"{}\" is no schedule that CDF knows",
+                String::from_utf8_lossy(schedule)
+            ),
+        )
+        .with_hint(
+            "Write On trigger, Continuous, a cron expression of numbers (0 8 * * 1-5) or a \
+             shorthand of cron (@daily, @every 5m).",
+        ),
+    ))
 }
 
 /// A list; `elements_max` 0: of any length.
@@ -278,14 +339,14 @@ pub fn check_unit_interval(number: f64) -> Result<(), Box<Diagnostic>> {
 /// A word of a list.
 ///
 /// # Errors
-/// 22023 with the list.
+/// 23514 with the list.
 pub fn check_one_of(value: &[u8], words: &[&str]) -> Result<(), Box<Diagnostic>> {
     if words.iter().any(|word| word.as_bytes() == value) {
         return Ok(());
     }
     Err(Box::new(
         Diagnostic::error(
-            SqlState::INVALID_PARAMETER_VALUE,
+            SqlState::CHECK_VIOLATION,
             format!(
                 "\"{}\" is not a value that CDF knows here",
                 String::from_utf8_lossy(value)
@@ -293,83 +354,6 @@ pub fn check_one_of(value: &[u8], words: &[&str]) -> Result<(), Box<Diagnostic>>
         )
         .with_hint(format!("Write one of {}.", words.join(", "))),
     ))
-}
-
-/// Metadata, already known to be JSON.
-///
-/// # Errors
-/// 22023 for anything but an object of strings; 54000 beyond the number of pairs, the bytes
-/// of a key or a value, or `bytes_max` in all.
-pub fn check_metadata(
-    json: &[u8],
-    value_bytes_max: u32,
-    bytes_max: u32,
-) -> Result<(), Box<Diagnostic>> {
-    let measure: MetadataMeasure = serde_json::from_slice(json).map_err(|_| {
-        Box::new(
-            Diagnostic::error(
-                SqlState::INVALID_PARAMETER_VALUE,
-                "metadata must be a JSON object of strings",
-            )
-            .with_hint("Write numbers and booleans as strings: {\"key\": \"1\"}."),
-        )
-    })?;
-    let broken = if measure.pairs > METADATA_PAIRS_MAX {
-        format!("metadata has {} pairs", measure.pairs)
-    } else if measure.key_bytes_max > METADATA_KEY_BYTES_MAX {
-        format!("a key of metadata has {} bytes", measure.key_bytes_max)
-    } else if measure.value_bytes_max > value_bytes_max as usize {
-        format!("a value of metadata has {} bytes", measure.value_bytes_max)
-    } else if measure.bytes > bytes_max as usize {
-        format!("metadata has {} bytes", measure.bytes)
-    } else {
-        return Ok(());
-    };
-    Err(Box::new(
-        Diagnostic::error(SqlState::PROGRAM_LIMIT_EXCEEDED, broken).with_hint(format!(
-            "CDF takes {METADATA_PAIRS_MAX} pairs with keys of {METADATA_KEY_BYTES_MAX} bytes and \
-             values of {value_bytes_max}, {bytes_max} bytes in all."
-        )),
-    ))
-}
-
-/// What CDF counts of metadata.
-#[derive(Default)]
-struct MetadataMeasure {
-    pairs: usize,
-    key_bytes_max: usize,
-    value_bytes_max: usize,
-    bytes: usize,
-}
-
-impl<'de> Deserialize<'de> for MetadataMeasure {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MetadataVisitor)
-    }
-}
-
-struct MetadataVisitor;
-
-impl<'de> Visitor<'de> for MetadataVisitor {
-    type Value = MetadataMeasure;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object of strings")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<MetadataMeasure, M::Error> {
-        let mut measure = MetadataMeasure::default();
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            let value = map
-                .next_value::<Cow<'de, str>>()
-                .map_err(|_| M::Error::custom("a value is no string"))?;
-            measure.pairs += 1;
-            measure.key_bytes_max = measure.key_bytes_max.max(key.len());
-            measure.value_bytes_max = measure.value_bytes_max.max(value.len());
-            measure.bytes += key.len() + value.len();
-        }
-        Ok(measure)
-    }
 }
 
 #[cfg(test)]
@@ -411,6 +395,37 @@ mod tests {
     }
 
     #[test]
+    fn lists_schedules_and_paths_are_what_cdf_takes() {
+        assert_eq!(code(check_distinct(&[1, 2, 3])), "00000");
+        assert_eq!(code(check_distinct(&["a", "b", "a"])), "23514");
+        assert_eq!(code(check_absolute_path(b"/plant/a")), "00000");
+        assert_eq!(code(check_absolute_path(b"plant")), "22023");
+        assert_eq!(code(check_absolute_path(b"")), "22023");
+        for schedule in [
+            "On trigger",
+            "Continuous",
+            "0 8 * * 1-5",
+            "*/5 * * * *",
+            "@daily",
+            "@every 5m",
+            "",
+        ] {
+            assert_eq!(
+                code(check_schedule(schedule.as_bytes())),
+                "00000",
+                "{schedule}"
+            );
+        }
+        for schedule in ["often", "0 8 * * MON", "on trigger"] {
+            assert_eq!(
+                code(check_schedule(schedule.as_bytes())),
+                "23514",
+                "{schedule}"
+            );
+        }
+    }
+
+    #[test]
     fn raw_keys_have_1_to_1024_characters() {
         assert_eq!(code(check_raw_key(b"")), "22023");
         assert_eq!(code(check_raw_key("é".repeat(1024).as_bytes())), "00000");
@@ -423,27 +438,5 @@ mod tests {
         assert_eq!(code(check_raw_columns(b"[]", JsonKind::Array)), "22023");
         let large = vec![b' '; RAW_COLUMNS_BYTES_MAX + 1];
         assert_eq!(code(check_raw_columns(&large, JsonKind::Object)), "54000");
-    }
-
-    #[test]
-    fn metadata_is_an_object_of_strings_within_its_bounds() {
-        let check = |json: &str| code(check_metadata(json.as_bytes(), 10_000, 10_000));
-        assert_eq!(check("{\"a\":\"1\",\"b\":\"\\u00e9\"}"), "00000");
-        assert_eq!(check("{}"), "00000");
-        for json in ["[]", "{\"a\":1}", "{\"a\":null}", "{\"a\":{}}", "\"x\""] {
-            assert_eq!(check(json), "22023", "{json}");
-        }
-        let pairs: Vec<String> = (0..257).map(|n| format!("\"{n}\":\"\"")).collect();
-        assert_eq!(check(&format!("{{{}}}", pairs.join(","))), "54000");
-        assert_eq!(check(&format!("{{{}}}", pairs[1..].join(","))), "00000");
-        assert_eq!(check(&format!("{{\"{}\":\"\"}}", "k".repeat(129))), "54000");
-        assert_eq!(
-            check(&format!("{{\"a\":\"{}\"}}", "v".repeat(9_999))),
-            "00000"
-        );
-        assert_eq!(
-            check(&format!("{{\"a\":\"{}\"}}", "v".repeat(10_000))),
-            "54000"
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! Changes of some cells of a RAW row.
 //!
-//! Owns their text, `{"set":{"a":1},"remove":["b"]}`, and what a row becomes by them. Promises
+//! Owns their text, `{"set":{"a":1},"remove":["b"]}`, with `"make":{…}` where a row is made that is
+//! missing, and what a row becomes by them. Promises
 //! that cells which no change names stay as they are, byte for byte and in their order. Never
 //! reads CDF.
 
@@ -21,6 +22,9 @@ pub struct CellChanges<'a> {
     /// Cells that go.
     #[serde(borrow)]
     remove: Vec<Cow<'a, str>>,
+    /// What becomes of a row that does not exist.
+    #[serde(borrow, default)]
+    make: Option<Cells<'a>>,
 }
 
 impl<'a> CellChanges<'a> {
@@ -51,18 +55,29 @@ impl<'a> CellChanges<'a> {
         })
     }
 
+    /// The row that is made where there is none, if one is.
+    pub fn made(self) -> Option<Cells<'a>> {
+        self.make
+    }
+
     /// The new value of a cell, if it has one.
     pub fn value(&self, name: &str) -> Option<&'a str> {
         self.set.value(name)
     }
 
-    /// Writes their text; `set` is the inside of a JSON object, `remove` that of a list.
-    pub(super) fn write(text: &mut Vec<u8>, set: &[u8], remove: &[u8]) {
+    /// Writes their text; `set` and `make` are the insides of JSON objects, `remove` that of a list.
+    pub(super) fn write(text: &mut Vec<u8>, set: &[u8], remove: &[u8], make: Option<&[u8]>) {
         text.extend_from_slice(b"{\"set\":{");
         text.extend_from_slice(set);
         text.extend_from_slice(b"},\"remove\":[");
         text.extend_from_slice(remove);
-        text.extend_from_slice(b"]}");
+        text.push(b']');
+        if let Some(make) = make {
+            text.extend_from_slice(b",\"make\":{");
+            text.extend_from_slice(make);
+            text.push(b'}');
+        }
+        text.push(b'}');
     }
 }
 

@@ -5,9 +5,12 @@
 //! Never knows a table by name.
 
 use super::cdf_rules::{
-    check_elements, check_identifier, check_json_kind, check_metadata, check_not_empty,
-    check_not_negative, check_one_of, check_time, check_unit_interval,
+    check_absolute_path, check_distinct, check_elements, check_identifier, check_json_object,
+    check_not_empty, check_not_negative, check_one_of, check_schedule, check_time,
+    check_unit_interval,
 };
+use super::json_forms::check_form;
+use super::metadata::check_metadata;
 use super::objects::row_key_hash;
 use super::refusal::{
     check_bytes, check_nullable, column_at, in_column, never_cleared, null_value, read_only,
@@ -19,7 +22,7 @@ use super::{
     Action, ActionKind, Assigned, Assignment, BatchBounds, ConflictUpdate, ObjectBatch,
     ObjectColumn, ObjectValues, RowBatch, RowBuilder, TextColumn, WireFormat,
 };
-use crate::catalog::{self, Access, Column, ColumnType, RowRule, Table, ValueRule};
+use crate::catalog::{self, Access, Column, ColumnType, Table, ValueRule};
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::sync::Arc;
 
@@ -150,6 +153,8 @@ impl ObjectBuilder {
                 match column.rule {
                     ValueRule::NotEmpty => check_not_empty(text)?,
                     ValueRule::OneOf(words) => check_one_of(text, words)?,
+                    ValueRule::AbsolutePath => check_absolute_path(text)?,
+                    ValueRule::Schedule => check_schedule(text)?,
                     _ => {}
                 }
                 check_bytes(column, text.len())?;
@@ -162,17 +167,22 @@ impl ObjectBuilder {
                     ValueRule::Metadata { value_bytes_max } => {
                         check_metadata(json, value_bytes_max, column.bytes_max)?;
                     }
-                    rule => {
-                        check_json_kind(rule, kind)?;
-                        check_bytes(column, json.len())?;
-                    }
+                    ValueRule::Form(form) => check_form(form, json)?,
+                    ValueRule::JsonObject => check_json_object(kind)?,
+                    _ => check_bytes(column, json.len())?,
                 }
                 values.push(json);
                 self.bytes += json.len();
             }
             ObjectValues::BigIntArray(values) => {
                 let numbers = reader.bigint_array(column, format, value)?;
+                if numbers.is_empty() && column.empty_is_none && self.action.kind().makes() {
+                    return Ok(());
+                }
                 check_elements(numbers.len(), column.elements_max)?;
+                if column.is_distinct {
+                    check_distinct(&numbers)?;
+                }
                 if column.rule == ValueRule::Identifier {
                     for number in &numbers {
                         check_identifier(*number)?;
@@ -188,6 +198,12 @@ impl ObjectBuilder {
                     let elements: Vec<&serde_json::value::RawValue> =
                         serde_json::from_slice(&self.text).unwrap_or_default();
                     check_elements(elements.len(), column.elements_max)?;
+                    if column.is_distinct {
+                        // The builder wrote the list: equal elements have equal bytes.
+                        let written: Vec<&str> =
+                            elements.iter().map(|element| element.get()).collect();
+                        check_distinct(&written)?;
+                    }
                 }
                 self.bytes += self.text.len();
                 values.push(&self.text);
@@ -316,7 +332,7 @@ impl RowBuilder for ObjectBuilder {
     }
 
     fn finish_row(&mut self, row_number: u64) -> Result<(), Box<Diagnostic>> {
-        let makes = !matches!(self.action.kind(), ActionKind::Update | ActionKind::Delete);
+        let makes = self.action.kind().makes();
         for (index, column) in self.table.columns.iter().enumerate() {
             let given = self.places[index]
                 .is_some_and(|place| self.columns[place].present.len() > self.rows);
@@ -329,9 +345,7 @@ impl RowBuilder for ObjectBuilder {
                 push_null(column);
             }
         }
-        let cells_change =
-            self.table.row_rule == RowRule::Cells && self.action.kind() == ActionKind::Update;
-        if makes || cells_change {
+        if self.action.kind() != ActionKind::Delete {
             check_row(self.table, self.rows, |column| {
                 self.places[column].map(|place| &self.columns[place])
             })?;

@@ -28,32 +28,42 @@ pub enum RawAction {
     Replace,
     /// UPDATE of some cells: `columns` are [`super::CellChanges`], and other cells stay.
     Merge,
+    /// `ON CONFLICT DO UPDATE` of some cells: `columns` are [`super::CellChanges`] that hold the row
+    /// which is made where there is none.
+    Upsert,
     /// DELETE: `columns` are empty.
     Delete,
+    /// DELETE that counts: rows that do not exist are skipped.
+    DeleteFound,
     /// TRUNCATE: one row without key or columns stands for all rows of the table.
     Empty,
 }
 
 impl RawAction {
     /// Every action.
-    pub const ALL: [RawAction; 6] = [
+    pub const ALL: [RawAction; 8] = [
         RawAction::Insert,
         RawAction::InsertMissing,
         RawAction::Replace,
         RawAction::Merge,
+        RawAction::Upsert,
         RawAction::Delete,
+        RawAction::DeleteFound,
         RawAction::Empty,
     ];
 
     /// What rows of a table with declared columns (`cells`), or of the table of all RAW rows, do
-    /// for a statement. Every update of what exists is an insert to RAW.
+    /// for a statement. Every update of what exists is an insert to RAW; an upsert of a row
+    /// without declared columns replaces it.
     pub fn of(action: &Action, cells: bool) -> Self {
         match action {
+            Action::Upsert(_) if cells => RawAction::Upsert,
             Action::Create | Action::Upsert(_) => RawAction::Insert,
             Action::CreateMissing => RawAction::InsertMissing,
             Action::Update if cells => RawAction::Merge,
             Action::Update => RawAction::Replace,
             Action::Delete => RawAction::Delete,
+            Action::DeleteFound => RawAction::DeleteFound,
             Action::Empty => RawAction::Empty,
         }
     }
@@ -62,9 +72,10 @@ impl RawAction {
     pub fn kind(self) -> ActionKind {
         match self {
             RawAction::Insert => ActionKind::Create,
-            RawAction::InsertMissing => ActionKind::CreateMissing,
+            // What is read decides: its requests are those of what is made where it is missing.
+            RawAction::InsertMissing | RawAction::Upsert => ActionKind::CreateMissing,
             RawAction::Replace | RawAction::Merge => ActionKind::Update,
-            RawAction::Delete | RawAction::Empty => ActionKind::Delete,
+            RawAction::Delete | RawAction::DeleteFound | RawAction::Empty => ActionKind::Delete,
         }
     }
 
@@ -72,10 +83,18 @@ impl RawAction {
     pub fn reads(self) -> bool {
         match self {
             RawAction::Insert | RawAction::Delete => false,
-            RawAction::InsertMissing | RawAction::Replace | RawAction::Merge | RawAction::Empty => {
-                true
-            }
+            RawAction::InsertMissing
+            | RawAction::Replace
+            | RawAction::Merge
+            | RawAction::Upsert
+            | RawAction::DeleteFound
+            | RawAction::Empty => true,
         }
+    }
+
+    /// Whether `columns` are changes of cells.
+    pub fn changes_cells(self) -> bool {
+        matches!(self, RawAction::Merge | RawAction::Upsert)
     }
 
     /// The name in files: it never changes.
@@ -85,7 +104,9 @@ impl RawAction {
             RawAction::InsertMissing => "insert_missing",
             RawAction::Replace => "replace",
             RawAction::Merge => "merge",
+            RawAction::Upsert => "upsert",
             RawAction::Delete => "delete",
+            RawAction::DeleteFound => "delete_found",
             RawAction::Empty => "empty",
         }
     }

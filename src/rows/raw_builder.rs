@@ -180,7 +180,7 @@ impl RawBuilder {
             }
             Part::Columns => {
                 let taken = self.columns.len() == rows
-                    && self.action != RawAction::Merge
+                    && !self.action.changes_cells()
                     && ValueReader::is_common_json_object(format, value)
                     && value.len() <= RAW_COLUMNS_BYTES_MAX;
                 if taken {
@@ -223,7 +223,7 @@ impl RawBuilder {
             Part::Columns => {
                 let (json, kind) = self.reader.json(column, format, value)?;
                 check_raw_columns(json, kind)?;
-                if self.action == RawAction::Merge {
+                if self.action.changes_cells() {
                     CellChanges::check(json)?;
                 }
                 self.columns.truncate(rows);
@@ -318,7 +318,7 @@ impl RawBuilder {
         let rows = self.row_destinations.len();
         let (needs_key, needs_columns) = match self.action {
             RawAction::Empty => (false, false),
-            RawAction::Delete => (true, false),
+            RawAction::Delete | RawAction::DeleteFound => (true, false),
             _ => (true, true),
         };
         let is_short =

@@ -13,8 +13,8 @@ use super::value::json_text::{
 };
 use super::value::{JsonKind, ValueReader, ValueSettings, check_text, check_varchar};
 use super::{
-    BatchBounds, CellChanges, RawAction, RawBatch, RawDestination, RowBatch, RowBuilder,
-    TextColumn, WireFormat, hash_key, pool,
+    Assigned, BatchBounds, CellChanges, ConflictUpdate, RawAction, RawBatch, RawDestination,
+    RowBatch, RowBuilder, TextColumn, WireFormat, hash_key, pool,
 };
 use crate::catalog::{Column, ColumnType, RawColumns, Table};
 use crate::diagnostic::Diagnostic;
@@ -38,6 +38,8 @@ pub struct RawColumnsBuilder {
     table: &'static Table,
     raw: &'static RawColumns,
     action: RawAction,
+    /// What an upsert changes of a row that exists.
+    update: Option<Arc<ConflictUpdate>>,
     reader: ValueReader,
     bounds: BatchBounds,
     destination: Arc<RawDestination>,
@@ -75,6 +77,7 @@ impl RawColumnsBuilder {
             table,
             raw,
             action,
+            update: None,
             reader: ValueReader::new(settings),
             bounds,
             destination: Arc::new(RawDestination {
@@ -98,6 +101,16 @@ impl RawColumnsBuilder {
             columns: pool::TEXTS.take(0),
             row_numbers: RowNumberLog::default(),
         }
+    }
+
+    /// From now on a row that exists is changed so.
+    pub fn change_existing(&mut self, update: Arc<ConflictUpdate>) {
+        self.update = Some(update);
+    }
+
+    /// Per finished row that was not taken, the hash of its key.
+    pub fn key_hashes(&self) -> &[u64] {
+        &self.key_hashes
     }
 
     /// Appends the value as JSON.
@@ -199,19 +212,15 @@ impl RawColumnsBuilder {
     fn write_columns(&mut self) {
         self.object.clear();
         match self.action {
-            RawAction::Delete | RawAction::Empty => {}
+            RawAction::Delete | RawAction::DeleteFound | RawAction::Empty => {}
+            RawAction::Upsert => self.write_upsert(),
             RawAction::Merge => {
                 let (mut set, mut removed) = (Vec::new(), Vec::new());
                 self.push_cells(&mut set, |index| index != self.raw.key);
                 for place in self.places.iter().filter(|place| place.is_removed) {
-                    if !removed.is_empty() {
-                        removed.push(b',');
-                    }
-                    // The name without its colon.
-                    let name = place.head.split_last().map_or(&[][..], |(_, name)| name);
-                    removed.extend_from_slice(name);
+                    push_name(&mut removed, place);
                 }
-                CellChanges::write(&mut self.object, &set, &removed);
+                CellChanges::write(&mut self.object, &set, &removed, None);
             }
             RawAction::Insert | RawAction::InsertMissing | RawAction::Replace => {
                 let mut object = std::mem::take(&mut self.object);
@@ -221,6 +230,34 @@ impl RawColumnsBuilder {
                 self.object = object;
             }
         }
+    }
+
+    /// What changes of a row that exists, and the row that is made where there is none.
+    fn write_upsert(&mut self) {
+        let (mut set, mut removed, mut made) = (Vec::new(), Vec::new(), Vec::new());
+        self.push_cells(&mut made, |_| true);
+        let assignments = self
+            .update
+            .iter()
+            .flat_map(|update| update.assignments.iter());
+        for assignment in assignments {
+            let target = &self.places[assignment.column];
+            let value = match assignment.value {
+                Assigned::Excluded(column) => self.places[column].value.clone(),
+                Assigned::Constant => None,
+            };
+            match value {
+                Some(value) => {
+                    if !set.is_empty() {
+                        set.push(b',');
+                    }
+                    set.extend_from_slice(&target.head);
+                    set.extend_from_slice(&self.values[value]);
+                }
+                None => push_name(&mut removed, target),
+            }
+        }
+        CellChanges::write(&mut self.object, &set, &removed, Some(&made));
     }
 
     /// Appends the values of the open row that `wanted` picks, by column.
@@ -240,6 +277,16 @@ impl RawColumnsBuilder {
             object.extend_from_slice(&self.values[value]);
         }
     }
+}
+
+/// Appends a column's name to a list of them.
+fn push_name(names: &mut Vec<u8>, place: &Place) {
+    if !names.is_empty() {
+        names.push(b',');
+    }
+    // The name without its colon.
+    let name = place.head.split_last().map_or(&[][..], |(_, name)| name);
+    names.extend_from_slice(name);
 }
 
 impl RowBuilder for RawColumnsBuilder {
@@ -310,181 +357,5 @@ impl RowBuilder for RawColumnsBuilder {
             columns: std::mem::replace(&mut self.columns, pool::TEXTS.take(rows)),
             row_numbers: self.row_numbers.take(),
         })]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::{Definition, RowShape, custom_table};
-    use serde_json::{Value, json};
-
-    fn builder(name: &str, primary_key: Option<&str>, columns: Value) -> RawColumnsBuilder {
-        let mut definition = json!({
-            "type": "raw_rows", "tablename": name,
-            "options": {"database": "db", "table": "t"}, "columns": columns
-        });
-        if let Some(key) = primary_key {
-            definition["options"]["primaryKey"] = json!(key);
-        }
-        let definition = Definition::from_json(&definition).expect("sound");
-        let table = custom_table(&definition).expect("made");
-        let RowShape::RawColumns(raw) = table.shape else {
-            panic!("a table of RAW rows");
-        };
-        let bounds = BatchBounds {
-            rows: 100,
-            bytes: 1 << 20,
-        };
-        RawColumnsBuilder::new(
-            table,
-            raw,
-            RawAction::Insert,
-            ValueSettings::default(),
-            bounds,
-        )
-    }
-
-    fn row(builder: &mut RawColumnsBuilder, values: &[(usize, &str)]) {
-        for (column, value) in values {
-            builder
-                .field(*column, WireFormat::Text, value.as_bytes())
-                .expect(value);
-        }
-        builder.finish_row(1).expect("whole");
-    }
-
-    fn written(builder: &mut RawColumnsBuilder) -> Vec<(String, String)> {
-        match builder.take().as_slice() {
-            [RowBatch::RawRows(batch)] => (0..batch.keys.len())
-                .map(|row| {
-                    let (key, columns) = (batch.keys.text(row), batch.columns.text(row));
-                    (key.to_owned(), columns.to_owned())
-                })
-                .collect(),
-            other => panic!("one batch: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn every_type_becomes_json_and_columns_stand_in_the_order_of_the_table() {
-        let types = [
-            "TEXT",
-            "VARCHAR",
-            "BOOL",
-            "BIGINT",
-            "DOUBLE PRECISION",
-            "REAL",
-            "TIMESTAMPTZ",
-            "JSON",
-            "BYTEA",
-            "TEXT[]",
-            "VARCHAR[]",
-            "BOOL[]",
-            "BIGINT[]",
-            "DOUBLE PRECISION[]",
-            "REAL[]",
-            "JSON[]",
-        ];
-        let columns: Vec<Value> = types
-            .iter()
-            .enumerate()
-            .map(|(index, name)| json!({"propertyName": format!("c{index}"), "type": name}))
-            .collect();
-        let mut builder = builder("every_type", Some("c0"), json!(columns));
-        let values = [
-            "k\"1",
-            "é",
-            "yes",
-            "-7",
-            "1.50",
-            "0.1",
-            "2026-01-02 03:04:05.06+02",
-            "{\"a\": [1]}",
-            "\\x0aFF",
-            "{a,\"b c\"}",
-            "[\"x\"]",
-            "{t,f}",
-            "{1,2}",
-            "{1.5,2}",
-            "{0.1}",
-            "{\"{}\",null1}",
-        ];
-        let mut given: Vec<(usize, &str)> = values.iter().copied().enumerate().collect();
-        given[15].1 = "{\"{}\",7}";
-        // The order in which values come is the statement's.
-        given.reverse();
-        row(&mut builder, &given);
-        let [(key, columns)] = written(&mut builder).try_into().expect("one row");
-        assert_eq!(key, "k\"1");
-        assert_eq!(
-            columns,
-            concat!(
-                r#"{"c0":"k\"1","c1":"é","c2":true,"c3":-7,"c4":1.5,"c5":0.1,"#,
-                r#""c6":"2026-01-02T01:04:05.060Z","c7":{"a": [1]},"c8":"\\x0aff","#,
-                r#""c9":["a","b c"],"c10":["x"],"c11":[true,false],"c12":[1,2],"#,
-                r#""c13":[1.5,2.0],"c14":[0.1],"c15":[{},7]}"#
-            )
-        );
-    }
-
-    #[test]
-    fn a_null_is_left_out_and_a_key_of_its_own_is_no_column() {
-        let columns = json!({"a": {"type": "TEXT"}, "b": {"type": "BIGINT"}});
-        let mut builder = builder("own_key", None, columns);
-        builder.null(1).expect("may be null");
-        row(&mut builder, &[(0, "k"), (2, "5")]);
-        row(&mut builder, &[(0, "only")]);
-        let expected = [("k", r#"{"b":5}"#), ("only", "{}")];
-        let expected = expected.map(|(key, columns)| (key.to_owned(), columns.to_owned()));
-        assert_eq!(written(&mut builder), expected);
-    }
-
-    #[test]
-    fn a_key_that_is_a_number_or_a_time_is_its_text() {
-        for (name, type_name, value, key) in [
-            ("key_bigint", "BIGINT", "007", "7"),
-            ("key_bool", "BOOL", "t", "true"),
-            (
-                "key_time",
-                "TIMESTAMPTZ",
-                "2026-01-02 00:00+00",
-                "2026-01-02T00:00:00.000Z",
-            ),
-        ] {
-            let mut builder = builder(name, Some("k"), json!({"k": {"type": type_name}}));
-            row(&mut builder, &[(0, value)]);
-            assert_eq!(written(&mut builder)[0].0, key);
-        }
-    }
-
-    #[test]
-    fn a_refused_row_leaves_no_trace() {
-        let columns = json!({"k": {"type": "TEXT"}, "n": {"type": "BIGINT"}});
-        let mut builder = builder("no_trace", Some("k"), columns);
-        row(&mut builder, &[(0, "first"), (1, "1")]);
-        builder.field(0, WireFormat::Text, b"bad").expect("text");
-        let refusal = builder
-            .field(1, WireFormat::Text, b"x")
-            .expect_err("no number");
-        assert_eq!(refusal.sqlstate.code(), "22P02");
-        assert_eq!(refusal.column.as_deref(), Some("n"));
-        builder.abandon_row();
-        builder.field(1, WireFormat::Text, b"2").expect("a number");
-        let refusal = builder.finish_row(2).expect_err("no key");
-        assert_eq!(refusal.sqlstate.code(), "23502");
-        assert_eq!(refusal.column.as_deref(), Some("k"));
-        builder.abandon_row();
-        let empty = builder
-            .field(0, WireFormat::Text, b"")
-            .expect_err("an empty key");
-        assert_eq!(empty.sqlstate.code(), "22023");
-        builder.abandon_row();
-        row(&mut builder, &[(0, "last")]);
-        let keys: Vec<String> = written(&mut builder)
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
-        assert_eq!(keys, ["first", "last"]);
     }
 }

@@ -3,17 +3,16 @@
 //! Owns the checks that a table's [`RowRule`] names. Promises the column at fault. Never looks
 //! at other rows.
 
+use super::sequence_cells::check_cells;
 use super::{ObjectColumn, ObjectValues, SEQUENCE_ROW_COLUMNS};
 use crate::catalog::{RowRule, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
 
 /// Checks row `row`, whose columns `column` finds by their index in the table.
 ///
 /// # Errors
-/// 23514 for times out of order and two names of one thing, 23502 for none, 22023 for cells that
-/// do not fit their columns.
+/// 23514 for times out of order, values that exclude each other and two names of one thing, 23502 for none, those of
+/// [`check_cells`] for cells.
 pub fn check_row<'a>(
     table: &'static Table,
     row: usize,
@@ -23,25 +22,54 @@ pub fn check_row<'a>(
     let name = |index: usize| table.columns[index].name;
     match table.row_rule {
         RowRule::None => Ok(()),
-        RowRule::Ordered(first, second) => match (given(first), given(second)) {
-            (Some(first_column), Some(second_column)) => {
-                match (&first_column.values, &second_column.values) {
-                    (ObjectValues::TimestampMs(begins), ObjectValues::TimestampMs(ends))
-                        if begins[row] > ends[row] =>
-                    {
-                        Err(refusal(
-                            table,
-                            second,
-                            SqlState::CHECK_VIOLATION,
-                            format!("{} is before {}", name(second), name(first)),
-                            "CDF takes no end before its start.",
-                        ))
-                    }
-                    _ => Ok(()),
-                }
+        RowRule::Ordered(first, second) | RowRule::Later(first, second) => {
+            let time = |index: usize| match given(index).map(|column| &column.values) {
+                Some(ObjectValues::TimestampMs(times)) => Some(times[row]),
+                _ => None,
+            };
+            let (Some(begins), Some(ends)) = (time(first), time(second)) else {
+                return Ok(());
+            };
+            let (is_kept, words, hint) = match table.row_rule {
+                RowRule::Later(..) => (
+                    begins < ends,
+                    "not after",
+                    "CDF takes an end that is after its start.",
+                ),
+                _ => (
+                    begins <= ends,
+                    "before",
+                    "CDF takes no end before its start.",
+                ),
+            };
+            if is_kept {
+                return Ok(());
             }
-            _ => Ok(()),
-        },
+            let message = format!("{} is {words} {}", name(second), name(first));
+            Err(refusal(
+                table,
+                second,
+                SqlState::CHECK_VIOLATION,
+                message,
+                hint,
+            ))
+        }
+        RowRule::OnlyUnless(first, second) => {
+            let is_true = given(first).is_some_and(
+                |column| matches!(&column.values, ObjectValues::Bool(flags) if flags[row]),
+            );
+            if !is_true || given(second).is_none() {
+                return Ok(());
+            }
+            let message = format!("{} has a value, and {} is true", name(second), name(first));
+            Err(refusal(
+                table,
+                second,
+                SqlState::CHECK_VIOLATION,
+                message,
+                "Leave one of the two null.",
+            ))
+        }
         RowRule::OneAtMost(first, second) if given(first).is_some() && given(second).is_some() => {
             Err(two_names(table, first, second))
         }
@@ -110,68 +138,6 @@ fn two_names(table: &'static Table, first: usize, second: usize) -> Box<Diagnost
         format!("a row has values for both {first_name} and {second_name}"),
         "Give one of the two a value and leave the other one null.",
     )
-}
-
-/// Cells of a sequence: a list as long as that of the columns, or an object without one.
-fn check_cells(
-    table: &'static Table,
-    cells: &[u8],
-    columns: Option<&[u8]>,
-) -> Result<(), Box<Diagnostic>> {
-    let [values, _, _, _, columns_index] = SEQUENCE_ROW_COLUMNS;
-    let wrong = |column: usize, message: String, hint: &str| {
-        refusal(
-            table,
-            column,
-            SqlState::INVALID_PARAMETER_VALUE,
-            message,
-            hint,
-        )
-    };
-    let count =
-        |list: &[u8]| serde_json::from_slice::<Vec<IgnoredAny>>(list).map(|list| list.len());
-    let is_object = cells.trim_ascii_start().first() == Some(&b'{');
-    let cell_count = match is_object {
-        true => serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(cells).map(|map| map.len()),
-        false => count(cells),
-    };
-    let Ok(cell_count) = cell_count else {
-        return Err(wrong(
-            values,
-            "the values of a sequence row must be a JSON array or object".to_owned(),
-            "Write [1, \"a\"] with columns {c1,c2}, or {\"c1\": 1, \"c2\": \"a\"} without.",
-        ));
-    };
-    match (is_object, columns) {
-        (true, Some(_)) => Err(wrong(
-            columns_index,
-            "the values are an object that names its columns, and columns has a value too"
-                .to_owned(),
-            "Leave columns null.",
-        )),
-        (false, None) => Err(wrong(
-            columns_index,
-            "the values are a list, and columns has no value".to_owned(),
-            "Name the columns in the order of the values.",
-        )),
-        (true, None) if !(1..=200).contains(&cell_count) => Err(wrong(
-            values,
-            format!("a sequence row has {cell_count} cells"),
-            "CDF takes 1 to 200 columns a row.",
-        )),
-        (true, None) => Ok(()),
-        (false, Some(columns)) => {
-            let column_count = count(columns).unwrap_or(0);
-            if column_count != cell_count || column_count == 0 {
-                return Err(wrong(
-                    values,
-                    format!("a sequence row has {cell_count} values for {column_count} columns"),
-                    "Give each column one value; null where there is none.",
-                ));
-            }
-            Ok(())
-        }
-    }
 }
 
 fn refusal(

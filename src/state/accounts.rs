@@ -253,22 +253,36 @@ impl StateStore {
     }
 
     /// Keeps the key that the next exchange of a session needs. Of a session that was replaced
-    /// meanwhile it keeps none.
+    /// meanwhile it keeps none. Sessions of two CDFs may have one number: `is_of` tells which
+    /// projects are meant.
     ///
     /// # Errors
     /// No key to seal it with; the store cannot be written.
-    pub fn session_key_renewed(&mut self, session_id: i64, key: &Secret) -> Result<(), StateError> {
+    pub fn session_key_renewed(
+        &mut self,
+        session_id: i64,
+        key: &Secret,
+        is_of: impl Fn(&Project) -> bool,
+    ) -> Result<(), StateError> {
         let keys = self.keys()?;
         let place = self.place.clone();
         // Nobody's sign-in changes by it.
         self.change_unseen(|ask| {
             claim(ask, &keys, &place)?;
             let users = ask.query(
-                "SELECT name FROM accounts WHERE kind = 'session' AND session_id = $1",
+                "SELECT name, base_url, project FROM accounts \
+                 WHERE kind = 'session' AND session_id = $1",
                 &[session_id.into()],
             )?;
             for user in users {
                 let name = user.text(0)?;
+                let project = Project {
+                    base_url: user.text(1)?,
+                    name: user.text(2)?,
+                };
+                if !is_of(&project) {
+                    continue;
+                }
                 let sealed =
                     keys.seal(&name, KEY_FIELD, key)
                         .map_err(|fault| StateError::Sealed {

@@ -5,8 +5,8 @@
 //! holder does that loses it.
 
 use super::StateError;
-use super::database::Ask;
-use super::store::{StateStore, Undone};
+use super::database::{Ask, Database, Fault};
+use super::store::StateStore;
 
 /// The one lease of a store: order and budgets are kept by one process.
 const NAME: &str = "gateway";
@@ -24,16 +24,13 @@ pub enum LeaseAnswer {
 }
 
 impl StateStore {
-    /// Takes the lease for `holder`, or renews it, for `lease_ms` from now.
+    /// Takes the lease for `holder`, or renews it, for `lease_ms` from now. It does not wait for
+    /// changes of the store, which may take long.
     ///
     /// # Errors
     /// The store cannot be read or written.
     pub fn take_lease(&mut self, holder: &str, lease_ms: i64) -> Result<LeaseAnswer, StateError> {
-        let now_ms = self.database.now_ms().map_err(|fault| self.failed(fault))?;
-        let taken = self
-            .database
-            .change(|ask| take(ask, holder, now_ms, lease_ms));
-        taken.map_err(|undone| self.error(undone))
+        take(&mut self.database, holder, lease_ms).map_err(|fault| self.failed(fault))
     }
 
     /// Gives the lease back, if it is `holder`'s.
@@ -49,37 +46,41 @@ impl StateStore {
     }
 }
 
-fn take(
-    ask: &mut dyn Ask,
-    holder: &str,
-    now_ms: i64,
-    lease_ms: i64,
-) -> Result<LeaseAnswer, Undone> {
-    let expires_ms = now_ms + lease_ms;
-    let rows = ask.query(
-        "SELECT holder, epoch, expires_ms FROM leases WHERE name = $1",
-        &[NAME.into()],
-    )?;
-    let Some(row) = rows.first() else {
-        ask.execute(
-            "INSERT INTO leases (name, holder, epoch, expires_ms) VALUES ($1, $2, 1, $3)",
-            &[NAME.into(), holder.into(), expires_ms.into()],
+fn take(database: &mut Database, holder: &str, lease_ms: i64) -> Result<LeaseAnswer, Fault> {
+    let now_ms = database.now_ms()?;
+    loop {
+        // One statement, so that of several who ask at once the database lets one have it. One's
+        // own that ran out may have been somebody else's meanwhile only with another epoch.
+        let taken = database.execute(
+            "UPDATE leases SET epoch = epoch + CASE WHEN holder = $1 THEN 0 ELSE 1 END, \
+             holder = $1, expires_ms = $2 WHERE name = $3 AND (holder = $1 OR expires_ms <= $4)",
+            &[
+                holder.into(),
+                (now_ms + lease_ms).into(),
+                NAME.into(),
+                now_ms.into(),
+            ],
         )?;
-        return Ok(LeaseAnswer::Held { epoch: 1 });
-    };
-    let (present, epoch, present_expires_ms) = (row.text(0)?, row.integer(1)?, row.integer(2)?);
-    let is_own = present == holder;
-    if !is_own && present_expires_ms > now_ms {
-        return Ok(LeaseAnswer::Taken {
-            holder: present,
-            for_ms: present_expires_ms - now_ms,
+        let rows = database.query(
+            "SELECT holder, epoch, expires_ms FROM leases WHERE name = $1",
+            &[NAME.into()],
+        )?;
+        let Some(row) = rows.first() else {
+            // Nobody ever had it: from now on it is there, and free.
+            database.execute(
+                "INSERT INTO leases (name, holder, epoch, expires_ms) VALUES ($1, '', 0, 0) \
+                 ON CONFLICT DO NOTHING",
+                &[NAME.into()],
+            )?;
+            continue;
+        };
+        let (present, epoch, expires_ms) = (row.text(0)?, row.integer(1)?, row.integer(2)?);
+        return Ok(match taken > 0 && present == holder {
+            true => LeaseAnswer::Held { epoch },
+            false => LeaseAnswer::Taken {
+                holder: present,
+                for_ms: (expires_ms - now_ms).max(0),
+            },
         });
     }
-    // One's own that ran out may have been somebody else's meanwhile only with another epoch.
-    let epoch = if is_own { epoch } else { epoch + 1 };
-    ask.execute(
-        "UPDATE leases SET holder = $1, epoch = $2, expires_ms = $3 WHERE name = $4",
-        &[holder.into(), epoch.into(), expires_ms.into(), NAME.into()],
-    )?;
-    Ok(LeaseAnswer::Held { epoch })
 }

@@ -4,6 +4,8 @@
 
 use crate::cdf::Secret;
 use std::path::PathBuf;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 /// A file, or a PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +21,40 @@ impl StateLocation {
     pub fn shown(&self) -> String {
         match self {
             StateLocation::File(path) => path.display().to_string(),
-            StateLocation::PostgreSql(url) => {
-                let host = url.expose().rsplit('@').next().unwrap_or_default();
-                let host = host.split(['?', ' ']).next().unwrap_or_default();
-                let host = host.trim_start_matches("postgresql://");
-                format!(
-                    "in PostgreSQL at {}",
-                    host.trim_start_matches("postgres://")
-                )
-            }
+            StateLocation::PostgreSql(url) => match url.expose().parse::<Config>() {
+                Ok(config) => format!("in PostgreSQL{}", place_of(&config)),
+                // Any part of it may be a secret.
+                Err(_) => "in PostgreSQL".to_owned(),
+            },
         }
     }
+}
+
+/// Hosts and database, which no secret is part of.
+fn place_of(config: &Config) -> String {
+    let ports = config.get_ports();
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let name = match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(directory) => directory.display().to_string(),
+            };
+            // One port may stand for all hosts.
+            match ports.get(index).or(ports.first()) {
+                Some(port) => format!("{name}:{port}"),
+                None => name,
+            }
+        })
+        .collect();
+    let database = config.get_dbname().map(|name| format!("/{name}"));
+    format!(
+        " at {}{}",
+        hosts.join(","),
+        database.as_deref().unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -37,11 +62,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_shown_without_its_password() {
-        let url = "postgres://ada:s@cret@db.example:5432/state?sslmode=require";
-        let location = StateLocation::PostgreSql(Secret::new(url));
-        assert_eq!(location.shown(), "in PostgreSQL at db.example:5432/state");
-        let location = StateLocation::PostgreSql(Secret::new("postgresql://localhost/state"));
-        assert_eq!(location.shown(), "in PostgreSQL at localhost/state");
+    fn a_url_is_shown_without_its_secrets() {
+        let shown = |url: &str| StateLocation::PostgreSql(Secret::new(url)).shown();
+        for (url, place) in [
+            (
+                "postgres://ada:s%40cret@db.example:5432/state?sslmode=require",
+                " at db.example:5432/state",
+            ),
+            ("postgresql://localhost/state", " at localhost/state"),
+            (
+                "postgres://one,two:5433/state?user=a@b&password=s@cret",
+                " at one:5432,two:5433/state",
+            ),
+            (
+                "password=s3cret host=/run/db dbname=state",
+                " at /run/db/state",
+            ),
+            ("password='s3cret", ""),
+        ] {
+            assert_eq!(shown(url), format!("in PostgreSQL{place}"), "{url}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod location;
 mod look_alike_seed;
 mod postgresql;
 mod publication;
+mod renewed_keys;
 mod schema;
 mod sealing;
 mod store;

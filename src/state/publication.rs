@@ -78,19 +78,36 @@ impl Publication {
         for name in gone.cloned().collect::<Vec<String>>() {
             self.drop_user(&name);
         }
+        // A count that went back is that of a store put back from a copy: its changes are none that
+        // were seen.
+        let since = match version.changes < self.seen.changes {
+            true => BEFORE_ALL,
+            false => self.seen.changes,
+        };
         let mut unreadable = Vec::new();
-        self.take_changed(store, self.seen.changes, |account| {
+        self.take_changed(store, since, |account| {
             unreadable.push(account);
             Ok(())
         })?;
         for account in unreadable {
             self.cannot_read(account);
         }
-        if version.tables != self.seen.tables {
+        if since == BEFORE_ALL || version.tables != self.seen.tables {
             self.publish_tables(store)?;
         }
         self.seen = version;
         Ok(())
+    }
+
+    /// Takes the store's last change through this process for seen: it is made known, so the next
+    /// look has nothing to read. Where others changed something before it, the look reads all the
+    /// same.
+    pub(super) fn made_known(&mut self, store: &StateStore) {
+        if let Some(own) = store.own_change
+            && own.changes == self.seen.changes + 1
+        {
+            self.seen = own;
+        }
     }
 
     fn take_changed(

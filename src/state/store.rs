@@ -35,6 +35,8 @@ pub struct StateStore {
     /// Where it is, without secrets.
     pub(super) place: String,
     pub(super) keys: Option<Arc<SealingKeys>>,
+    /// How far the store came by the last change that was made through this; `None`: by none yet.
+    pub(super) own_change: Option<StoreVersion>,
 }
 
 /// How far the store has come: who sees other numbers than before has to read.
@@ -83,6 +85,7 @@ impl StateStore {
             database,
             place,
             keys: keys.map(Arc::new),
+            own_change: None,
         };
         store.check_keys()?;
         Ok(store)
@@ -100,11 +103,13 @@ impl StateStore {
         &mut self,
         change: impl FnOnce(&mut dyn Ask) -> Result<T, Undone>,
     ) -> Result<T, StateError> {
-        self.change_unseen(|ask| {
+        let (done, version) = self.change_unseen(|ask| {
             let done = change(ask)?;
-            ask.execute("UPDATE changes SET count = count + 1", &[])?;
-            Ok(done)
-        })
+            let count = "UPDATE changes SET count = count + 1 RETURNING count, tables_changed";
+            Ok((done, version_in(&ask.query(count, &[])?)?))
+        })?;
+        self.own_change = Some(version);
+        Ok(done)
     }
 
     /// The same, for what others need not see.
@@ -135,14 +140,7 @@ impl StateStore {
     /// The store cannot be read.
     pub fn version(&mut self) -> Result<StoreVersion, StateError> {
         let rows = self.query("SELECT count, tables_changed FROM changes", &[])?;
-        let version = || {
-            let row = rows.first().ok_or("the table changes is empty")?;
-            Ok(StoreVersion {
-                changes: row.integer(0)?,
-                tables: row.integer(1)?,
-            })
-        };
-        version().map_err(|fault: Fault| self.failed(fault))
+        version_in(&rows).map_err(|fault| self.failed(fault))
     }
 
     /// Every table of every user, or of one.
@@ -292,6 +290,15 @@ impl StateStore {
             Ok(deleted > 0)
         })
     }
+}
+
+/// The version that a query of the table `changes` answered.
+fn version_in(rows: &[Row]) -> Result<StoreVersion, Fault> {
+    let row = rows.first().ok_or("the table changes is empty")?;
+    Ok(StoreVersion {
+        changes: row.integer(0)?,
+        tables: row.integer(1)?,
+    })
 }
 
 /// Notes in a change that it is one of custom tables.

@@ -1,13 +1,15 @@
 //! The time in which this process is the one that serves.
 //!
 //! Owns a thread that takes the lease and renews it, and one that watches its time. Promises that
-//! [`Tenure::begin`] ends when the lease is held, and that a process that does not renew it is told
-//! before anybody else can take it, also where the store does not answer at all. Never serves
-//! anybody itself.
+//! [`Tenure::begin`] ends when the lease is held, that a process that does not renew it is told
+//! before anybody else can take it, also where the store does not answer at all, and that its term
+//! for writing is over by then, also for a process that did not run meanwhile. Never serves anybody
+//! itself.
 
 use super::lease::LeaseAnswer;
 use super::store::StateStore;
 use super::{StateError, StateLocation};
+use crate::cdf::WritingTerm;
 use crate::telemetry::LeaseGauge;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +70,7 @@ pub struct Tenure {
     thread: Option<JoinHandle<()>>,
     loss: Loss,
     is_kept: Arc<AtomicBool>,
+    term: WritingTerm,
 }
 
 impl Tenure {
@@ -85,6 +88,7 @@ impl Tenure {
         let (held, is_held) = oneshot::channel();
         let loss = Loss::default();
         let is_kept = Arc::new(AtomicBool::new(false));
+        let term = WritingTerm::new();
         let place = location.shown();
         let keeper = Keeper {
             location,
@@ -93,6 +97,7 @@ impl Tenure {
             stopped,
             loss: loss.clone(),
             is_kept: is_kept.clone(),
+            term: term.clone(),
         };
         let thread = thread::Builder::new()
             .name("lease".to_owned())
@@ -106,6 +111,7 @@ impl Tenure {
             thread: Some(thread),
             loss,
             is_kept,
+            term,
         };
         is_held.await.unwrap_or_else(|_| {
             Err(StateError::Failed {
@@ -116,8 +122,13 @@ impl Tenure {
         Ok(tenure)
     }
 
-    /// What is to be done when the lease can no longer be kept; at once, if that is so already. It
-    /// should not return.
+    /// Until when the lease allows to write. It is put off as long as the lease is kept.
+    pub fn term(&self) -> WritingTerm {
+        self.term.clone()
+    }
+
+    /// What is to be done when the lease can no longer be kept, instead of what was said before; at
+    /// once, if that is so already. It should not return.
     pub fn when_lost(&self, act: impl FnOnce() + Send + 'static) {
         self.loss.watch(Box::new(act));
     }
@@ -125,6 +136,7 @@ impl Tenure {
     /// Ends without giving the lease back: others wait until it runs out, as they do after a crash,
     /// because requests of this process may still be on their way.
     pub fn abandon(self) {
+        tracing::warn!("rows may be on their way to CDF: the lease is left to run out");
         self.is_kept.store(true, Ordering::Release);
     }
 }
@@ -154,6 +166,7 @@ struct Keeper {
     loss: Loss,
     /// Whether the lease is left to run out.
     is_kept: Arc<AtomicBool>,
+    term: WritingTerm,
 }
 
 impl Keeper {
@@ -167,6 +180,7 @@ impl Keeper {
             return;
         };
         gauge.is_held(true);
+        self.term.put_off(until);
         // The wait may have been given up, or there is no thread: then it is given back at once.
         match self.guard(until) {
             Ok(untils) => {
@@ -254,11 +268,15 @@ impl Keeper {
             let asked = Instant::now();
             match self.ask(store) {
                 Ok(LeaseAnswer::Held { .. }) => {
+                    let until = self.until(asked);
                     // A guard that is gone has said that it is too late.
-                    let _ = untils.send(self.until(asked));
+                    if untils.send(until).is_ok() {
+                        self.term.put_off(until);
+                    }
                     pause = self.lease / RENEWALS;
                 }
                 Ok(LeaseAnswer::Taken { holder, .. }) => {
+                    self.term.end();
                     tracing::error!(holder, "the lease of the state store is somebody else's");
                     return self.loss.happen();
                 }

@@ -10,6 +10,7 @@ use super::group::Group;
 use super::numbering::Origin;
 use super::signals::Signals;
 use super::staged::Staged;
+use crate::catalog;
 use crate::cdf::Identity;
 use crate::config::AckMode;
 use crate::diagnostic::Diagnostic;
@@ -78,7 +79,9 @@ impl Delivery {
     /// linger.
     pub(super) async fn send(&self, group: &mut Group, is_last: bool) -> Result<(), Halt> {
         while let Some((index, bytes)) = group.next_staged() {
-            let (table, ack) = (group.runs[index].table, group.runs[index].ack);
+            // Whichever names the client wrote by: what is kept must be found again by today's.
+            let table = catalog::today(group.runs[index].table);
+            let ack = group.runs[index].ack;
             let resource = table.resource;
             let waits = match group.under_way {
                 // The journal keeps their order.

@@ -75,6 +75,7 @@ mod transaction;
 mod transport;
 mod user;
 mod welcome;
+mod withdrawn;
 mod withheld;
 mod write;
 

@@ -8,7 +8,6 @@ use super::group::RunKind;
 use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use super::write::{Writing, too_many};
-use crate::config::AckMode;
 use crate::rows::Action;
 use crate::sql::{Bindings, ChangeKind, RangedChange};
 use crate::telemetry::StatementKind;
@@ -44,12 +43,7 @@ impl Session {
         if deletes && rows > delete_rows_max {
             return Err(too_many(rows, delete_rows_max).into());
         }
-        // A count that nobody waits for is not asked for.
-        let is_told =
-            self.ack_of(change.table()) == AckMode::Delivered && !self.transaction.stages();
-        let is_exact = self
-            .exact_row_counts
-            .unwrap_or(self.gateway.settings.statements.exact_row_counts);
+        let counts = deletes && self.counts_exactly(change.table());
         let writing = Writing {
             kind,
             tag,
@@ -59,7 +53,7 @@ impl Session {
             action,
             returning: change.returning(),
             target,
-            counted: match deletes && is_exact && is_told {
+            counted: match counts {
                 true => Counted::ByCdf,
                 false => Counted::Rows,
             },

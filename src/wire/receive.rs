@@ -1,8 +1,8 @@
 //! Waiting for the client: headers, whole messages, and messages that are not kept.
 //!
 //! Owns every read of a session outside of COPY. Promises that replies which are due are sent
-//! before a wait, that an idle connection learns of a drain and of its time-outs, and that a
-//! message which is skipped is never held. Never decodes a body.
+//! before a wait, that an idle connection holds no buffers and learns of a drain and of its
+//! time-outs, and that a message which is skipped is never held. Never decodes a body.
 
 use super::deadlines::{silence, transaction_timeout};
 use super::ending::Ending;
@@ -10,7 +10,7 @@ use super::frame::FrameHeader;
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::telemetry::ConnectionEnd;
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use tokio::time::{Instant, sleep_until};
 
 impl Session {
@@ -36,6 +36,9 @@ impl Session {
         }
         if self.is_at_rest && self.transport.input.is_empty() {
             self.transport.rest();
+            if self.replies.is_empty() {
+                self.replies = BytesMut::new();
+            }
         }
         self.fill_in_time().await
     }

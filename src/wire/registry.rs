@@ -8,6 +8,7 @@ use super::connection::{Cancel, ConnectionActor, CrowdOut, Depart, Drain, Stop};
 use super::departure::{Departure, Whom};
 use super::departures::Departures;
 use super::user::GatewayUser;
+use super::withdrawn::Withdrawn;
 use crate::config::ListenSettings;
 use actix::Addr;
 use std::collections::{BTreeMap, HashMap};
@@ -95,6 +96,7 @@ struct SigningIn {
 pub(super) struct Registry {
     connections: Mutex<Connections>,
     changed: Notify,
+    pub(super) withdrawn: Withdrawn,
 }
 
 /// A place in the list; given back on drop.

@@ -53,7 +53,7 @@ impl Returned {
         zone: TimeZone,
     ) -> Result<Self, Box<Diagnostic>> {
         let answers = match action {
-            Action::Delete | Action::Empty => false,
+            Action::Delete | Action::DeleteFound | Action::Empty => false,
             _ => table.endpoints.is_some_and(|endpoints| {
                 matches!(endpoints.body, CreateBody::Items | CreateBody::Bare)
             }),

@@ -5,7 +5,7 @@
 
 use super::returned_cells::{of_json, time};
 use crate::catalog::{ColumnType, RawColumns, Table};
-use crate::rows::{CellChanges, Cells, RawAction, RawBatch};
+use crate::rows::{CellChanges, Cells, RawBatch};
 use crate::sql::Cell;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -30,7 +30,9 @@ pub(super) fn of_raw_row(
     }
     let columns = batch.columns.text(row);
     let value = match batch.action {
-        RawAction::Merge => CellChanges::read(columns).ok()?.value(described.name)?,
+        action if action.changes_cells() => {
+            CellChanges::read(columns).ok()?.value(described.name)?
+        }
         _ => Cells::read(columns).ok()?.value(described.name)?,
     };
     match described.column_type {

@@ -3,10 +3,12 @@
 //! Owns the socket. Promises that every operation may be dropped half-way without losing a
 //! byte, and that while replies wait to be taken, requests are still read up to a bound: a
 //! client that sends its whole pipeline before it reads cannot lock up both sides. A client that
-//! sends without end leaves the thread to others between two reads. Never interprets a byte.
+//! sends without end leaves the thread to others between two reads; one that is silent has no
+//! buffers. Never interprets a byte.
 
 use bytes::{Buf, BytesMut};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub(super) struct Transport {
     read_bytes: usize,
     /// Received since others last had a turn.
     turn_bytes: usize,
+    /// The client is silent: there is no buffer until it sends.
+    is_resting: bool,
 }
 
 impl Transport {
@@ -77,6 +81,7 @@ impl Transport {
             output: BytesMut::new(),
             read_bytes: READ_BYTES_MIN,
             turn_bytes: 0,
+            is_resting: false,
         }
     }
 
@@ -116,25 +121,52 @@ impl Transport {
             self.turn_bytes = 0;
             tokio::task::yield_now().await;
         }
+        if self.is_resting {
+            let received = std::future::poll_fn(|context| self.poll_awake(context)).await?;
+            self.is_resting = false;
+            self.turn_bytes += received;
+            if received < READ_BYTES_MIN {
+                self.expect_less_than(received);
+            }
+            return Ok(received);
+        }
         self.input.reserve(self.read_bytes);
         let free = self.input.capacity() - self.input.len();
         let received = self.socket.reader().read_buf(&mut self.input).await?;
         self.turn_bytes += received;
         if received == free {
             self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-        } else if received < self.read_bytes / 4 {
-            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
+        } else {
+            self.expect_less_than(received);
         }
         Ok(received)
     }
 
-    /// Gives the buffers back while the client is silent.
-    pub(super) fn rest(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > READ_BYTES_MIN {
-            self.input = BytesMut::new();
+    /// Starts the next read with less space where `received` did not need what there was.
+    fn expect_less_than(&mut self, received: usize) {
+        if received < self.read_bytes / 4 {
+            self.read_bytes = (self.read_bytes / 2).max(READ_BYTES_MIN);
         }
-        if self.output.is_empty() && self.output.capacity() > READ_BYTES_MIN {
+    }
+
+    /// Reads without a buffer to wait in: what comes first is copied into one of its size.
+    fn poll_awake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); READ_BYTES_MIN];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        std::task::ready!(Pin::new(self.socket.reader()).poll_read(context, &mut buffer))?;
+        self.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Gives the buffers back while the client is silent. What a buffer still has room for says
+    /// nothing of its size: all of it may be behind.
+    pub(super) fn rest(&mut self) {
+        if self.output.is_empty() {
             self.output = BytesMut::new();
+        }
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+            self.is_resting = true;
         }
     }
 
@@ -189,5 +221,70 @@ impl Transport {
             }
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Both ends of one connection: the gateway's, and the client's.
+    async fn connected() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (socket, _) = accepted.expect("accepted");
+        let transport = Transport::new(Socket::Plain(socket));
+        (transport, client.expect("connected"))
+    }
+
+    fn message(bytes: usize) -> Vec<u8> {
+        (0..bytes).map(|index| (index % 251) as u8).collect()
+    }
+
+    async fn receive(transport: &mut Transport, bytes: usize) -> BytesMut {
+        while transport.input.len() < bytes {
+            assert_ne!(transport.fill().await.expect("readable"), 0, "it closed");
+        }
+        transport.input.split_to(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_has_no_buffers_whatever_it_carried() {
+        let (mut transport, mut client) = connected().await;
+        for bytes in [1, 100, READ_BYTES_MIN, READ_BYTES_MIN + 1, 1 << 20, 7] {
+            let sent = message(bytes);
+            let (written, received) =
+                tokio::join!(client.write_all(&sent), receive(&mut transport, bytes));
+            written.expect("sent");
+            assert_eq!(received, sent);
+            drop(received);
+            transport.output.extend_from_slice(&sent);
+            let mut answer = vec![0; bytes];
+            let (flushed, answered) =
+                tokio::join!(transport.flush(), client.read_exact(&mut answer));
+            flushed.expect("flushed");
+            answered.expect("answered");
+            assert_eq!(answer, sent);
+            transport.rest();
+            assert_eq!(transport.input.capacity(), 0);
+            assert_eq!(transport.output.capacity(), 0);
+            // Waiting takes none either, and giving the wait up loses nothing.
+            assert!(timeout(Duration::ZERO, transport.fill()).await.is_err());
+            assert_eq!(transport.input.capacity(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ends_a_silence_is_read_whole_and_so_is_the_end() {
+        let (mut transport, mut client) = connected().await;
+        transport.rest();
+        let sent = message(3 * READ_BYTES_MIN);
+        client.write_all(&sent).await.expect("sent");
+        assert_eq!(receive(&mut transport, sent.len()).await, sent);
+        transport.rest();
+        drop(client);
+        assert_eq!(transport.fill().await.expect("readable"), 0);
     }
 }

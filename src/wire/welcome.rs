@@ -82,6 +82,11 @@ pub(super) async fn welcome(
         let diagnostic = Diagnostic::fatal(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, reason);
         return Err(fatal(Box::new(diagnostic)));
     }
+    if let Some(refusal) = registration.registry().withdrawn.refusal(&user.identity) {
+        let failure = SignInFailure::Barred;
+        gateway.connections.sign_ins_failed.add(failure, 1);
+        return Err(fatal(refusal));
+    }
     if let Some(departure) = registration.signed_in(user.clone()) {
         return Err(departure.ending());
     }

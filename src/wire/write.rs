@@ -52,9 +52,15 @@ impl Session {
         } else {
             self.plain_action(table, insert.columns())?
         };
-        let reads = action == Action::CreateMissing && table.resource == Resource::RawRows;
-        if reads && !self.gateway.settings.statements.on_conflict_reads {
-            return Err(does_not_read(table).into());
+        let refused = match (&action, table.resource) {
+            (Action::CreateMissing, Resource::RawRows) => Some("DO NOTHING"),
+            (Action::Upsert(_), Resource::RawRows) => Some("DO UPDATE of some columns"),
+            _ => None,
+        };
+        if let Some(what) = refused
+            && !self.gateway.settings.statements.on_conflict_reads
+        {
+            return Err(does_not_read(table, what).into());
         }
         let writing = Writing {
             kind: RunKind::Insert,
@@ -100,9 +106,13 @@ impl Session {
                 Action::Empty,
             ),
         };
+        let is_raw = change.table().resource == Resource::RawRows;
         let (action, counted) = match (change.kind(), change.is_of_all()) {
             (ChangeKind::Truncate, _) => (action, Counted::Nothing),
             (_, true) => (Action::Empty, Counted::ByCdf),
+            (ChangeKind::Delete, false) if is_raw && self.counts_exactly(change.table()) => {
+                (Action::DeleteFound, Counted::Rows)
+            }
             (_, false) => (action, Counted::Rows),
         };
         self.check_writable(tag)?;
@@ -128,6 +138,16 @@ impl Session {
             received_bytes,
         };
         self.write(writing, reader).await
+    }
+
+    /// Whether a DELETE reads what is there, to count it. A count that nobody waits for is not
+    /// asked for.
+    pub(super) fn counts_exactly(&self, table: &'static Table) -> bool {
+        let is_told = self.ack_of(table) == AckMode::Delivered && !self.transaction.stages();
+        let is_wanted = self
+            .exact_row_counts
+            .unwrap_or(self.gateway.settings.statements.exact_row_counts);
+        is_told && is_wanted
     }
 
     /// Gathers the rows of a statement.
@@ -244,19 +264,22 @@ impl Session {
 }
 
 /// 0A000: RAW overwrites what exists, unless somebody looks first.
-fn does_not_read(table: &Table) -> Box<Diagnostic> {
+fn does_not_read(table: &Table, what: &str) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::error(
             SqlState::FEATURE_NOT_SUPPORTED,
             format!(
-                "ON CONFLICT DO NOTHING is not supported for \"{}\" as the gateway is configured",
+                "ON CONFLICT {what} is not supported for \"{}\" as the gateway is configured",
                 table.name
             ),
         )
         .with_detail(
             "RAW overwrites what exists, and tells nobody: each row would have to be read first.",
         )
-        .with_hint("Set statements.on_conflict_reads, leave ON CONFLICT out, or use DO UPDATE.")
+        .with_hint(
+            "Set statements.on_conflict_reads, leave ON CONFLICT out, or use DO UPDATE of all \
+             columns of the table.",
+        )
         .with_table(table.name),
     )
 }
@@ -279,10 +302,11 @@ fn check_once(
     rows: u64,
     keys: &mut HashSet<u64>,
 ) -> Result<(), Box<Diagnostic>> {
-    let AnyBuilder::Objects(builder) = &batch.builder else {
-        return Ok(());
+    let hashes = match &batch.builder {
+        AnyBuilder::Objects(builder) => builder.key_hashes(),
+        AnyBuilder::RawColumns(builder) => builder.key_hashes(),
+        AnyBuilder::Datapoints(_) | AnyBuilder::RawRows(_) => return Ok(()),
     };
-    let hashes = builder.key_hashes();
     let first = hashes
         .len()
         .saturating_sub(usize::try_from(rows).unwrap_or(usize::MAX));

@@ -5,6 +5,7 @@
 use super::attempts::{client, client_with, datapoint, identity};
 use super::scripted_server::{Reply, ScriptedServer};
 use async_trait::async_trait;
+use futures::FutureExt;
 use penstock::cdf::{
     AttemptFailure, Credentials, Identity, RedeemFault, Secret, SessionCredentials, SessionKeys,
     TokenCache,
@@ -116,6 +117,33 @@ async fn each_exchange_has_the_key_of_the_one_before_and_tells_the_next_to_its_k
     assert_eq!(session.key().expose(), "key 4");
     let last = cdf.requests()[3].header("authorization").map(str::to_owned);
     assert_eq!(last.as_deref(), Some("Bearer third"));
+}
+
+#[tokio::test]
+async fn whoever_ends_can_wait_until_the_keys_of_exchanges_under_way_are_kept() {
+    let cdf = cdf().await;
+    let exchange =
+        ScriptedServer::start(vec![], granted("token", json!(3_600), json!(3_600), "new")).await;
+    let keeper = Arc::new(Keeper {
+        waits: true,
+        ..Keeper::default()
+    });
+    let tokens = Arc::new(TokenCache::new());
+    tokens.keep_session_keys(keeper.clone());
+    let client = client_with(Duration::from_secs(30), tokens.clone());
+    let identity = writing_as(&cdf, &session(&exchange, "old"));
+    let request = datapoint();
+    let mut sent = Box::pin(client.send(&identity, &request));
+    tokio::select! {
+        _ = &mut sent => panic!("the key is not kept yet"),
+        () = keeper.told.notified() => {}
+    }
+    drop(sent);
+    let mut exchanged = Box::pin(tokens.exchanged());
+    assert!((&mut exchanged).now_or_never().is_none());
+    keeper.may_go_on.notify_one();
+    exchanged.await;
+    assert_eq!(kept(&keeper), ["new"]);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn users_of_version_2_need_the_gateway_in_their_project() {
             kept,
             "{acl} {actions:?}: {standing:?}"
         );
-        assert_eq!(is_lost(&standing), !kept);
+        assert_eq!(matches!(standing, Standing::Lacking(_)), !kept);
     }
 }
 
@@ -96,7 +96,7 @@ async fn users_of_version_1_need_the_project_and_its_groups() {
         let identity = requiring(&cdf, RequiredAccess::ProjectAndGroups);
         match (client().standing(&identity).await, lacking) {
             (Standing::Kept, None) => {}
-            (Standing::Lost(reason), Some(lacking)) => {
+            (Standing::Lacking(reason), Some(lacking)) => {
                 assert!(reason.message.contains(lacking), "{reason:?}");
             }
             (standing, _) => panic!("{standing:?}, though it lacks {lacking:?}"),
@@ -107,11 +107,17 @@ async fn users_of_version_1_need_the_project_and_its_groups() {
 #[tokio::test]
 async fn a_refusal_of_cdf_or_of_the_provider_is_a_loss() {
     let provider = answering(Reply::token("granted", "3600")).await;
-    for status in [401, 403] {
-        let refusal = Reply::json(status, r#"{"error":{"message":"no"}}"#);
-        let cdf = answering(refusal).await;
+    let nothing_here = json!({
+        "subject": "client", "capabilities": [], "projects": [{"projectUrlName": "other", "groups": [1]}],
+    });
+    for refusal in [
+        Reply::json(401, r#"{"error":{"message":"no"}}"#),
+        Reply::json(200, nothing_here.to_string()),
+    ] {
+        let cdf = answering(refusal.clone()).await;
         let identity = with_client_credentials(&cdf, &provider);
-        assert!(is_lost(&client().standing(&identity).await), "{status}");
+        let standing = client().standing(&identity).await;
+        assert!(is_lost(&standing), "{refusal:?}: {standing:?}");
     }
     let cdf = answering(inspection(&[])).await;
     for error in ["invalid_client", "unauthorized_client", "invalid_grant"] {
@@ -126,6 +132,18 @@ async fn a_refusal_of_cdf_or_of_the_provider_is_a_loss() {
         ..identity(&cdf.url)
     };
     assert!(is_lost(&client().standing(&identity).await));
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_be_inspected_is_neither_kept_nor_lost() {
+    let cdf = answering(Reply::json(403, r#"{"error":{"message":"no"}}"#)).await;
+    let identity = requiring(&cdf, RequiredAccess::AcceptedToken);
+    match client().standing(&identity).await {
+        Standing::Untold(reason) => {
+            assert!(reason.message.contains("projectsAcl LIST"), "{reason:?}");
+        }
+        standing => panic!("{standing:?}"),
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@
 
 use super::attempts::{client, client_with, datapoint, identity};
 use super::scripted_server::{Reply, ScriptedServer};
-use penstock::cdf::{AttemptFailure, Credentials, Identity, Secret, TokenCache};
+use penstock::cdf::{AttemptFailure, Credentials, Identity, Secret, TokenCache, WritingTerm};
 use penstock::diagnostic::SqlState;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SECRET: &str = "s3cr&t=+/value";
 const SECRET_IN_FORM: &str = "s3cr%26t%3D%2B%2Fvalue";
@@ -211,6 +211,7 @@ async fn a_provider_that_is_away_is_a_retry() {
     let cdf = cdf().await;
     for reply in [
         Reply::Close,
+        Reply::json(500, ""),
         Reply::json(503, ""),
         Reply::json(429, ""),
         Reply::json(400, r#"{"error":"temporarily_unavailable"}"#),
@@ -221,12 +222,16 @@ async fn a_provider_that_is_away_is_a_retry() {
             .await
             .expect_err("no token");
         let AttemptFailure::Retry {
-            answered, reason, ..
+            answered,
+            status,
+            reason,
+            ..
         } = failure
         else {
             panic!("{reply:?}: {failure:?}");
         };
         assert!(answered, "nothing was sent to CDF, so nothing can land");
+        assert_eq!(status, None, "it is not CDF that answered so");
         assert_eq!(reason.sqlstate, SqlState::CONNECTION_FAILURE);
     }
     assert!(cdf.requests().is_empty());
@@ -248,4 +253,32 @@ async fn an_answer_without_a_token_stops() {
             .expect_err("no token");
         assert_eq!(failure.class(), "stop", "{reply:?}: {failure:?}");
     }
+}
+
+#[tokio::test]
+async fn after_the_term_for_writing_nothing_is_sent_whatever_the_credentials_are() {
+    let cdf = cdf().await;
+    let provider = ScriptedServer::start(vec![], Reply::token("granted", "3600")).await;
+    let (tokens, term) = (Arc::new(TokenCache::new()), WritingTerm::new());
+    tokens.end_with(term.clone());
+    let client = client_with(Duration::from_secs(30), tokens);
+    let fixed = Identity {
+        credentials: Credentials::FixedToken(Secret::new("fixed")),
+        ..identity(&cdf.url)
+    };
+    let identities = [signing_in(&cdf, &provider), fixed];
+    term.put_off(Instant::now() + Duration::from_secs(3_600));
+    for identity in &identities {
+        assert_eq!(client.send(identity, &datapoint()).await, Ok(()));
+    }
+    term.end();
+    for identity in &identities {
+        // The rows are kept, for whoever can still send them.
+        let failure = client.send(identity, &datapoint()).await;
+        let failure = failure.expect_err("nothing is sent");
+        assert_eq!(failure.class(), "retry");
+        assert_eq!(failure.reason().sqlstate, SqlState::ADMIN_SHUTDOWN);
+    }
+    assert_eq!(cdf.requests().len(), 2);
+    assert_eq!(provider.requests().len(), 1);
 }

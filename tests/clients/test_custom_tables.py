@@ -201,3 +201,110 @@ def test_instances_are_read_once_changed_once_and_deleted_once(connection, cdf, 
         " ON CONFLICT (space, external_id) DO NOTHING RETURNING external_id"
     )
     assert (done.fetchall(), done.statusmessage) == ([("q",)], "INSERT 0 1")
+
+
+def test_on_conflict_some_cells_change_and_the_others_stay(connection, cdf, requests_of):
+    cdf.raw.rows.insert(
+        "plant", "pumps", {"1": {"id": 1, "name": "old", "limits": [1], "other": "kept"}}, ensure_parent=True
+    )
+
+    def upsert():
+        done = connection.execute(
+            "INSERT INTO pumps (id, name, limits) VALUES (1, 'new', '{2}'), (2, 'made', '{3}')"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+        )
+        assert done.statusmessage == "INSERT 0 2"
+
+    assert requests_of(upsert, "raw.rows.get", "raw.rows.insert") == [2, 1]
+    assert raw(cdf, "1") == {"id": 1, "name": "new", "limits": [1], "other": "kept"}
+    assert raw(cdf, "2") == {"id": 2, "name": "made", "limits": [3]}
+    # The columns that tools name are all but those that others own; a null takes the cell away.
+    statement = (
+        "INSERT INTO pumps (id, name) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE"
+        " SET id = excluded.id, name = excluded.name"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, [(1, None), (3, "a"), (3, "b"), (2, "c")])
+        assert cursor.rowcount == 4
+    assert raw(cdf, "1") == {"id": 1, "limits": [1], "other": "kept"}
+    assert raw(cdf, "2") == {"id": 2, "name": "c", "limits": [3]}
+    assert raw(cdf, "3") == {"id": 3, "name": "b"}
+    with pytest.raises(psycopg.errors.CardinalityViolation):
+        connection.execute(
+            "INSERT INTO pumps (id, name) VALUES (5, 'a'), (5, 'b')"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name"
+        )
+    assert raw(cdf, "5") is None
+    connection.execute("DELETE FROM pumps")
+
+
+@pytest.mark.parametrize(
+    "update",
+    ["name = 'constant'", "name = excluded.id", "id = excluded.limits", "name = upper(excluded.name)"],
+)
+def test_on_conflict_takes_no_other_values_for_cells_and_says_which(connection, cdf, update):
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as caught:
+        connection.execute(
+            f"INSERT INTO pumps (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET {update}"
+        )
+    assert "excluded" in caught.value.diag.message_hint
+    assert raw(cdf, "1") is None
+
+
+def test_deletes_of_raw_rows_are_counted_exactly_where_the_session_wants_it(connection, cdf):
+    cdf.raw.rows.insert("plant", "pumps", {"1": {"id": 1}, "2": {"id": 2}}, ensure_parent=True)
+    connection.execute("SET penstock.exact_row_counts = on")
+    done = connection.execute("DELETE FROM pumps WHERE id IN (1, 9)")
+    assert done.statusmessage == "DELETE 1"
+    assert connection.execute("DELETE FROM pumps WHERE id = 1").statusmessage == "DELETE 0"
+    assert raw(cdf, "2") == {"id": 2}
+    connection.execute("SET penstock.exact_row_counts = off")
+    assert connection.execute("DELETE FROM pumps WHERE id IN (2, 9)").statusmessage == "DELETE 2"
+
+
+@pytest.mark.parametrize(
+    "table, values, sqlstate, column",
+    [
+        ("pumps", {"id": None}, "23502", "id"),
+        ("pumps", {"id": "one"}, "22P02", "id"),
+        ("pumps", {"id": "9223372036854775808"}, "22003", "id"),
+        ("pumps", {"limits": "{1,x}"}, "22P02", "limits"),
+        ("pumps", {"limits": "{1,NULL}"}, "22004", "limits"),
+        ("pumps", {"limits": "{1e39}"}, "22003", "limits"),
+        ("things", {"space": None}, "23502", "space"),
+        ("things", {"space": ""}, "22023", "space"),
+        ("things", {"space": "s" * 44}, "22001", "space"),
+        ("things", {"external_id": None}, "23502", "external_id"),
+        ("things", {"external_id": ""}, "22023", "external_id"),
+        ("things", {"external_id": "é" * 256}, "22001", "external_id"),
+        ("things", {"power": "strong"}, "22P02", "power"),
+        ("things", {"power": "NaN"}, "22003", "power"),
+        ("things", {"colour": "red"}, "42703", "colour"),
+    ],
+)
+def test_a_value_that_a_custom_table_does_not_take_is_refused_with_its_column(
+    connection, requests_of, table, values, sqlstate, column
+):
+    good = {"pumps": {"id": "1", "name": "n"}, "things": {"space": "plant", "external_id": "x"}}[table]
+
+    def refused():
+        row = good | values
+        statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})"
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(statement, list(row.values()))
+        assert (caught.value.sqlstate, caught.value.diag.column_name) == (sqlstate, column)
+
+    assert requests_of(refused, "raw.rows.insert", "models.instances.apply") == [0, 0]
+
+
+def test_an_instance_that_only_cdf_can_judge_fails_alone(connection, cdf):
+    # No space of that name: the row that names it is told, and the others are there.
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(
+            "INSERT INTO things (space, external_id, power) VALUES"
+            " ('plant', 'g1', 1), ('nowhere', 'g2', 2), ('plant', 'g3', 3)"
+        )
+    assert caught.value.diag.context == "INSERT INTO things, row 2"
+    assert "2 of 3 rows are in CDF, 1 was refused" in caught.value.diag.message_detail
+    found = cdf.data_modeling.instances.retrieve([("plant", "g1"), ("plant", "g3")]).nodes
+    assert sorted(node.external_id for node in found) == ["g1", "g3"]

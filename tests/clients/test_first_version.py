@@ -1,9 +1,17 @@
 """A user who writes the names of version 1.0: the same resources by other names."""
 
+import re
+import time
+import urllib.request
+
 import psycopg
 import pytest
+from support.binary import PROJECT
 from support.configured import ConfiguredGateway
+from support.emulator import Emulator
+from support.local_cdf import LocalCdf
 from support.samples import unique
+from support.store import CdfStore
 
 pytestmark = pytest.mark.gateway_only
 
@@ -89,3 +97,91 @@ def test_names_of_version_2_are_unknown_and_the_hint_lists_the_others(connection
     with pytest.raises(psycopg.errors.UndefinedTable) as caught:
         connection.execute(f"INSERT INTO {table} VALUES (NULL)")
     assert "timeseries" in caught.value.diag.message_hint
+
+
+COMES_WITHIN_S = 60
+
+# One for each shape that rows have in the journal, and one whose columns have other names today.
+JOURNALED = {
+    "timeseries": "INSERT INTO timeseries (name, external_id, is_string) VALUES ('n', '{name}', false)",
+    "datapoints": "INSERT INTO datapoints (external_id, timestamp, value) VALUES ('{name}', '2026-01-01Z', 1.5)",
+    "raw": """INSERT INTO raw (database, "table", key, columns) VALUES ('{name}', 't', 'k', '{{"a": 1}}')""",
+    "files": "INSERT INTO files (external_id, name, source) VALUES ('{name}', 'f', 's')",
+    "sequences": """INSERT INTO sequences (external_id, columns)
+        VALUES ('{name}', '[{{"externalId": "c", "valueType": "LONG"}}]')""",
+    "sequence_rows": """INSERT INTO sequence_rows (external_id, row_number, columns, row_values)
+        VALUES ('{name}', 1, '{{c}}', '[7]')""",
+}
+
+
+def seen(store: CdfStore, name: str) -> dict:
+    """What CDF has of the rows above."""
+    client = store.client
+    series, file = store.series(name), client.files.retrieve(external_id=name)
+    sequence = client.sequences.retrieve(external_id=name)
+    return {
+        "timeseries": series and series["name"],
+        "datapoints": [value for _, value in store.points(name)],
+        "raw": store.raw(name, "t"),
+        "files": file and (file.name, file.source),
+        "sequences": sequence and sequence.columns[0].external_id,
+        "sequence_rows": sequence
+        and [row.values for row in client.sequences.data.retrieve(external_id=name).rows],
+    }
+
+
+def test_journaled_rows_are_read_back_by_whatever_name_they_were_written(tmp_path):
+    cdf = LocalCdf(tmp_path / "cdf.log", "--project", PROJECT)
+    emulator, name = Emulator(cdf.url), unique("journaled")
+    settings = {
+        "user": {"dialect": "1.0"},
+        "journal": {"directory": str(tmp_path / "journal")},
+        "retry": {"interval_max_ms": 500},
+        "pacing": {"breaker_failures": 0},
+    }
+    emulator.inject(kind="status", status=503)
+    gateway = ConfiguredGateway(tmp_path, cdf.url, **settings)
+    with psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection:
+        connection.execute("SET penstock.ack = 'journaled'")
+        for statement in JOURNALED.values():
+            connection.execute(statement.format(name=name))
+        gateway.process.kill()
+    emulator.clear_faults()
+    arrived = {
+        "timeseries": "n",
+        "datapoints": [1.5],
+        "raw": {"k": {"a": 1}},
+        "files": ("f", "s"),
+        "sequences": "c",
+        "sequence_rows": [[7]],
+    }
+    store, deadline = CdfStore(cdf.url, PROJECT), time.monotonic() + COMES_WITHIN_S
+    with ConfiguredGateway(tmp_path, cdf.url, **settings) as gateway:
+        while (found := seen(store, name)) != arrived:
+            assert time.monotonic() < deadline, (found, gateway.process.log_tail())
+            time.sleep(0.2)
+    cdf.stop()
+
+
+def test_rows_that_a_transaction_keeps_on_disk_are_read_back_by_their_old_names(tmp_path, target):
+    store, name = target.store, unique("spooled")
+    sections = {
+        "transactions": {"staged_bytes_max": 65_536, "spool_directory": str(tmp_path / "spool")},
+        "copy": {"batch_rows": 500},
+    }
+    (tmp_path / "spool").mkdir()
+    with (
+        ConfiguredGateway(tmp_path, target.cdf_url, user={"dialect": "1.0"}, **sections) as gateway,
+        psycopg.connect(**gateway.server.keywords(), autocommit=True) as connection,
+    ):
+        connection.execute(JOURNALED["sequences"].format(name=name))
+        with connection.transaction():
+            with connection.cursor().copy(
+                "COPY sequence_rows (external_id, row_number, columns, row_values) FROM STDIN"
+            ) as copy:
+                for number in range(5_000):
+                    copy.write_row((name, number, ["c"], f"[{number}]"))
+            with urllib.request.urlopen(f"{gateway.http_url}/metrics", timeout=20) as answer:
+                assert re.search(r"^penstock_spool_bytes [1-9]", answer.read().decode(), flags=re.MULTILINE)
+    rows = store.client.sequences.data.retrieve(external_id=name).rows
+    assert [(row.row_number, row.values) for row in rows] == [(number, [number]) for number in range(5_000)]

@@ -140,7 +140,9 @@ def test_npgsql_writes_with_a_token_for_a_password(setting, series):
 
 
 def test_an_application_signs_in_by_its_id(setting):
-    token = setting.issuer.token(appid="etl-application", upn=None, scp=None, oid="etl-object")
+    token = setting.issuer.token(
+        appid="etl-application", upn=None, scp=None, oid="etl-object", sub="etl-object"
+    )
     with psycopg.connect(
         **setting.server("etl-application", token).keywords(sslmode="require")
     ) as connection:

@@ -314,6 +314,32 @@ fn rows_of_a_node_that_never_comes_are_refused_after_a_while_and_named() {
 }
 
 #[test]
+fn rows_that_wait_in_vain_for_a_node_are_the_only_ones_refused() {
+    let mut settings = roomy(Resource::Datapoints);
+    // Less than a node is waited for.
+    settings.retry.elapsed_max_s = 5;
+    let mut world = World::new(settings);
+    world
+        .cdf
+        .missing_series
+        .insert("node plant 2/pump".to_owned());
+    let points = [
+        (SeriesReference::instance("plant 2", "pump"), 1),
+        (SeriesReference::ExternalId("a".into()), 1),
+    ];
+    let batch = datapoints(&points, world.next_place());
+    world.submit(0, 1, batch, true);
+    world.calm();
+    let outcome = &world.outcomes()[0];
+    assert_eq!((outcome.accepted, outcome.rejected), (1, 1));
+    let (row, reason) = outcome.first_error.as_ref().expect("one row is rejected");
+    assert_eq!(
+        (*row, reason.sqlstate),
+        (1, SqlState::FOREIGN_KEY_VIOLATION)
+    );
+}
+
+#[test]
 fn nodes_are_made_for_a_user_who_wants_it() {
     let mut world = world();
     world

@@ -103,3 +103,26 @@ fn a_child_without_a_parent_does_not_wait_for_the_end_of_other_loads() {
         assert!(!other.is_settled());
     });
 }
+
+#[test]
+fn children_that_wait_in_silence_for_too_long_are_refused_with_what_to_do_about_it() {
+    run(|plant| async move {
+        // The statement never ends: its client may have to wait until memory is free.
+        let child = Ticket::new();
+        let batch = chain(1..2).remove(0);
+        let submission = Submission {
+            identity: plant.identity().clone(),
+            part: child.part(1, 1),
+            permit: plant.budget.acquire(batch.bytes()).await,
+            batch,
+            connection: 7,
+            ticket_waits: false,
+            sent_before: None,
+        };
+        plant.intake.submit(Resource::Assets, submission);
+        let (_, reason) = child.settled().await.first_error.expect("it is refused");
+        assert_eq!(reason.sqlstate, SqlState::FOREIGN_KEY_VIOLATION);
+        let hint = reason.hint.expect("it says what to do");
+        assert!(hint.contains("memory.rows_bytes_max"), "{hint}");
+    });
+}

@@ -2,8 +2,9 @@
 //!
 //! Owns what their open connections are told, and that nobody else's end.
 
-use crate::client::Client;
-use crate::gateway::{Gateway, USER};
+use crate::client::{Client, startup_packet};
+use crate::gateway::{Gateway, PASSWORD, USER};
+use penstock::diagnostic::{Diagnostic, SqlState};
 use penstock::wire::{Departure, Whom};
 
 const INSERT: &str = "insert into double_datapoints (external_id, timestamp, value) \
@@ -48,6 +49,32 @@ fn a_user_whose_access_is_withdrawn_is_told_so_whatever_the_name() {
         "{told}"
     );
     assert!(client.is_closed());
+}
+
+#[test]
+fn who_is_shut_out_is_ended_and_refused_until_let_in_again() {
+    let gateway = Gateway::start();
+    let mut open = Client::signed_in(&gateway);
+    let identity = gateway.connections.users()[0].identity.clone();
+    let lacking = Diagnostic::error(
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        "the token lacks something",
+    );
+    let ended = gateway.connections.shut_out(&identity, Box::new(lacking));
+    assert_eq!(ended, 1);
+    assert_eq!(open.transcript(), ["fatal 28000", "closed"]);
+    let mut refused = Client::connect(gateway.address);
+    refused.send_bytes(&startup_packet(3 << 16, &[("user", USER)]));
+    let answers = refused.authenticate(PASSWORD);
+    assert!(answers.contains(&"fatal 28000".to_owned()), "{answers:?}");
+    assert!(refused.fields[&'D'].contains("the token lacks something"));
+    assert_eq!(
+        gateway.connections.shut_out_identities(),
+        [identity.clone()]
+    );
+    gateway.connections.let_in(&identity);
+    let mut again = Client::signed_in(&gateway);
+    assert_eq!(again.query(INSERT), ["Complete INSERT 0 1", "Ready I"]);
 }
 
 #[test]

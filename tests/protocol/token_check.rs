@@ -313,8 +313,13 @@ fn the_first_principal_that_fits_counts_and_somebody_without_one_stays_out() {
         check(&tokens, &issuer.token(changes), user).map(|user| user.identity.name.clone())
     };
     assert_eq!(name(json!({}), ADA).unwrap(), "for-loaders");
-    let application = json!({"appid": "etl", "upn": null, "scp": null, "oid": "etl-object"});
+    let application = json!({
+        "appid": "etl", "upn": null, "scp": null, "oid": "etl-object", "sub": "etl-object",
+    });
     assert_eq!(name(application, "etl").unwrap(), "for-etl");
+    // Nor is a person of whom the token tells nothing but an id.
+    let nobody = json!({"appid": "etl", "upn": null, "scp": null, "oid": null});
+    assert_eq!(name(nobody, "etl"), Err(TokenRefusal::NameNotBound));
     // A person whose token the application fetched is not the application.
     assert_eq!(
         name(json!({"appid": "etl"}), "ada-object-id"),

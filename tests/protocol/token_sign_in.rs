@@ -237,3 +237,29 @@ fn a_statement_that_takes_too_long_after_that_is_broken_off_and_told_what_became
     assert!(client.fields[&'D'].contains("row"), "{:?}", client.fields);
     by_token.gateway.pipeline.wait_for_abort();
 }
+
+#[test]
+fn bad_tokens_shown_on_many_connections_at_once_count_like_those_shown_one_by_one() {
+    let by_token = ByToken::start_with(token(), |settings, _| {
+        settings.sign_in_failures.per_user_max = 3;
+        settings.sign_in_failures.per_address_max = 0;
+        settings.sign_in_failures.forgotten_s = 10_000;
+    });
+    // All are let begin, because none has failed yet.
+    let mut clients: Vec<Client> = (0..6)
+        .map(|_| {
+            let mut client = by_token.client(ADA);
+            client.receive();
+            client
+        })
+        .collect();
+    let answers: Vec<String> = clients
+        .iter_mut()
+        .map(|client| {
+            client.send(b'p', Body::default().text("no.token.at-all"));
+            client.line()
+        })
+        .collect();
+    assert_eq!(answers[..3], ["fatal 28P01"; 3]);
+    assert_eq!(answers[3..], ["fatal 53300"; 3]);
+}

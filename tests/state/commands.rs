@@ -119,6 +119,33 @@ fn users_come_and_go_while_the_gateway_runs() {
 }
 
 #[test]
+fn a_store_that_was_put_back_from_a_copy_is_read_as_it_is() {
+    let directory = std::env::temp_dir().join(format!("penstock-put-back-{}", std::process::id()));
+    let path = directory.join("state.sqlite");
+    let installation = Installation::new("put-back", &StateLocation::File(path.clone()));
+    let gateway = installation.start();
+    let (address, _) = gateway.ready();
+    runtime().block_on(async {
+        let older = installation.create_user("ada");
+        connect_soon(&address, "ada", &older).await;
+        let store = rusqlite::Connection::open(&path).expect("the store");
+        let copy = "CREATE TABLE copy AS SELECT verifier, changed, count FROM accounts, changes";
+        store.execute_batch(copy).expect("copied");
+        for _ in 0..2 {
+            let rotated = installation.command(&["user", "rotate-password", "ada"], "");
+            connect_soon(&address, "ada", &password_in(&rotated)).await;
+        }
+        let put_back = "BEGIN; UPDATE accounts SET (verifier, changed) = \
+                        (SELECT verifier, changed FROM copy); \
+                        UPDATE changes SET count = (SELECT count FROM copy); COMMIT";
+        store.execute_batch(put_back).expect("put back");
+        connect_soon(&address, "ada", &older).await;
+    });
+    drop(gateway);
+    std::fs::remove_dir_all(&directory).expect("removable");
+}
+
+#[test]
 fn names_that_are_taken_or_no_names_are_refused() {
     on_both("names", |location| {
         let installation = Installation::new("names", location);

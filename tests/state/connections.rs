@@ -90,6 +90,18 @@ fn a_change_that_was_given_up_does_not_happen_later_and_blocks_nobody() {
 }
 
 #[test]
+fn a_change_that_takes_long_keeps_nobody_from_renewing_the_lease() {
+    let server = PostgreSql::start("long-change");
+    let url = server.database("state");
+    let mut store = open(&StateLocation::PostgreSql(Secret::new(url.clone())));
+    let held = store.take_lease("one", 60_000).expect("answered");
+    let neighbour = Neighbour::of(&url);
+    neighbour.run("BEGIN; LOCK TABLE penstock.changes IN EXCLUSIVE MODE");
+    assert_eq!(store.take_lease("one", 60_000).expect("answered"), held);
+    neighbour.run("COMMIT");
+}
+
+#[test]
 fn a_role_needs_the_right_to_make_schemas_for_the_first_start_only() {
     let server = PostgreSql::start("rights");
     let url = server.database("state");

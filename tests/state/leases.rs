@@ -45,6 +45,28 @@ fn a_lease_that_ran_out_is_the_next_ones() {
     });
 }
 
+#[test]
+fn of_many_who_ask_at_once_one_has_the_lease() {
+    on_both("many-ask", |location| {
+        let asking: Vec<_> = (0..8)
+            .map(|number| {
+                let mut store = open(location);
+                std::thread::spawn(move || {
+                    let asked = store.take_lease(&format!("gateway {number}"), LONG_MS);
+                    asked.expect("answered")
+                })
+            })
+            .collect();
+        let answers: Vec<LeaseAnswer> = asking
+            .into_iter()
+            .map(|asking| asking.join().expect("no panic"))
+            .collect();
+        let held = LeaseAnswer::Held { epoch: 1 };
+        let holders = answers.iter().filter(|answer| **answer == held).count();
+        assert_eq!(holders, 1, "{answers:?}");
+    });
+}
+
 /// Waits for the lease on a runtime of its own.
 fn begin(location: &StateLocation, waits: Sender<String>) -> Tenure {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -85,9 +107,11 @@ fn a_holder_whose_lease_was_taken_is_told() {
         let (told, is_told) = channel();
         // The test listens until it is told.
         tenure.when_lost(move || told.send(()).expect("the test listens"));
+        assert!(!tenure.term().is_over());
         // Somebody who does not keep to the rules.
         take_by_force(&mut open(location));
         is_told.recv().expect("the holder is told");
+        assert!(tenure.term().is_over());
     });
 }
 
@@ -126,6 +150,7 @@ fn a_holder_whose_store_does_not_answer_is_told_before_anybody_else_can_take_it(
         .query_row("SELECT expires_ms FROM leases", [], |row| row.get(0))
         .expect("a lease");
     assert!(jiff::Timestamp::now().as_millisecond() < expires_ms);
+    assert!(tenure.term().is_over());
     drop(held);
     drop(tenure);
     std::fs::remove_dir_all(&directory).expect("removable");
@@ -144,5 +169,25 @@ fn who_asks_what_to_do_after_the_loss_is_told_at_once() {
         // The test listens until it is told.
         tenure.when_lost(move || told.send(()).expect("the test listens"));
         is_told.recv().expect("the holder is told");
+    });
+}
+
+#[test]
+fn what_was_said_last_is_done_after_the_loss() {
+    on_both("said-last", |location| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let begun = Tenure::begin(location.clone(), Duration::from_secs(3), |_| {});
+        let tenure = runtime.block_on(begun).expect("held");
+        let (told, is_told) = channel();
+        for act in ["first", "last"] {
+            let told = told.clone();
+            // The test listens until it is told.
+            tenure.when_lost(move || told.send(act).expect("the test listens"));
+        }
+        drop(told);
+        take_by_force(&mut open(location));
+        assert_eq!(is_told.iter().collect::<Vec<_>>(), ["last"]);
     });
 }

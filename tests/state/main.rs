@@ -5,6 +5,7 @@ mod connections;
 mod leases;
 mod postgresql;
 mod process;
+mod publication;
 mod stores;
 mod takeover;
 

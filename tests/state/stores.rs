@@ -131,11 +131,11 @@ fn credentials_and_passwords_are_replaced_and_renewed_keys_are_kept() {
             .create_account(&with_session("ada", 7, "first"))
             .expect("made");
         store
-            .session_key_renewed(7, &Secret::new("second"))
+            .session_key_renewed(7, &Secret::new("second"), |_| true)
             .expect("kept");
         // Of a session that nobody has any more nothing is kept.
         store
-            .session_key_renewed(8, &Secret::new("stray"))
+            .session_key_renewed(8, &Secret::new("stray"), |_| true)
             .expect("ignored");
         let found = store.account("ada").expect("readable").expect("there");
         let key = Secret::new("second");
@@ -166,6 +166,33 @@ fn credentials_and_passwords_are_replaced_and_renewed_keys_are_kept() {
 }
 
 #[test]
+fn a_renewed_key_is_kept_for_the_session_of_its_own_cdf() {
+    on_both("two-cdfs", |location| {
+        let mut store = open(location);
+        let here = with_session("ada", 7, "first");
+        let mut elsewhere = with_session("bob", 7, "his");
+        elsewhere.project.base_url = "https://other.example".to_owned();
+        for account in [&here, &elsewhere] {
+            store.create_account(account).expect("made");
+        }
+        store
+            .session_key_renewed(7, &Secret::new("second"), |project| {
+                *project == here.project
+            })
+            .expect("kept");
+        let mut key_of = |name| {
+            let found = store.account(name).expect("readable").expect("there");
+            match found.credentials {
+                AccountCredentials::Session { key, .. } => key,
+                other => panic!("no session: {other:?}"),
+            }
+        };
+        assert_eq!(key_of("ada"), Secret::new("second"));
+        assert_eq!(key_of("bob"), Secret::new("his"));
+    });
+}
+
+#[test]
 fn a_change_is_seen_by_others_and_the_renewal_of_a_key_is_none() {
     on_both("seen", |location| {
         let (mut writer, mut reader) = (open(location), open(location));
@@ -177,7 +204,7 @@ fn a_change_is_seen_by_others_and_the_renewal_of_a_key_is_none() {
         assert!(after.changes > before.changes);
         assert_eq!(after.tables, before.tables);
         writer
-            .session_key_renewed(7, &Secret::new("next"))
+            .session_key_renewed(7, &Secret::new("next"), |_| true)
             .expect("kept");
         assert_eq!(reader.version().expect("readable"), after);
     });
@@ -274,7 +301,7 @@ fn after_a_rotation_nobody_seals_with_the_old_key() {
         assert_eq!(both.seal_again().expect("sealed"), 2);
         let refused = old.create_account(&with_secret("carl", "s"));
         assert!(matches!(refused, Err(StateError::OtherKeys { .. })));
-        let renewed = old.session_key_renewed(7, &Secret::new("k2"));
+        let renewed = old.session_key_renewed(7, &Secret::new("k2"), |_| true);
         assert!(matches!(renewed, Err(StateError::OtherKeys { .. })));
         let key = Secret::new("k");
         let ada = both.account("ada").expect("readable").expect("there");

@@ -167,6 +167,7 @@ fn setters(batch: &ObjectBatch) -> Vec<Setter<'_>> {
         | Action::CreateMissing
         | Action::Update
         | Action::Delete
+        | Action::DeleteFound
         | Action::Empty => batch
             .columns
             .iter()

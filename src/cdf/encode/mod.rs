@@ -74,6 +74,9 @@ pub fn encode_found(
     settings: &BatchSettings,
 ) -> Result<EncodedRequest, EncodeError> {
     let request = match (resource, found) {
+        (Resource::RawRows, Found::Rows(_)) if raw_changes::deletes(ranges) => {
+            raw_changes::encode_delete(ranges)?
+        }
         (Resource::RawRows, Found::Rows(rows)) => raw_changes::encode(ranges, rows)?,
         (Resource::RawRows, Found::Keys(page)) => {
             raw_changes::encode_delete_of(ranges, &page.keys)?

@@ -43,23 +43,30 @@ pub fn encode(
             Entry::Vacant(place) => *place.insert(changes.len()),
             Entry::Occupied(place) => *place.get(),
         };
+        let mut changed = match batch.action.changes_cells() {
+            true => Some(
+                CellChanges::read(batch.columns.text(row)).map_err(|_| EncodeError::WrongShape)?,
+            ),
+            false => None,
+        };
         if position == changes.len() {
-            let cells = match batch.action {
-                RawAction::Merge => Some(match found {
-                    Some(columns) => {
-                        Cells::read(columns.get()).map_err(|_| EncodeError::NoObject)?
-                    }
-                    None => Cells::default(),
-                }),
-                _ => None,
+            let cells = match (changed.is_some(), found) {
+                (false, _) => None,
+                (true, Some(columns)) => {
+                    Some(Cells::read(columns.get()).map_err(|_| EncodeError::NoObject)?)
+                }
+                // A row that is made is not changed as well.
+                (true, None) if batch.action == RawAction::Upsert => {
+                    changed.take().and_then(CellChanges::made)
+                }
+                (true, None) => Some(Cells::default()),
             };
             changes.push(Change { batch, row, cells });
         } else {
             (changes[position].batch, changes[position].row) = (batch, row);
         }
-        if let Some(cells) = &mut changes[position].cells {
-            let changed = CellChanges::read(batch.columns.text(row));
-            cells.change(changed.map_err(|_| EncodeError::WrongShape)?);
+        if let (Some(cells), Some(changed)) = (&mut changes[position].cells, changed) {
+            cells.change(changed);
         }
     }
     let mut body = b"{\"items\":[".to_vec();
@@ -78,6 +85,12 @@ pub fn encode(
     }
     body.extend_from_slice(b"]}");
     insert_request(destination, body, changes.len())
+}
+
+/// Whether rows that were read are to be deleted.
+pub fn deletes(ranges: &[RowRange<'_>]) -> bool {
+    let first = ranges.first().map(|range| range.batch);
+    matches!(first, Some(RowBatch::RawRows(batch)) if batch.action == RawAction::DeleteFound)
 }
 
 /// Encodes the deleting of rows by their keys.

@@ -1,7 +1,7 @@
 //! Rows of sequences: `POST /sequences/data` and its delete.
 //!
-//! Owns the grouping of rows by sequence and columns. Promises one item for each run of rows of
-//! one sequence with the same columns, and one for each sequence of a delete. Never checks cells: the builder did.
+//! Owns the grouping of rows by sequence and columns. Promises one item for each sequence, with its
+//! rows in their order, where all of them have the same columns. Never checks cells: the builder did.
 
 use super::json;
 use super::objects::{of_resource, range_bytes, request};
@@ -27,42 +27,59 @@ struct Row<'a> {
     values: &'a [u8],
 }
 
-/// Encodes the writing of rows.
+/// The rows of one sequence, which have the same columns.
+struct Item<'a> {
+    name: SequenceName<'a>,
+    columns: Vec<u8>,
+    /// The inside of a JSON array.
+    rows: Vec<u8>,
+}
+
+/// Encodes the writing of rows. CDF takes a sequence once in a request: rows of one that have several
+/// lists of columns come in several requests.
 pub fn encode(ranges: &[RowRange<'_>]) -> Result<EncodedRequest, EncodeError> {
-    let mut body = Vec::with_capacity(32 + ranges.iter().map(range_bytes).sum::<usize>());
-    body.extend_from_slice(b"{\"items\":[");
-    let mut open: Option<(SequenceName<'_>, Vec<u8>)> = None;
+    let mut items: Vec<Item<'_>> = Vec::new();
+    let mut place_of: HashMap<SequenceName<'_>, usize> = HashMap::new();
     let mut rows = 0;
     for range in ranges {
         let batch = of_resource(Resource::SequenceRows, range)?;
         for row in range.rows.clone() {
             let row = row_of(batch, row).ok_or(EncodeError::Unnamed)?;
             let (columns, values) = cells(&row)?;
-            let continues = open
-                .as_ref()
-                .is_some_and(|(name, listed)| *name == row.name && *listed == columns);
-            if continues {
+            let place = *place_of.entry(row.name).or_insert(items.len());
+            if place == items.len() {
+                items.push(Item {
+                    name: row.name,
+                    columns,
+                    rows: Vec::new(),
+                });
+            } else if items[place].columns != columns {
+                return Err(EncodeError::SeveralDestinations);
+            }
+            let body = &mut items[place].rows;
+            if !body.is_empty() {
                 body.push(b',');
-            } else {
-                if open.is_some() {
-                    body.extend_from_slice(b"]},");
-                }
-                body.push(b'{');
-                push_name(&mut body, row.name);
-                body.extend_from_slice(b",\"columns\":");
-                body.extend_from_slice(&columns);
-                body.extend_from_slice(b",\"rows\":[");
-                open = Some((row.name, columns));
             }
             body.extend_from_slice(b"{\"rowNumber\":");
-            json::push_integer(&mut body, row.number);
+            json::push_integer(body, row.number);
             body.extend_from_slice(b",\"values\":");
             body.extend_from_slice(&values);
             body.push(b'}');
             rows += 1;
         }
     }
-    body.extend_from_slice(b"]}]}");
+    let mut body = Vec::with_capacity(32 + ranges.iter().map(range_bytes).sum::<usize>());
+    body.extend_from_slice(b"{\"items\":[");
+    for (index, item) in items.iter().enumerate() {
+        body.extend_from_slice(if index == 0 { b"{" } else { b",{" });
+        push_name(&mut body, item.name);
+        body.extend_from_slice(b",\"columns\":");
+        body.extend_from_slice(&item.columns);
+        body.extend_from_slice(b",\"rows\":[");
+        body.extend_from_slice(&item.rows);
+        body.extend_from_slice(b"]}");
+    }
+    body.extend_from_slice(b"]}");
     Ok(request(
         Operation::Create(Resource::SequenceRows),
         Repeat::Harmless,

@@ -158,7 +158,9 @@ pub(super) fn rotate_secret(config: &Path, name: &str, secret: &SecretArguments)
     };
     store
         .replace_credentials(name, &credentials, &account.principal, Timestamp::now())
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.to_string())?
+        // It was deleted meanwhile.
+        .ok_or_else(|| no_user(name))?;
     Ok(format!(
         "{name} has the new secret; its open connections end, so that what comes next goes by it\n"
     ))

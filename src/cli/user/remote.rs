@@ -1,14 +1,19 @@
 //! Users behind the accounts API of a gateway.
 //!
 //! Owns the calls and what is printed of their answers. Promises that what the gateway refuses is
-//! told in its words. Never sends a token over plain HTTP to another machine.
+//! told in its words, and that no answer is waited for without an end. Never sends a token over
+//! plain HTTP to another machine.
 
 use super::{CreateArguments, Done, Place, from_environment, from_file};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Users of a page.
 const PAGE: i64 = 10;
+
+/// Bound of one call: the gateway asks CDF and the identity provider meanwhile.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 struct Api {
     client: Client,
@@ -91,6 +96,7 @@ impl Api {
         crate::cdf::install_crypto();
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
         let project = place.project.as_deref().unwrap_or_default();

@@ -36,7 +36,8 @@ fn granted(call: &Call<'_>) -> (Vec<Value>, Vec<Value>) {
         let ids: Vec<i64> = groups.iter().map(|group| group.id).collect();
         projects.push(json!({"projectUrlName": name, "groups": ids}));
         let all = groups.iter().flat_map(|group| &group.capabilities);
-        capabilities.extend(all.map(|capability| in_projects(capability, &json!([name]))));
+        let scope = json!({"projects": [name]});
+        capabilities.extend(all.map(|capability| in_scope(capability, &scope)));
     }
     (projects, capabilities)
 }
@@ -49,16 +50,16 @@ fn everything(call: &Call<'_>) -> (Vec<Value>, Vec<Value>) {
         .collect();
     let capabilities = Capability::of_administrators()
         .iter()
-        .map(|capability| in_projects(capability, &json!(names)))
+        .map(|capability| in_scope(capability, &json!({"allProjects": {}})))
         .collect();
     (projects, capabilities)
 }
 
 /// The capability as it was sent, and the projects that it holds for.
-fn in_projects(capability: &Capability, names: &Value) -> Value {
+fn in_scope(capability: &Capability, scope: &Value) -> Value {
     let mut shown = capability.sent.clone();
     if let Some(members) = shown.as_object_mut() {
-        members.insert("projectScope".to_owned(), json!({ "projects": names }));
+        members.insert("projectScope".to_owned(), scope.clone());
     }
     shown
 }

@@ -9,9 +9,10 @@
 //! refused. They hold no slot meanwhile. Never holds up rows whose parent exists.
 
 use super::Sequencer;
-use super::request::Stage;
+use super::request::{Request, Stage};
 use super::upsert::cut_to_bounds;
 use crate::cdf::Reference;
+use crate::diagnostic::Diagnostic;
 use crate::pipeline::attempt::CallId;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment, Step};
 use crate::pipeline::sequencer::admission::cancelled;
@@ -72,6 +73,9 @@ pub struct Waiting {
     since: Option<Instant>,
     /// Nothing is left to wait for: refused now, they are refused for good.
     is_last_try: bool,
+    /// It is because nothing comes any more, though their statement has not ended: the client is
+    /// silent, or has to wait because these rows and others like them fill the memory.
+    is_cut_short: bool,
 }
 
 impl Waiting {
@@ -259,6 +263,24 @@ impl Sequencer {
         }
     }
 
+    /// The reason why rows are refused whose parents were not waited for to the end.
+    pub(super) fn with_order_hint(
+        &self,
+        id: CallId,
+        mut reason: Box<Diagnostic>,
+    ) -> Box<Diagnostic> {
+        let is_cut_short = |request: &Request| request.orphans.is_cut_short;
+        if self.requests.get(&id).is_some_and(is_cut_short) {
+            reason.hint = Some(
+                "Parents may come after their children, but rows that wait for them take memory, \
+                 and more of them than memory.rows_bytes_max has room for cannot wait: send \
+                 parents first, or let the operator set it higher."
+                    .to_owned(),
+            );
+        }
+        reason
+    }
+
     /// Tries rows a last time for which no parent can come any more.
     pub(super) fn end_waits_for_parents(&mut self, now: Instant) {
         if self.orphans.waiting.is_empty() {
@@ -292,9 +314,11 @@ impl Sequencer {
                 .and_then(|request| request.orphans.since);
             let waited = since.map_or(Duration::ZERO, |since| now.duration_since(since));
             let is_patient = others_are_at_work && waited < OTHERS_WAITED_FOR;
-            if is_over || waited >= patience || (!is_patient && self.has_all_rows(id)) {
+            let has_all_rows = self.has_all_rows(id);
+            if is_over || waited >= patience || (!is_patient && has_all_rows) {
                 if let Some(request) = self.requests.get_mut(&id) {
                     request.orphans.is_last_try = true;
+                    request.orphans.is_cut_short = !has_all_rows && !self.flushing;
                 }
                 self.send_orphans(now, id);
             }

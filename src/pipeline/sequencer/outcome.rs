@@ -207,37 +207,51 @@ impl Sequencer {
         reason: &Diagnostic,
         cause: RetryCause,
     ) {
+        if !self.wait_for_repeat(now, id, retry_after, cause) {
+            self.give_up(now, id, reason);
+        }
+    }
+
+    fn give_up(&mut self, now: Instant, id: CallId, reason: &Diagnostic) {
+        if let Some(request) = self.requests.get(&id) {
+            let verdict = request.given_up(reason);
+            self.settle_all(now, id, &verdict);
+        }
+    }
+
+    /// Puts the next attempt off; `false` when it would be too late.
+    fn wait_for_repeat(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        retry_after: Option<Duration>,
+        cause: RetryCause,
+    ) -> bool {
         self.drop_aborted(id);
         let Some(request) = self.requests.get_mut(&id) else {
-            return;
+            return true;
         };
         let Some(began) = request.piece_began else {
             // Another piece is at hand now, or none.
             self.proceed(now, id);
-            return;
+            return true;
         };
         let is_journaled = request.is_journaled;
         let retry = request
             .retry
             .get_or_insert_with(|| repeats(&self.retry, began, is_journaled));
-        match retry.next_attempt(now, retry_after, &mut self.random) {
-            Some(at) => {
-                self.meters.retries.add(cause, 1);
-                if self.is_broken(now, id) {
-                    // The breaker tells when to try again, for all requests together.
-                    self.enqueue(now, id);
-                    return;
-                }
-                if let Some(request) = self.requests.get_mut(&id) {
-                    request.stage = Stage::BackingOff;
-                    self.timers.push(Reverse((at, id)));
-                }
-            }
-            None => {
-                let verdict = request.given_up(reason);
-                self.settle_all(now, id, &verdict);
-            }
+        let Some(at) = retry.next_attempt(now, retry_after, &mut self.random) else {
+            return false;
+        };
+        self.meters.retries.add(cause, 1);
+        if self.is_broken(now, id) {
+            // The breaker tells when to try again, for all requests together.
+            self.enqueue(now, id);
+        } else if let Some(request) = self.requests.get_mut(&id) {
+            request.stage = Stage::BackingOff;
+            self.timers.push(Reverse((at, id)));
         }
+        true
     }
 
     fn is_broken(&mut self, now: Instant, id: CallId) -> bool {
@@ -341,6 +355,7 @@ impl Sequencer {
         {
             return;
         }
+        let reason = self.with_order_hint(id, reason);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -358,8 +373,17 @@ impl Sequencer {
             && (awaited(self.resource, &missing).is_some_and(may_appear)
                 || may_follow(request, &missing, now)
                 || (names_nodes(&missing) && may_appear(Resource::Instances)));
-        if waits {
-            self.back_off(now, id, None, &reason, RetryCause::Missing);
+        if waits && self.wait_for_repeat(now, id, None, RetryCause::Missing) {
+            return;
+        }
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        // After a vain wait the rows that miss something are refused, and only they. Each half of
+        // rows that cannot be told apart would wait again.
+        let tells = |piece: &Arc<Piece>| !take_out(piece, &missing).named.is_empty();
+        if waits && !request.pieces.front().is_some_and(tells) {
+            self.give_up(now, id, &reason);
             return;
         }
         if !makeable.is_empty() && request.makings_left > 0 {

@@ -131,19 +131,28 @@ impl Sequencer {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        let makes = piece.raw_action() == Some(RawAction::InsertMissing);
+        let action = piece.raw_action();
+        let makes = action == Some(RawAction::InsertMissing);
+        let upserts = action == Some(RawAction::Upsert);
+        let deletes = action == Some(RawAction::DeleteFound);
         let (mut skipped, mut written, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut written_found = Vec::new();
-        let mut made: HashSet<(u64, Vec<u8>)> = HashSet::new();
+        let mut done: HashSet<(u64, Vec<u8>)> = HashSet::new();
         let mut found = found.into_iter();
         for (segment, row) in rows_of(piece) {
             let part = match found.next() {
                 None => &mut rest,
+                Some(found) if upserts => {
+                    written_found.push(found);
+                    &mut written
+                }
                 // Of two rows that are to be made, the second one is there already.
-                Some(None) if makes && made.insert(key_of(segment, row)) => {
+                Some(None) if makes && done.insert(key_of(segment, row)) => {
                     written_found.push(None);
                     &mut written
                 }
+                // Of two that are to be deleted, the second one is gone.
+                Some(Some(_)) if deletes && !done.insert(key_of(segment, row)) => &mut skipped,
                 Some(Some(row)) if !makes => {
                     written_found.push(Some(row));
                     &mut written

@@ -277,8 +277,12 @@ impl Request {
         }
         let mut unknown = reason.clone();
         unknown.sqlstate = SqlState::STATEMENT_COMPLETION_UNKNOWN;
-        unknown.hint =
-            Some("An attempt went unanswered: the rows may or may not be in CDF.".to_owned());
+        let look =
+            "An attempt may have been carried out: look in CDF before you send the rows again.";
+        unknown.hint = Some(match &reason.hint {
+            Some(hint) => format!("{hint} {look}"),
+            None => look.to_owned(),
+        });
         RowVerdict::Unknown(Box::new(unknown))
     }
 }

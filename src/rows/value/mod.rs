@@ -40,3 +40,4 @@ pub use settings::{DateOrder, ValueSettings};
 pub use text::{check_text, check_varchar, invalid_encoding, is_plain_ascii};
 pub use timestamp::TimestampReader;
 pub use wire_type::{is_assignable, type_mismatch};
+pub use zone::LocalOffsets;

@@ -205,19 +205,38 @@ fn update(
 ) -> Result<Conflict, Box<Diagnostic>> {
     let SetList { items, read_only } = list;
     if table.on_existing == OnExisting::Overwrite {
-        return if overwrites(table, columns, &items) {
-            Ok(Conflict::AsCdfDoes)
-        } else {
-            Err(unsupported(
-                text,
-                start,
-                &format!(
-                    "this ON CONFLICT DO UPDATE is not supported for \"{}\"",
-                    table.name
-                ),
-                "CDF replaces the value by the new one: set it to its excluded value.",
-            ))
+        if overwrites(table, columns, &items) {
+            return Ok(Conflict::AsCdfDoes);
+        }
+        let hint = match table.shape {
+            RowShape::RawColumns(_) if changes_cells(table, &items) => {
+                // The key that is set to itself stays.
+                let items = items
+                    .into_iter()
+                    .filter(|item| !table.key.contains(&item.column))
+                    .collect();
+                return Ok(Conflict::Update(Box::new(UpdateClause {
+                    items,
+                    read_only,
+                    valued: Vec::new(),
+                    values: OnceLock::new(),
+                    plain: OnceLock::new(),
+                })));
+            }
+            RowShape::RawColumns(_) => {
+                "Set columns other than the key to excluded values of the same type."
+            }
+            _ => "CDF replaces the value by the new one: set it to its excluded value.",
         };
+        return Err(unsupported(
+            text,
+            start,
+            &format!(
+                "this ON CONFLICT DO UPDATE is not supported for \"{}\"",
+                table.name
+            ),
+            hint,
+        ));
     }
     if table
         .endpoints
@@ -230,7 +249,12 @@ fn update(
                 "ON CONFLICT DO UPDATE is not supported for \"{}\"",
                 table.name
             ),
-            "CDF has no call that changes one: use DO NOTHING, or DELETE and INSERT.",
+            match table.endpoints.and_then(|endpoints| endpoints.delete) {
+                Some(_) => {
+                    "CDF has no call that changes one: use DO NOTHING, or DELETE and INSERT."
+                }
+                None => "CDF has no call that changes one: use DO NOTHING.",
+            },
         ));
     }
     for item in &items {
@@ -263,6 +287,17 @@ fn update(
         values: OnceLock::new(),
         plain: OnceLock::new(),
     })))
+}
+
+/// Whether the update sets cells of a RAW row to values of the new one, and leaves the key alone.
+fn changes_cells(table: &Table, items: &[SetItem]) -> bool {
+    items.iter().all(|item| match item.source {
+        Source::Excluded(column) if table.key.contains(&item.column) => column == item.column,
+        Source::Excluded(column) => {
+            table.columns[column].column_type == table.columns[item.column].column_type
+        }
+        Source::Value(_) | Source::Default => false,
+    })
 }
 
 /// Whether the update is what CDF does with an existing row: every value is the new one.

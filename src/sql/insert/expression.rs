@@ -183,6 +183,14 @@ fn named<'a>(
             }
             return Ok(bare(Node::Now));
         }
+        "current_date" => {
+            *cursor = ahead;
+            return Ok(Expression {
+                node: Node::Text(Cow::Borrowed("today")),
+                casts: CastType::named("date").into_iter().collect(),
+                offset,
+            });
+        }
         "array" if ahead.at_symbol("[") => {
             *cursor = ahead;
             return Ok(bare(Node::Array(array(cursor, depth)?)));

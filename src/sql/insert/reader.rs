@@ -266,7 +266,7 @@ fn with_row(
     several: bool,
 ) -> Box<Diagnostic> {
     if several && diagnostic.context.is_none() {
-        let mut context = format!("INSERT into {}, row {row_number}", table.name);
+        let mut context = format!("INSERT INTO {}, row {row_number}", table.name);
         if let Some(column) = &diagnostic.column {
             context.push_str(&format!(", column {column}"));
         }

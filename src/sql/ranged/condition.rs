@@ -1,16 +1,19 @@
 //! The condition of a change by position: which series or sequences, and where in them.
 //!
 //! Owns the reading of `key = …`, `key IN (…)`, `key = ANY (…)` and of comparisons of the
-//! position, with AND between them. Promises that a condition which it takes names its series or
+//! position, with AND between them, and times that spans are added to. Promises that a condition which it takes names its series or
 //! sequences and nothing but positions in them; any other is refused with what is taken. Never
 //! reads a value.
 
 use super::positions::Comparison;
+use super::shift::{self, Shift};
 use super::{Roles, refusal};
-use crate::catalog::Table;
+use crate::catalog::{ColumnType, Table};
 use crate::diagnostic::Diagnostic;
+use crate::sql::assignments::{ends_value, is_too_much};
 use crate::sql::change::{ChangeKind, missing_from};
 use crate::sql::cursor::Cursor;
+use crate::sql::insert::expression::{self, Node};
 use crate::sql::key_values::{Place, step_array, step_list, step_value};
 use crate::sql::lexer::Token;
 use crate::sql::returning;
@@ -33,10 +36,12 @@ pub(super) struct KeyTerm {
 }
 
 /// One comparison of the position; with several values it is one of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Term {
     pub comparison: Comparison,
     pub place: Place,
+    /// What is added to the value.
+    pub shifts: Vec<Shift>,
 }
 
 /// Reads what follows WHERE. `name`: what the statement calls its table.
@@ -67,7 +72,8 @@ pub(super) fn parse(
             let place = equal(cursor)?.ok_or_else(other)?;
             spaces.push(KeyTerm { column, place });
         } else if column == roles.position {
-            comparison(cursor, &mut terms)?.ok_or_else(other)?;
+            let is_time = table.columns[column].column_type == ColumnType::TimestampTz;
+            comparison(cursor, is_time, &mut terms)?.ok_or_else(other)?;
         } else {
             return Err(other());
         }
@@ -138,13 +144,56 @@ fn single(cursor: &mut Cursor<'_>) -> Result<Option<Place>, Box<Diagnostic>> {
     Ok(step_value(cursor)?.then_some(Place::Listed(start)))
 }
 
-/// Any comparison of the position; BETWEEN is two.
+/// A value that stands for a time, and what is added to it.
+fn moment(cursor: &mut Cursor<'_>) -> Result<Option<(Place, Vec<Shift>)>, Box<Diagnostic>> {
+    if cursor.at_symbol("(") {
+        let mut ahead = cursor.clone();
+        ahead.advance()?;
+        if let Some(inner) = moment(&mut ahead)?
+            && ahead.accept_symbol(")")?
+            && is_whole(&ahead)
+        {
+            *cursor = ahead;
+            return Ok(Some(inner));
+        }
+    }
+    let start = cursor.offset();
+    let value = match expression::value(cursor) {
+        Ok(value) => value,
+        Err(error) if is_too_much(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(shifts) = shift::parse(cursor)? else {
+        return Ok(None);
+    };
+    // PostgreSQL takes a constant without a type for another interval.
+    let is_time = !matches!(value.node, Node::Text(_)) || !value.casts.is_empty();
+    let is_taken = is_whole(cursor) && (shifts.is_empty() || is_time);
+    Ok(is_taken.then_some((Place::Listed(start), shifts)))
+}
+
+fn is_whole(cursor: &Cursor<'_>) -> bool {
+    ends_value(cursor) || cursor.at_word("and")
+}
+
+/// Any comparison of the position; BETWEEN is two. `is_time`: the position is one.
 fn comparison(
     cursor: &mut Cursor<'_>,
+    is_time: bool,
     terms: &mut Vec<Term>,
 ) -> Result<Option<()>, Box<Diagnostic>> {
-    let mut term = |comparison, place: Option<Place>| {
-        place.map(|place| terms.push(Term { comparison, place }))
+    let one = |cursor: &mut Cursor<'_>| match is_time {
+        true => moment(cursor),
+        false => Ok(single(cursor)?.map(|place| (place, Vec::new()))),
+    };
+    let mut term = |comparison, value: Option<(Place, Vec<Shift>)>| {
+        value.map(|(place, shifts)| {
+            terms.push(Term {
+                comparison,
+                place,
+                shifts,
+            });
+        })
     };
     for (symbol, comparison) in [
         ("<", Comparison::Less),
@@ -153,17 +202,23 @@ fn comparison(
         (">=", Comparison::AtLeast),
     ] {
         if cursor.accept_symbol(symbol)? {
-            return Ok(term(comparison, single(cursor)?));
+            return Ok(term(comparison, one(cursor)?));
         }
     }
-    if !cursor.accept_word("between")? {
-        return Ok(term(Comparison::Equal, equal(cursor)?));
+    if cursor.accept_word("between")? {
+        cursor.accept_word("asymmetric")?;
+        let first = one(cursor)?;
+        if first.is_none() || !cursor.accept_word("and")? {
+            return Ok(None);
+        }
+        let last = one(cursor)?;
+        return Ok(term(Comparison::AtLeast, first).and(term(Comparison::AtMost, last)));
     }
-    cursor.accept_word("asymmetric")?;
-    let first = single(cursor)?;
-    if first.is_none() || !cursor.accept_word("and")? {
-        return Ok(None);
+    let mut ahead = cursor.clone();
+    if ahead.accept_symbol("=")? && !(ahead.at_word("any") || ahead.at_word("some")) {
+        *cursor = ahead;
+        return Ok(term(Comparison::Equal, one(cursor)?));
     }
-    let last = single(cursor)?;
-    Ok(term(Comparison::AtLeast, first).and(term(Comparison::AtMost, last)))
+    let values = equal(cursor)?.map(|place| (place, Vec::new()));
+    Ok(term(Comparison::Equal, values))
 }

@@ -5,10 +5,12 @@
 //! guesses: any other condition is refused.
 
 mod condition;
+mod interval;
 mod parse;
 mod positions;
 mod reader;
 mod refusal;
+mod shift;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,7 @@ use crate::diagnostic::Diagnostic;
 use crate::rows::value::ValueSettings;
 use condition::{KeyTerm, Term};
 use positions::Comparison;
+use shift::Shift;
 use std::sync::OnceLock;
 
 /// What the columns of such a table are, by index.
@@ -62,7 +65,7 @@ pub struct RangedChange {
 struct Plan {
     key: ValuesPlan,
     space: Option<ValuesPlan>,
-    terms: Vec<(Comparison, ValuesPlan)>,
+    terms: Vec<(Comparison, ValuesPlan, Vec<Shift>)>,
     /// One row: what is set.
     set: Template,
     parameter_types: Vec<u32>,
@@ -146,7 +149,10 @@ impl RangedChange {
             .iter()
             .map(|term| {
                 let values = ValuesPlan::new(&self.text, self.table, position, term.place, types)?;
-                Ok((term.comparison, values))
+                for shift in &term.shifts {
+                    shift.note_type(types)?;
+                }
+                Ok((term.comparison, values, term.shifts.clone()))
             })
             .collect::<Result<_, Box<Diagnostic>>>()?;
         Ok(self.plan.get_or_init(|| Plan {

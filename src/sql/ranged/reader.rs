@@ -5,6 +5,7 @@
 //! which compares with nothing. Never holds a row.
 
 use super::positions::{Left, Positions};
+use super::shift::{Shift, too_long};
 use super::{Plan, RangedChange, refusal};
 use crate::catalog::{Column, ColumnType, Resource};
 use crate::diagnostic::Diagnostic;
@@ -13,6 +14,7 @@ use crate::rows::{DATAPOINT_FIRST_MS, DATAPOINT_LAST_MS, RowBuilder, WireFormat}
 use crate::sql::change::ChangeKind;
 use crate::sql::key_values::Values;
 use crate::sql::{Bindings, InsertProgress, RowReader};
+use jiff::tz::TimeZone;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -169,13 +171,15 @@ fn positions(
         Resource::SequenceRows => 0..i64::MAX,
         _ => DATAPOINT_FIRST_MS..DATAPOINT_LAST_MS + 1,
     });
+    let time_zone = settings.time_zone.clone();
     let mut reader = ValueReader::new(settings);
-    for (comparison, values) in &plan.terms {
+    for (comparison, values, shifts) in &plan.terms {
         let values = values.values(column.column_type, bindings)?;
         let mut read = Vec::with_capacity(values.len());
         for index in 0..values.len() {
             if let Some((format, value)) = values.get(index)? {
-                read.push(position(&mut reader, column, format, value)?);
+                let value = position(&mut reader, column, format, value)?;
+                read.extend(shifted(value, shifts, bindings, &time_zone)?);
             }
         }
         match (read.as_slice(), values.len()) {
@@ -185,6 +189,24 @@ fn positions(
         }
     }
     Ok(positions)
+}
+
+/// The time with its spans added; `None` where one is null. An infinity stays one.
+fn shifted(
+    mut time_ms: i64,
+    shifts: &[Shift],
+    bindings: &Bindings,
+    time_zone: &TimeZone,
+) -> Result<Option<i64>, Box<Diagnostic>> {
+    for shift in shifts {
+        let Some(interval) = shift.interval(bindings)? else {
+            return Ok(None);
+        };
+        if time_ms != i64::MIN && time_ms != i64::MAX {
+            time_ms = interval.after(time_ms, time_zone).ok_or_else(too_long)?;
+        }
+    }
+    Ok(Some(time_ms))
 }
 
 /// A position as the condition writes it; infinities are the ends of the numbers.

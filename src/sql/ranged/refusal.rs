@@ -35,11 +35,12 @@ pub(super) fn other_condition(table: &Table, kind: ChangeKind) -> Box<Diagnostic
         }
         (_, ChangeKind::Update) => {
             "Name points by series and time: WHERE external_id (or id) = …, IN (…) or = ANY (…) \
-             AND timestamp =, IN or = ANY constants, parameters or now()."
+             AND timestamp =, IN or = ANY constants, parameters or now() ± interval."
         }
         _ => {
             "Name points by series and time: WHERE external_id (or id) = …, IN (…) or = ANY (…) \
-             [AND timestamp =, IN, = ANY, <, <=, >, >= or BETWEEN constants, parameters or now()]."
+             [AND timestamp =, IN, = ANY, <, <=, >, >= or BETWEEN constants, parameters or \
+             now() ± interval]."
         }
     };
     not_supported(table, message, hint)

@@ -128,6 +128,110 @@ fn every_comparison_becomes_a_range_with_an_end_that_is_not_included() {
 }
 
 #[test]
+fn spans_are_added_to_times() {
+    // The clock of these tests stands at 1,000,000 ms.
+    for (condition, expected) in [
+        (
+            "timestamp < now() - interval '10 minutes'",
+            "-2208988800000..400000",
+        ),
+        (
+            "timestamp < now() - '10 minutes'::interval",
+            "-2208988800000..400000",
+        ),
+        (
+            "timestamp < (now() - cast('10 minutes' as interval))",
+            "-2208988800000..400000",
+        ),
+        (
+            "timestamp < CURRENT_TIMESTAMP - interval '10' minute AND timestamp >= \
+             timestamptz '1970-01-01 00:00:00Z' + interval '1 s' + interval '1 s'",
+            "2000..400000",
+        ),
+        (
+            "timestamp BETWEEN now() - 2 * interval '5 minutes' AND now() + interval '1 day'",
+            "400000..87400001",
+        ),
+        // Days are those of Oslo, where the statement begins at 01:16:40.
+        ("timestamp >= current_date", "-3600000..4102444800000"),
+        (
+            "timestamp >= current_date - interval '1 day'",
+            "-90000000..4102444800000",
+        ),
+        (
+            "timestamp >= date '1970-01-02' AND timestamp < '1970-01-03'::date",
+            "82800000..169200000",
+        ),
+        (
+            "timestamp > '-infinity'::timestamptz + interval '1 day'",
+            BOUNDS,
+        ),
+    ] {
+        assert_eq!(times(condition), [expected], "{condition}");
+    }
+    assert_eq!(
+        times("timestamp = now() - interval '1000 s'"),
+        ["0..1"],
+        "one point"
+    );
+    for (condition, expected) in [
+        (
+            "timestamp < now() - interval 'a while'",
+            "22007 invalid input syntax for type interval: \"a while\"",
+        ),
+        (
+            "timestamp < now() + interval '99999 years'",
+            "22008 timestamp out of range",
+        ),
+        (
+            "timestamp < '2026-01-01' - interval '1 day'",
+            "0A000 DELETE of \"double_datapoints\" is not supported with this condition",
+        ),
+        (
+            "timestamp < now() * interval '1 day'",
+            "0A000 DELETE of \"double_datapoints\" is not supported with this condition",
+        ),
+    ] {
+        let text = format!("DELETE FROM double_datapoints WHERE external_id = 'a' AND {condition}");
+        assert_eq!(refusal(&text), expected, "{condition}");
+    }
+}
+
+#[test]
+fn a_span_may_be_a_parameter() {
+    let statement = change(
+        "DELETE FROM double_datapoints WHERE external_id = 'a' AND timestamp >= now() - $1 \
+         AND timestamp < $2::timestamptz + $3::interval",
+    );
+    let types: Arc<[u32]> = statement.parameter_types(&[]).expect("types").into();
+    assert_eq!(*types, [1186, 1184, 1186]);
+    let text = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+    let span = text("0:10:00");
+    let values = vec![span.clone(), text("1970-01-01 00:00:01Z"), text("1 s")];
+    let bindings = Bindings::new("s", types.clone(), &[0], values).expect("bindings");
+    assert!(rows(&statement, &bindings).expect("read").is_empty());
+    let values = vec![span, text("1970-01-02Z"), text("1 s")];
+    let bindings = Bindings::new("s", types.clone(), &[0], values).expect("bindings");
+    assert_eq!(
+        rows(&statement, &bindings).expect("read"),
+        ["2=a 400000..86401000"]
+    );
+    let values = vec![None, text("1970-01-02Z"), text("1 s")];
+    let bindings = Bindings::new("s", types, &[0], values).expect("bindings");
+    assert!(
+        rows(&statement, &bindings).expect("read").is_empty(),
+        "a null compares with nothing"
+    );
+    let error = statement_with(&[20]).expect_err("no interval");
+    assert_eq!(error.sqlstate.code(), "42804");
+}
+
+fn statement_with(types: &[u32]) -> Result<Vec<u32>, Box<Diagnostic>> {
+    change("DELETE FROM double_datapoints WHERE external_id = 'a' AND timestamp < now() - $1")
+        .parameter_types(types)
+}
+
+#[test]
 fn a_list_of_times_is_taken_one_by_one_where_it_fulfils_the_rest() {
     assert_eq!(
         times(

@@ -32,6 +32,8 @@ pub(super) async fn as_password(
     put(&mut transport.output, &Authentication::CleartextPassword);
     let bytes_max = applicant.message_bytes_max.min(PASSWORD_MESSAGE_BYTES_MAX);
     let message = receive_secret(transport, bytes_max, applicant.meters).await?;
+    // Guesses may have failed on other connections while this one waited.
+    applicant.may_try()?;
     let token = match message.split_last() {
         Some((0, token)) => std::str::from_utf8(token).ok(),
         _ => None,
@@ -62,6 +64,7 @@ pub(super) async fn as_bearer(
     );
     let bytes_max = applicant.message_bytes_max.min(BEARER_MESSAGE_BYTES_MAX);
     let initial = receive_secret(transport, bytes_max, applicant.meters).await?;
+    applicant.may_try()?;
     let response = initial_response(&initial).map_err(malformed)?;
     let refusal = match bearer::token(response).map_err(malformed)? {
         Some(token) => match check(tokens, token, Some(issuer), applicant).await {

@@ -60,10 +60,16 @@ pub(super) async fn run(
         }
         Ok(_) | Err(PgWireError::InvalidPassword(_)) => {
             applicant.failed();
-            let failure = match is_known {
-                true => SignInFailure::WrongPassword,
-                false => SignInFailure::UnknownUser,
+            let (failure, reason) = match is_known {
+                true => (SignInFailure::WrongPassword, "it is not the user's"),
+                false => (SignInFailure::UnknownUser, "there is no such user"),
             };
+            tracing::info!(
+                address = %applicant.address,
+                user = %applicant.user,
+                reason,
+                "a password was refused"
+            );
             let diagnostic = Diagnostic::fatal(
                 SqlState::INVALID_PASSWORD,
                 format!(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import secrets
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -100,6 +102,18 @@ class GuardedCdf:
         )
         return application
 
+    def change(
+        self, application: Application, secret: str | None = None, is_member: bool = True
+    ) -> Application:
+        """Gives the application another secret, or takes it out of its group; returns what it is now."""
+        changed = dataclasses.replace(application, client_secret=secret or application.client_secret)
+        self.emulator.register_application(
+            client_id=changed.client_id,
+            client_secret=changed.client_secret,
+            groups=[changed.source_id] if is_member else [],
+        )
+        return changed
+
     def link(self, application: Application, *capabilities: dict, client: CogniteClient | None = None) -> int:
         """Step 3: a CDF group with these capabilities; returns its id."""
         group = GroupWrite.load(
@@ -116,6 +130,21 @@ class GuardedCdf:
         credentials = ClientCredentials(application.client_id, application.client_secret)
         sessions = self.client(application, project).iam.sessions
         return SessionCredentials(sessions.create(credentials, session_type="CLIENT_CREDENTIALS").nonce)
+
+    def unlink(self, group: int) -> None:
+        self.administrator.iam.groups.delete(group)
+
+    def session(self, application: Application) -> tuple[str, int]:
+        """A session made by and for the application: its nonce and its id."""
+        credentials = ClientCredentials(application.client_id, application.client_secret)
+        sessions = self.client(application).iam.sessions
+        made = sessions.create(credentials, session_type="CLIENT_CREDENTIALS")
+        return made.nonce, made.id
+
+    def expire_tokens(self) -> None:
+        """Lets all tokens expire, so that new ones say what the directory has now."""
+        self.emulator.expire_tokens()
+        self.administrator = self.client(self._admin)
 
     def token(self, application: Application) -> str:
         """A bearer token, by a Basic header."""
@@ -177,6 +206,44 @@ class GatewayWithAccounts:
         except urllib.error.HTTPError as error:
             text = error.read()
             return Answer(error.code, json.loads(text) if text else {})
+
+    def create_by_nonce(self, cdf: GuardedCdf, application: Application, project: str = PROJECT) -> Answer:
+        """`/postgresgateway` with the nonce of a new session."""
+        nonce, _ = cdf.session(application)
+        return self.send_nonce(cdf.token(application), nonce, project)
+
+    def send_nonce(self, token: str, nonce: str, project: str = PROJECT) -> Answer:
+        body = {"items": [{"credentials": {"nonce": nonce}}]}
+        return self.call("POST", f"/api/v1/projects/{project}/postgresgateway", token, body)
+
+    def create_by_secret(self, cdf: GuardedCdf, application: Application, token: str | None = None) -> Answer:
+        """`/create` with the application's own secret."""
+        auth = {
+            "token_url": cdf.token_url,
+            "client_id": application.client_id,
+            "client_secret": application.client_secret,
+            "scope": f"{cdf.url}/.default",
+        }
+        return self.call(
+            "POST", "/create", token or cdf.token(application), {"auth": auth, "project": PROJECT}
+        )
+
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """`penstock` with the gateway's own file, as its administrator would run it beside it."""
+        return subprocess.run(
+            [binary(), *arguments[:2], "--config", str(self.file), *arguments[2:]],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=os.environ | environment,
+        )
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's values over the labels that are not given."""
+        with urllib.request.urlopen(f"{self.http_url}/metrics", timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        values = [line.rpartition(" ")[2] for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+        return sum(map(float, values))
 
     def server(self, user: str, password: str, database: str = "") -> Server:
         """Where a user of the API connects."""

@@ -36,6 +36,14 @@ class Emulator:
         """A token of any kind, as docs/emulator.md describes orders of them."""
         return self._call("POST", "identity/tokens", order)["token"]
 
+    def delete_application(self, client_id: str) -> None:
+        """As an administrator of Entra ID does; its sessions end with it."""
+        self._call("DELETE", f"identity/applications/{urllib.parse.quote(client_id, safe='')}")
+
+    def expire_tokens(self) -> None:
+        """Lets every token expire that was issued so far."""
+        self._call("DELETE", "tokens")
+
     def pass_time(self, seconds: int) -> None:
         """Lets time pass for tokens, nonces and sessions."""
         self._call("PUT", "identity/clock", {"advance_ms": 1000 * seconds})

@@ -282,7 +282,7 @@ fn an_error_in_one_of_several_rows_names_the_row() {
     .expect_err("bad");
     assert_eq!(
         error.context.as_deref(),
-        Some("INSERT into double_datapoints, row 3, column external_id")
+        Some("INSERT INTO double_datapoints, row 3, column external_id")
     );
     assert_eq!(error.position, Some(77));
     let first =
