@@ -18,11 +18,11 @@ use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::revocation::{Revocation, RevocationParts};
 use crate::scan::ScanDoor;
-use crate::state::{Publication, StateError, StateHandle};
+use crate::state::{OpenedState, Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
 use crate::wire::{
-    self, GatewayUser, OpenConnections, ScramVerifier, TlsFiles, TlsIdentity, Users, WireHandle,
+    self, GatewayUser, LookAlikes, OpenConnections, TlsFiles, TlsIdentity, Users, WireHandle,
     WireSettings, WireStop,
 };
 use actix::ArbiterHandle;
@@ -120,9 +120,17 @@ impl Gateway {
         )?;
 
         // 3. Users and custom tables: the journal may hold rows of them.
-        let users = users(configuration);
+        let opened = open_state(configuration)?;
+        let look_alikes = opened
+            .as_ref()
+            .map_or_else(LookAlikes::default, OpenedState::look_alikes);
+        let users = users(configuration, &look_alikes);
         let connections = OpenConnections::default();
-        let state = open_state(configuration, &users, &connections)?;
+        let accounts = configuration.accounts.clone();
+        let publication = Publication::new(users.clone(), connections.clone(), accounts);
+        let state = opened
+            .map(|opened| opened.publish(publication))
+            .transpose()?;
         if let Some(state) = &state {
             tokens.keep_session_keys(Arc::new(state.clone()));
         }
@@ -175,6 +183,7 @@ impl Gateway {
             dead_letters: dead_letters.clone(),
             sign_in: configuration.sign_in.clone(),
             sign_in_failures: configuration.sign_in_failures.clone(),
+            look_alikes,
             tokens: token_check(configuration)?,
         };
         let wire = wire::start(settings, users, path.clone(), budget, tls, connections)?;
@@ -281,19 +290,13 @@ fn watchdog(
     watchdog.map(Some).map_err(GatewayError::Watchdog)
 }
 
-/// Opens the state store, if one is configured, and makes its users and tables known.
-fn open_state(
-    configuration: &Configuration,
-    users: &Users,
-    connections: &OpenConnections,
-) -> Result<Option<StateHandle>, StateError> {
+/// Opens the state store, if one is configured.
+fn open_state(configuration: &Configuration) -> Result<Option<OpenedState>, StateError> {
     let settings = &configuration.state;
     let Some(location) = settings.location.clone() else {
         return Ok(None);
     };
-    let accounts = configuration.accounts.clone();
-    let publication = Publication::new(users.clone(), connections.clone(), accounts.clone());
-    StateHandle::start(location, settings.keys(), publication, accounts).map(Some)
+    StateHandle::open(location, settings.keys(), configuration.accounts.clone()).map(Some)
 }
 
 /// Starts the accounts API, if it is configured.
@@ -309,7 +312,8 @@ fn start_accounts(
     let timeout = Duration::from_secs(configuration.retry.request_timeout_s);
     let cdf = CdfClient::new(timeout, tokens)?;
     let service = AccountsService::new(state, cdf, configuration.accounts.clone());
-    http_server::start("accounts", address, tls, move || {
+    let request_within = Duration::from_secs(configuration.timeouts.sign_in_s);
+    http_server::start("accounts", address, tls, request_within, move || {
         accounts_api::router(service)
     })
     .map(Some)
@@ -404,11 +408,11 @@ fn token_check(configuration: &Configuration) -> Result<Option<Arc<TokenCheck>>,
         .map_err(GatewayError::TokenCheck)
 }
 
-fn users(configuration: &Configuration) -> Users {
+fn users(configuration: &Configuration, look_alikes: &LookAlikes) -> Users {
     Users::new(configuration.users.iter().map(|user| GatewayUser {
         name: user.name.clone(),
         scram: match &user.password {
-            Password::Plain(password) => ScramVerifier::from_password(password.expose()),
+            Password::Plain(password) => look_alikes.verifier(&user.name, password.expose()),
             Password::Verifier(verifier) => verifier.clone(),
         },
         identity: user.identity.clone(),

@@ -26,7 +26,7 @@ from .plant import Cdf, Gateway
 from .times import Times
 
 STILL_READINGS = 4
-STILL_WITHIN_S = 180
+STILL_WITHIN_S = 900
 READING_EVERY_S = 0.5
 QUIET_CPU_S = 0.02
 """What timers of the gateway's own take between two readings."""

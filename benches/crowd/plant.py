@@ -146,7 +146,13 @@ def gateway(
     sections = {
         "listen": listen | (_certificate(folder) if encrypted else {}),
         "state": {**place, "key_file": "state.key"},
-        "accounts": {"listen": "127.0.0.1:0", "cdf_base_url": cdf.url, "token_hosts": [cdf.url]},
+        "accounts": {
+            "listen": "127.0.0.1:0",
+            "cdf_base_url": cdf.url,
+            "token_hosts": [cdf.url],
+            # A round of looks at a thousand users would never let a busy machine come to rest.
+            "check_interval_s": 3_600,
+        },
         # One line for each user would be measured, too.
         "logs": {"filter": "warn"},
     }

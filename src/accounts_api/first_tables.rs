@@ -1,17 +1,18 @@
 //! `/user/{username}/tables`: the RAW tables of version 1.0.
 //!
 //! Owns the calls and their shapes: columns are names without types, tables have numbers. Promises
-//! that a column that is there stays there, as in version 1.0. Never shows tables of views, which
+//! that a column that is there stays there, as in version 1.0, and that nobody gets by these paths at
+//! users whom version 2.0 hides from them. Never shows tables of views, which
 //! that version does not have.
 
-use super::caller::{self, Caller};
+use super::caller::{self, Access, Caller};
 use super::document::Fields;
 use super::fault::ApiFault;
 use super::minimum::FIRST_VERSION;
 use super::sent::Sent;
 use super::service::{AccountsService, no_user};
 use super::users::Answered;
-use crate::catalog::{ColumnType, Definition, Source, custom_table};
+use crate::catalog::{ColumnType, Definition, Dialect, Source, custom_table};
 use crate::state::{Account, StoredTable};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -33,11 +34,13 @@ pub(super) fn router() -> Router<AccountsService> {
         .route(&format!("{PATH}/delete"), post(delete))
 }
 
-/// The user, if the caller's token opens the user's project.
+/// The user, if the caller's token opens the user's project. A user of version 2.0 is found by those
+/// only who have `access` to it in that version.
 async fn owner(
     service: &AccountsService,
     headers: &HeaderMap,
     user: &str,
+    access: Access,
 ) -> Result<Account, ApiFault> {
     let token = caller::bearer(headers)?;
     // The path names no project: the token is looked at first, and who may not see the user's
@@ -49,6 +52,10 @@ async fn owner(
         .ok_or_else(|| no_user(user))?;
     let caller = Caller::in_project(inspection, account.project.clone());
     let caller = caller.ok_or_else(|| no_user(user))?;
+    let has_access = || caller.reach(access).is_ok_and(|reach| reach.covers(user));
+    if account.dialect == Dialect::Second && !has_access() {
+        return Err(no_user(user));
+    }
     caller.need(&FIRST_VERSION, |words| {
         ApiFault::unauthorized(format!("invalid token: {words}"))
     })?;
@@ -136,7 +143,7 @@ async fn create(
     headers: HeaderMap,
     sent: Sent,
 ) -> Answered {
-    let account = owner(&service, &headers, &user).await?;
+    let account = owner(&service, &headers, &user, Access::Write).await?;
     let body = sent.read()?;
     let mut definitions = Vec::new();
     for item in Fields::of_body(&body)?
@@ -167,7 +174,7 @@ async fn list(
     Path(user): Path<String>,
     headers: HeaderMap,
 ) -> Answered {
-    let account = owner(&service, &headers, &user).await?;
+    let account = owner(&service, &headers, &user, Access::Read).await?;
     let tables = service.state.tables(&account.name).await?;
     let tables: Vec<Value> = tables.iter().filter_map(shown).collect();
     Ok(Json(json!({"items": tables})))
@@ -193,7 +200,7 @@ async fn update(
     headers: HeaderMap,
     sent: Sent,
 ) -> Answered {
-    let account = owner(&service, &headers, &user).await?;
+    let account = owner(&service, &headers, &user, Access::Write).await?;
     let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["items"])?;
     let tables = service.state.tables(&account.name).await?;
@@ -242,7 +249,7 @@ async fn delete(
     headers: HeaderMap,
     sent: Sent,
 ) -> Answered {
-    let account = owner(&service, &headers, &user).await?;
+    let account = owner(&service, &headers, &user, Access::Write).await?;
     let body = sent.read()?;
     let fields = Fields::of_body(&body)?.only(&["items"])?;
     let tables = service.state.tables(&account.name).await?;

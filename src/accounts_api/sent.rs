@@ -1,20 +1,16 @@
 //! The body of a request, as it was sent.
 //!
-//! Owns the taking apart of it: gzip, which Cognite's SDKs always use, and JSON. Promises that no
-//! more is unpacked than a body may have, and that a body is waited for for a bounded time. Never
-//! looks at what it says.
+//! Owns the taking apart of it: gzip, which Cognite's SDKs always use, and JSON. Promises that it is
+//! not waited for without end, and that no more is unpacked than a body may have. Never looks at what it says.
 
 use super::BODY_BYTES_MAX;
 use super::fault::ApiFault;
+use crate::http_server::Place;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_ENCODING;
 use libdeflater::{DecompressionError, Decompressor};
 use serde_json::Value;
-use std::time::Duration;
-
-/// Time of a body, which nobody knows the sender of yet.
-const BODY_WITHIN: Duration = Duration::from_secs(20);
 
 /// What was sent; read once the caller is known.
 pub(super) struct Sent {
@@ -32,13 +28,15 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             Some(encoding) if encoding.eq_ignore_ascii_case(b"gzip") => true,
             Some(_) => return Err(ApiFault::invalid("Content-Encoding must be gzip or absent")),
         };
-        let bytes = tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state));
-        let bytes = bytes.await.map_err(|_| {
-            ApiFault::too_slow(format!(
-                "the body did not come within {} seconds",
-                BODY_WITHIN.as_secs()
-            ))
-        })?;
+        let place = request.extensions().get::<Place>().cloned();
+        let reading = Bytes::from_request(request, state);
+        let bytes = match place {
+            Some(place) => place
+                .receive(reading)
+                .await
+                .map_err(|_| ApiFault::too_slow("the body of the request did not come in time"))?,
+            None => reading.await,
+        };
         let bytes = bytes.map_err(|rejection| match rejection.status().as_u16() {
             413 => too_large(),
             _ => ApiFault::bad(rejection.body_text()),

@@ -48,7 +48,8 @@ impl AccountsService {
     /// # Errors
     /// 404: no name of a project, or none that this gateway serves.
     pub(super) fn project(&self, name: &str) -> Result<Project, ApiFault> {
-        let is_name = !name.is_empty()
+        // Two of these are steps in a path, and no names.
+        let is_name = !matches!(name, "" | "." | "..")
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));

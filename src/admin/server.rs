@@ -26,6 +26,9 @@ pub struct Guarded {
     pub letters: Option<Letters>,
 }
 
+/// How long a request may take to come.
+const REQUEST_WITHIN: Duration = Duration::from_secs(60);
+
 /// Listens on `address` and serves until stopped. Port 0 picks a free one.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ pub fn start(
     readiness: Readiness,
     guarded: Guarded,
 ) -> io::Result<HttpServer> {
-    http_server::start("admin", address, None, move || {
+    http_server::start("admin", address, None, REQUEST_WITHIN, move || {
         let upkeep = scrape.clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);

@@ -121,7 +121,8 @@ impl EngineLink {
         self.run("DISCARD ALL").await?;
         // Said anew: the single-user server that an engine is has no default to go back to, and a
         // transaction that becomes somebody else would stay so.
-        self.run(&format!("SET SESSION AUTHORIZATION {OWNER}")).await?;
+        self.run(&format!("SET SESSION AUTHORIZATION {OWNER}"))
+            .await?;
         Ok(())
     }
 

@@ -1,17 +1,18 @@
 //! An HTTP server on a thread and runtime of its own.
 //!
 //! Owns listener, thread and end; which paths there are is its owner's business. Promises that the
-//! address is bound when [`start`] returns, that clients cannot take more than a bounded number of
-//! connections, and that [`HttpServer::stop`] returns within a second or so even if a client keeps
-//! one open. Never shares a runtime with the data path: a busy one does not delay a health check,
-//! and a scrape does not delay rows.
+//! address is bound when [`start`] returns, that clients who never send a request hold a bounded number
+//! of places for a bounded time, and that [`HttpServer::stop`] returns within a second or so even if a
+//! client keeps a connection open. Never shares a runtime with the data path: a
+//! busy one does not delay a health check, and a scrape does not delay rows.
 
 mod connections;
-mod encrypted;
+mod places;
+
+pub use places::Place;
 
 use axum::Router;
-use connections::Bounds;
-use encrypted::EncryptedListener;
+use connections::Served;
 use rustls::ServerConfig;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -51,7 +52,8 @@ impl HttpServer {
 }
 
 /// Listens on `address` and serves the paths that `routes` makes on the server's own runtime, until
-/// stopped. Port 0 picks a free one. `name` is the thread's.
+/// stopped. Port 0 picks a free one. `name` is the thread's; a request may take `request_within` to
+/// come.
 ///
 /// # Errors
 /// The address cannot be bound, or the thread or its runtime cannot be made.
@@ -59,6 +61,7 @@ pub fn start(
     name: &str,
     address: SocketAddr,
     tls: Option<CurrentTls>,
+    request_within: Duration,
     routes: impl FnOnce() -> Router + Send + 'static,
 ) -> io::Result<HttpServer> {
     let listener = TcpListener::bind(address)?;
@@ -71,7 +74,14 @@ pub fn start(
     let thread = std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            let served = runtime.block_on(serve(listener, tls, routes, stopped));
+            let served = runtime.block_on(async {
+                let served = Served {
+                    routes: routes(),
+                    tls,
+                    request_within,
+                };
+                serve(listener, served, stopped).await
+            });
             if let Err(error) = served {
                 tracing::error!(%address, %error, "an HTTP server cannot listen");
             }
@@ -85,12 +95,10 @@ pub fn start(
 
 async fn serve(
     listener: TcpListener,
-    tls: Option<CurrentTls>,
-    routes: impl FnOnce() -> Router,
+    served: Served,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let routes = routes();
     let (drain, drained) = oneshot::channel::<()>();
     let drained = async move {
         let _ = drained.await;
@@ -101,17 +109,8 @@ async fn serve(
         drop(drain);
         tokio::time::sleep(STOP_WITHIN).await;
     };
-    let served = async move {
-        match tls {
-            None => connections::serve(listener, routes, Bounds::USUAL, drained).await,
-            Some(tls) => {
-                let listener = EncryptedListener::new(listener, tls);
-                connections::serve(listener, routes, Bounds::USUAL, drained).await;
-            }
-        }
-    };
     tokio::select! {
-        () = served => {}
+        () = connections::serve(listener, served, drained) => {}
         () = end => {}
     }
     Ok(())

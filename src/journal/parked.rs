@@ -11,7 +11,7 @@ use super::feeder::{FedStore, Feeder, RETRY};
 use super::record::{Draft, Header};
 use super::record_in_flight::RecordName;
 use super::stream::Stream;
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 use crate::pipeline::Submission;
 use crate::rows::RowBatch;
 use std::collections::BTreeMap;
@@ -264,19 +264,8 @@ impl Feeder {
         batch: &RowBatch,
     ) -> bool {
         if stream.is_parked() {
-            // Still without credentials. Who waits behind these rows must not wait for ever.
-            let reason = Diagnostic::error(
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!(
-                    "rows of the user \"{}\", who is gone, wait in the journal before these",
-                    envelope.user
-                ),
-            )
-            .with_hint(
-                "They go out once there is a user of that name again who writes as the same \
-                 principal; the others of the principal follow.",
-            );
-            self.probe_failed(stream, &reason);
+            // Still without credentials.
+            self.parked.probe_failed(stream, now);
             return false;
         }
         let parked = self.parked.stop(stream, envelope.identity, now);

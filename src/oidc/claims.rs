@@ -152,7 +152,7 @@ mod tests {
         for app in [
             json!({"appid": "etl", "oid": "x", "idtyp": "app"}),
             json!({"azp": "etl", "sub": "x", "oid": "x"}),
-            json!({"client_id": "etl", "sub": "etl"}),
+            json!({"appid": "etl", "sub": "etl"}),
             json!({"azp": "etl", "sub": "etl@clients", "gty": "client-credentials"}),
         ] {
             let app = claims(app);

@@ -1,7 +1,7 @@
 //! The state store of a running gateway, on a thread of its own.
 //!
 //! Owns the thread, and what waits for it, which is bounded. Promises that users and tables are known
-//! before [`StateHandle::start`] returns, that a change through the handle is known to new sessions
+//! before [`OpenedState::publish`] returns, that a change through the handle is known to new sessions
 //! when it is done, that one by another process is known within [`LOOK_EVERY`], and that a session's
 //! new key is kept whoever waits for it. Never blocks its callers' threads: the store does, on its
 //! own.
@@ -15,6 +15,7 @@ use super::{StateError, StateLocation};
 use crate::catalog::Definition;
 use crate::cdf::{Identity, Project, Secret, SessionCredentials, SessionKeys};
 use crate::config::AccountsSettings;
+use crate::wire::LookAlikes;
 use async_trait::async_trait;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use jiff::Timestamp;
@@ -55,50 +56,99 @@ impl fmt::Debug for StateHandle {
     }
 }
 
+/// An open store; nobody knows yet what is in it.
+pub struct OpenedState {
+    handle: StateHandle,
+    seed: Secret,
+    publications: Sender<Publication>,
+    published: Receiver<Result<(), StateError>>,
+}
+
+impl OpenedState {
+    /// The salts of names that nobody has, the same at each start.
+    pub fn look_alikes(&self) -> LookAlikes {
+        LookAlikes::of_seed(&self.seed)
+    }
+
+    /// Makes the users and tables in the store known.
+    ///
+    /// # Errors
+    /// The store cannot be read, or a secret not opened.
+    pub fn publish(self, publication: Publication) -> Result<StateHandle, StateError> {
+        // A thread that is gone drops the other end, too.
+        let _ = self.publications.send(publication);
+        self.published
+            .recv()
+            .unwrap_or_else(|_| Err(self.handle.thread_ended()))?;
+        Ok(self.handle)
+    }
+}
+
 impl StateHandle {
     /// Opens the store and makes what is in it known.
     ///
     /// # Errors
-    /// The store cannot be opened or read, a secret cannot be opened, or there is no thread.
+    /// As [`Self::open`] and [`OpenedState::publish`].
     pub fn start(
         location: StateLocation,
         keys: Option<SealingKeys>,
-        mut publication: Publication,
+        publication: Publication,
         settings: AccountsSettings,
     ) -> Result<Self, StateError> {
+        Self::open(location, keys, settings)?.publish(publication)
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or there is no thread.
+    pub fn open(
+        location: StateLocation,
+        keys: Option<SealingKeys>,
+        settings: AccountsSettings,
+    ) -> Result<OpenedState, StateError> {
         let (errands, received) = unbounded::<Errand>();
         let (opened, is_open) = bounded(1);
-        let place = location.shown();
+        let (publications, publication) = bounded::<Publication>(1);
+        let (publish, published) = bounded(1);
         let settings = Arc::new(settings);
         let keys_renewed = RenewedKeys::new(settings.clone());
-        let failed = |fault: String| StateError::Failed {
-            place: place.clone(),
-            fault,
+        let handle = StateHandle {
+            errands,
+            settings,
+            place: location.shown().into(),
         };
         thread::Builder::new()
             .name("state".to_owned())
             .spawn(move || {
-                let started = StateStore::open(&location, keys).and_then(|mut store| {
-                    publication.publish(&mut store)?;
-                    Ok(store)
-                });
-                match started {
-                    Ok(store) => {
-                        // The receiver waits for this and nothing else.
-                        let _ = opened.send(Ok(()));
-                        serve(store, publication, keys_renewed, &received);
+                let mut store = match open(&location, keys) {
+                    Ok((store, seed)) => {
+                        // The receivers wait for these and nothing else.
+                        let _ = opened.send(Ok(seed));
+                        store
                     }
-                    Err(error) => drop(opened.send(Err(error))),
+                    Err(error) => return drop(opened.send(Err(error))),
+                };
+                // Without one the gateway did not start.
+                let Ok(mut publication) = publication.recv() else {
+                    return;
+                };
+                let is_known = publication.publish(&mut store);
+                let serves = is_known.is_ok();
+                let _ = publish.send(is_known);
+                if serves {
+                    serve(store, publication, keys_renewed, &received);
                 }
             })
-            .map_err(|error| failed(format!("no thread for it: {error}")))?;
-        is_open
+            .map_err(|error| handle.failed(&format!("no thread for it: {error}")))?;
+        let seed = is_open
             .recv()
-            .unwrap_or_else(|_| Err(failed("its thread ended by a fault".to_owned())))?;
-        Ok(StateHandle {
-            errands,
-            settings,
-            place: place.into(),
+            .unwrap_or_else(|_| Err(handle.thread_ended()))?;
+        Ok(OpenedState {
+            handle,
+            seed,
+            publications,
+            published,
         })
     }
 
@@ -309,6 +359,15 @@ impl SessionKeys for StateHandle {
             tracing::error!(session, %error, "the new key of a session is not kept");
         }
     }
+}
+
+fn open(
+    location: &StateLocation,
+    keys: Option<SealingKeys>,
+) -> Result<(StateStore, Secret), StateError> {
+    let mut store = StateStore::open(location, keys)?;
+    let seed = store.look_alike_seed()?;
+    Ok((store, seed))
 }
 
 fn serve(

@@ -22,12 +22,22 @@ impl StateLocation {
         match self {
             StateLocation::File(path) => path.display().to_string(),
             StateLocation::PostgreSql(url) => match url.expose().parse::<Config>() {
-                Ok(config) => format!("in PostgreSQL{}", place_of(&config)),
+                Ok(config) if is_plain(url.expose()) => {
+                    format!("in PostgreSQL{}", place_of(&config))
+                }
                 // Any part of it may be a secret.
-                Err(_) => "in PostgreSQL".to_owned(),
+                _ => "in PostgreSQL".to_owned(),
             },
         }
     }
+}
+
+/// Whether everybody reads the URL in the same parts: the rest of a secret that holds an `@` as it is
+/// would be taken for the host.
+fn is_plain(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.rfind('@')
+        .is_none_or(|at| !rest[..at].contains(['@', '/', '?']))
 }
 
 /// Hosts and database, which no secret is part of.
@@ -69,9 +79,9 @@ mod tests {
                 "postgres://ada:s%40cret@db.example:5432/state?sslmode=require",
                 " at db.example:5432/state",
             ),
-            ("postgresql://localhost/state", " at localhost/state"),
+            ("postgresql://localhost/state", " at localhost:5432/state"),
             (
-                "postgres://one,two:5433/state?user=a@b&password=s@cret",
+                "postgres://one,two:5433/state?user=ada&password=s3cret",
                 " at one:5432,two:5433/state",
             ),
             (
@@ -79,6 +89,9 @@ mod tests {
                 " at /run/db/state",
             ),
             ("password='s3cret", ""),
+            ("postgres://ada:s@cret@db.example/state", ""),
+            ("postgres://ada:s@cr/et@db.example/state", ""),
+            ("postgres://db.example:5432/state?password=s@cret", ""),
         ] {
             assert_eq!(shown(url), format!("in PostgreSQL{place}"), "{url}");
         }

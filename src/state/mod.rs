@@ -13,6 +13,7 @@ mod handle;
 mod keys_in_use;
 mod lease;
 mod location;
+mod look_alike_seed;
 mod postgresql;
 mod publication;
 mod renewed_keys;
@@ -23,7 +24,7 @@ mod tenure;
 
 pub use account::{Account, AccountCredentials, NewUser, name_fault, new_password};
 pub use error::StateError;
-pub use handle::{LOOK_EVERY, StateHandle};
+pub use handle::{LOOK_EVERY, OpenedState, StateHandle};
 pub use lease::LeaseAnswer;
 pub use location::StateLocation;
 pub use publication::{Publication, identity_of};

@@ -4,7 +4,7 @@
 //! stands for 64 bits in either database, `{STRICT}` for SQLite's keeping to types.
 
 /// What brings the schema from version i to i + 1.
-pub(super) const STEPS: [&str; 4] = [
+pub(super) const STEPS: [&str; 5] = [
     "
     CREATE TABLE custom_tables (
         user_name TEXT NOT NULL,
@@ -76,5 +76,13 @@ pub(super) const STEPS: [&str; 4] = [
     "
     -- Each exchange of a session keeps a new key: it must not read every account.
     CREATE INDEX accounts_session ON accounts (session_id) WHERE kind = 'session';
+",
+    "
+    -- One row: what the salts of names are made of that nobody has. It is no secret to whoever reads
+    -- the names.
+    CREATE TABLE look_alikes (
+        one {INTEGER} NOT NULL PRIMARY KEY CHECK (one = 1),
+        seed TEXT NOT NULL
+    ) {STRICT};
 ",
 ];

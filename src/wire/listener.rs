@@ -9,6 +9,7 @@ use super::connection::ConnectionActor;
 use super::destination::Destination;
 use super::gateway::Gateway;
 use super::live_tls::LiveTls;
+use super::look_alikes::LookAlikes;
 use super::open_connections::OpenConnections;
 use super::registry::Places;
 use super::registry::Registry;
@@ -66,6 +67,8 @@ pub struct WireSettings {
     /// Of which the first that fits counts; none: everybody signs in with a password.
     pub sign_in: Vec<SignInRule>,
     pub sign_in_failures: SignInFailureSettings,
+    /// What strangers see of users that do not exist.
+    pub look_alikes: LookAlikes,
     /// Checks access tokens; `None`: nobody signs in with one.
     pub tokens: Option<Arc<TokenCheck>>,
 }

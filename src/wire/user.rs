@@ -6,6 +6,7 @@
 //! verifiers.
 
 use super::ScramVerifier;
+use super::scram::Shape;
 use crate::cdf::{Identity, IdentityOfUser};
 use crate::config::UserModes;
 use std::collections::HashMap;
@@ -55,6 +56,12 @@ impl Users {
     /// Whether the configuration has a user of that name.
     pub fn is_configured(&self, name: &str) -> bool {
         self.configured.contains_key(name)
+    }
+
+    /// What the verifiers of the configuration look like.
+    pub(super) fn configured_shapes(&self) -> Vec<Shape> {
+        let users = self.configured.values();
+        users.map(|user| user.scram.shape()).collect()
     }
 
     /// As whom a user's rows are sent, at each moment.

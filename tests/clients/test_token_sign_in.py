@@ -12,6 +12,7 @@ import ssl
 import time
 
 import asyncpg
+import jwt
 import psycopg
 import psycopg2
 import pytest
@@ -36,6 +37,7 @@ OAUTH_USER = "oauth@example.com"
 class Setting:
     gateway: ConfiguredGateway
     issuer: TokenIssuer
+    other_issuer: TokenIssuer
     store: object
     emulator: object
     certificate: str
@@ -58,16 +60,21 @@ def setting(tmp_path_factory):
     directory = tmp_path_factory.mktemp("tokens")
     certificate, key = write_certificate(directory)
     behind = Gateway(directory / "behind.log", "--create-missing-time-series")
-    issuer = TokenIssuer()
+    issuer, other_issuer = TokenIssuer(), TokenIssuer()
+    other_issuer.kid = "key-of-another-issuer"
     own_token = {"own_token": True, "base_url": behind.cdf_url, "project": PROJECT}
     sections = {
         "listen": {"tls_certificate": certificate, "tls_private_key": key},
         "sign_in": [
-            {"user": OAUTH_USER, "method": "oauth", "scope": "openid"},
+            {"user": OAUTH_USER, "method": "oauth", "scope": "openid", "issuer": "entra"},
             {"user": ["*@example.com", "etl-application"], "method": "token"},
             {"method": "scram"},
         ],
-        "issuers": [issuer.section()],
+        # The other one is known for other names.
+        "issuers": [
+            issuer.section(),
+            other_issuer.section() | {"name": "other", "name_claims": ["other_name"]},
+        ],
         "principals": [
             {"user": "own@example.com", **own_token},
             {"user": ["ada@example.com", "etl-application", OAUTH_USER], "cdf": "plant"},
@@ -77,9 +84,10 @@ def setting(tmp_path_factory):
         "logs": {"filter": "debug"},
     }
     with ConfiguredGateway(directory, behind.cdf_url, **sections) as gateway:
-        yield Setting(gateway, issuer, behind.store, behind.emulator, certificate)
+        yield Setting(gateway, issuer, other_issuer, behind.store, behind.emulator, certificate)
         assert_secrets_are_in_no_log(gateway, issuer)
     issuer.stop()
+    other_issuer.stop()
     behind.stop()
 
 
@@ -193,11 +201,43 @@ ATTACKS = {
 }
 
 
+def by_another_issuer(setting, **changes):
+    """Signed by an issuer that the gateway knows, too, and named as that one names its key."""
+    issuer, other = setting.issuer, setting.other_issuer
+    token = jwt.encode(
+        issuer.claims(**changes), other.key, algorithm="RS256", headers={"kid": changes.get("kid", other.kid)}
+    )
+    issuer.tokens.append(token)
+    return token
+
+
+FORGERS = {
+    "the key and kid of another issuer": lambda setting: by_another_issuer(setting),
+    "another issuer's key under this one's kid": lambda setting: by_another_issuer(
+        setting, kid=setting.issuer.kid
+    ),
+    "another issuer's own token": lambda setting: setting.other_issuer.token(),
+}
+
+
+@pytest.mark.parametrize("forger", FORGERS)
+def test_a_key_is_good_for_the_tokens_of_its_own_issuer_only(setting, forger):
+    words = setting.refusal(ADA, FORGERS[forger](setting))
+    assert f'token authentication failed for user "{ADA}"' in words
+    assert_a_good_token_is_taken(setting)
+
+
+def assert_a_good_token_is_taken(setting):
+    with psycopg.connect(**setting.server().keywords(sslmode="require")) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (ADA,)
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_bad_token_is_refused_like_any_other(setting, attack):
     words = setting.refusal(ADA, ATTACKS[attack](setting.issuer))
     assert f'token authentication failed for user "{ADA}"' in words
     assert "expired" not in words
+    assert_a_good_token_is_taken(setting)
 
 
 def test_another_tenant_and_an_owner_without_a_principal_are_refused(setting):

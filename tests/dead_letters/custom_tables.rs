@@ -59,7 +59,8 @@ async fn a_letter_does_what_its_row_did() {
             values.push("k");
         }
         let written = match action {
-            RawAction::Delete | RawAction::Empty => "",
+            RawAction::Delete | RawAction::DeleteFound | RawAction::Empty => "",
+            RawAction::Upsert => "{\"set\":{\"a\":1},\"remove\":[\"b\"],\"make\":{\"a\":1}}",
             RawAction::Merge => "{\"set\":{\"a\":1},\"remove\":[\"b\"]}",
             _ => "{\"a\":1}",
         };

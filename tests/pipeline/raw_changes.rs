@@ -312,9 +312,13 @@ fn batch(statement: &Statement, number: usize) -> RowBatch {
             _ => format!("k{key}"),
         };
         let columns = match statement.action {
-            RawAction::Delete | RawAction::Empty => String::new(),
+            RawAction::Delete | RawAction::DeleteFound | RawAction::Empty => String::new(),
             RawAction::Merge => {
                 json!({"set": cells(number, row), "remove": [removed(number)]}).to_string()
+            }
+            RawAction::Upsert => {
+                let cells = cells(number, row);
+                json!({"set": cells, "remove": [removed(number)], "make": cells}).to_string()
             }
             _ => Value::Object(cells(number, row)).to_string(),
         };
@@ -339,16 +343,21 @@ fn apply(rows: &mut Rows, statement: &Statement, number: usize) -> u64 {
             RawAction::InsertMissing => {
                 rows.insert(key, cells(number, row));
             }
-            RawAction::Replace | RawAction::Merge if !exists => skipped += 1,
+            RawAction::Replace | RawAction::Merge | RawAction::DeleteFound if !exists => {
+                skipped += 1;
+            }
+            RawAction::Upsert if !exists => {
+                rows.insert(key, cells(number, row));
+            }
             RawAction::Replace => {
                 rows.insert(key, cells(number, row));
             }
-            RawAction::Merge => {
+            RawAction::Merge | RawAction::Upsert => {
                 let known = rows.get_mut(&key).expect("it exists");
                 known.extend(cells(number, row));
                 known.remove(&removed(number));
             }
-            RawAction::Delete => {
+            RawAction::Delete | RawAction::DeleteFound => {
                 rows.remove(&key);
             }
             RawAction::Empty => rows.clear(),

@@ -9,6 +9,7 @@ use super::plan::{Join, Output, Plan, Source};
 use super::planner::{Planner, folded, name_parts, split_conditions};
 use super::scope::{Planned, Scope, ScopeColumn, Unplanned};
 use super::system;
+use super::typed::TEXT;
 use crate::catalog::{Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
@@ -180,6 +181,9 @@ impl Planner<'_> {
             return Err(Unplanned::Cold);
         }
         let parts = name_parts(name)?;
+        if args.args.is_empty() && is_of_all_settings(&parts) {
+            return Ok(setting_rows());
+        }
         let mut arguments = Vec::new();
         for argument in &args.args {
             match argument {
@@ -226,6 +230,36 @@ fn system_rows(relation: &'static system::SystemRelation, namespace: &Namespace)
         scope: Scope {
             columns,
             whole: relation.whole,
+        },
+    }
+}
+
+/// pgAdmin changes one setting for each row of this function that has its name.
+const ALL_SETTINGS: &str = "pg_show_all_settings";
+
+fn is_of_all_settings(parts: &[String]) -> bool {
+    match parts {
+        [name] => name == ALL_SETTINGS,
+        [schema, name] => schema == "pg_catalog" && name == ALL_SETTINGS,
+        _ => false,
+    }
+}
+
+fn setting_rows() -> Planned {
+    let columns = system::SETTING_COLUMNS.map(|name| ScopeColumn {
+        relation: ALL_SETTINGS.to_owned(),
+        schema: None,
+        name: name.to_owned(),
+        type_oid: TEXT,
+        type_modifier: -1,
+        origin: None,
+    });
+    Planned {
+        source: Source::Settings,
+        scope: Scope {
+            columns: columns.into(),
+            // PostgreSQL's has more columns.
+            whole: false,
         },
     }
 }

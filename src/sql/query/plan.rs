@@ -5,7 +5,7 @@
 //! unless the query can have no rows. Never looks at SQL text.
 
 use super::expression::{Evaluation, Expression, truth};
-use super::system::SystemRelation;
+use super::system::{self, SystemRelation};
 use super::value::{Row, Value, compare, integer_of, key_of};
 use crate::catalog::{Namespace, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -56,6 +56,8 @@ pub(super) enum Source {
     /// One row without columns: a SELECT without FROM.
     Nothing,
     System(&'static SystemRelation, Namespace),
+    /// Name, value and description of every setting, as they are when the query begins.
+    Settings,
     Gateway(&'static Table),
     Derived(Box<Plan>),
     Values(Vec<Vec<Expression>>),
@@ -191,6 +193,7 @@ impl Source {
         match self {
             Source::Nothing => Ok(vec![Vec::new()]),
             Source::System(relation, namespace) => Ok((relation.rows)(namespace)),
+            Source::Settings => Ok(system::setting_rows(&evaluation.context.settings.all())),
             Source::Gateway(table) => Err(no_reading(table)),
             Source::Derived(plan) => plan.rows(evaluation, &[]),
             Source::Values(rows) => {

@@ -22,8 +22,8 @@ use self::failures::Failures;
 use self::rules::{Decision, Stranger, choose};
 use super::ending::Ending;
 use super::listener::WireSettings;
+use super::look_alikes::LookAlikes;
 use super::reply::put;
-use super::scram::MockVerifiers;
 use super::tls::TlsIdentity;
 use super::transport::Transport;
 use super::user::{GatewayUser, Users};
@@ -40,7 +40,7 @@ use tokio::time::Instant;
 /// Checks sign-ins for all connections.
 pub(super) struct Authenticator {
     users: Users,
-    mock: MockVerifiers,
+    look_alikes: LookAlikes,
     /// For connections without TLS, where libpq refuses a server that offers channel binding.
     plain: ScramServerAuth,
     rules: Vec<SignInRule>,
@@ -122,8 +122,8 @@ impl Authenticator {
             rules => rules.to_vec(),
         };
         Authenticator {
+            look_alikes: settings.look_alikes.clone().among(&users),
             users,
-            mock: MockVerifiers::new(),
             plain: ScramServerAuth::new(),
             rules,
             failures: Failures::new(settings.sign_in_failures.clone()),
@@ -220,8 +220,8 @@ impl Authenticator {
         };
         let user = self.users.find(applicant.user);
         // Made for every name, so that known names take no less work.
-        let mock = self.mock.of(applicant.user);
-        let verifier = user.as_ref().map_or(&mock, |user| &user.scram);
+        let look_alike = self.look_alikes.of(applicant.user);
+        let verifier = user.as_ref().map_or(&look_alike, |user| &user.scram);
         scram_exchange::run(transport, scram, verifier, user.is_some(), applicant).await?;
         let user = user.ok_or_else(|| Refused::Ended(Ending::silent(ConnectionEnd::Fault)))?;
         Ok(SignedIn {
@@ -240,7 +240,7 @@ impl Authenticator {
             user: Arc::new(GatewayUser {
                 name: name.to_owned(),
                 // Nobody has its password.
-                scram: self.mock.of(name),
+                scram: self.look_alikes.of(name),
                 identity: token_user.identity,
                 barred: None,
                 modes: token_user.modes,

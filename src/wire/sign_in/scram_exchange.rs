@@ -116,7 +116,7 @@ fn initial_response(mut body: Bytes, offered: &[String]) -> Result<Bytes, Box<Di
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::scram::MockVerifiers;
+    use super::super::super::look_alikes::LookAlikes;
     use super::*;
     use proptest::prelude::*;
 
@@ -151,9 +151,9 @@ mod tests {
         #[test]
         fn no_client_message_makes_the_exchange_panic(first in ".{0,40}", last in ".{0,60}") {
             let scram = ScramServerAuth::new();
-            let secret = MockVerifiers::new().of("ada").secret();
+            let secret = LookAlikes::default().of("ada").secret();
             let _ = scram.on_client_first_message_with_secret(first.as_bytes(), secret);
-            let secret = MockVerifiers::new().of("ada").secret();
+            let secret = LookAlikes::default().of("ada").secret();
             let (_, exchange) = scram
                 .on_client_first_message_with_secret(b"n,,n=,r=abc", secret)
                 .expect("this one is well formed");

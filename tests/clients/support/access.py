@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import secrets
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -19,8 +20,10 @@ import urllib.request
 from cognite.client import ClientConfig, CogniteClient
 from cognite.client.credentials import OAuthClientCredentials, Token
 from cognite.client.data_classes import ClientCredentials, GroupWrite
+from cognite.client.data_classes.postgres_gateway import SessionCredentials
 
 from .binary import PROJECT, binary
+from .configured import toml
 from .emulator import Emulator
 from .process import ServerProcess
 from .server import Server
@@ -122,6 +125,12 @@ class GuardedCdf:
         )
         return (client or self.administrator).iam.groups.create(group).id
 
+    def nonce(self, application: Application, project: str = PROJECT) -> SessionCredentials:
+        """Of a new session of the application."""
+        credentials = ClientCredentials(application.client_id, application.client_secret)
+        sessions = self.client(application, project).iam.sessions
+        return SessionCredentials(sessions.create(credentials, session_type="CLIENT_CREDENTIALS").nonce)
+
     def unlink(self, group: int) -> None:
         self.administrator.iam.groups.delete(group)
 
@@ -144,24 +153,24 @@ class GuardedCdf:
 
 
 class GatewayWithAccounts:
-    """`penstock serve` with a state store and an accounts API. `sections` add to its file."""
+    """`penstock serve` with a state store and an accounts API. `sections` add to its file, a list being
+    a section that is there several times."""
 
     def __init__(self, directory: pathlib.Path, cdf: GuardedCdf, **sections: dict):
         key = directory / "state.key"
         key.write_text(secrets.token_hex(32) + "\n")
         accounts = {"listen": "127.0.0.1:0", "cdf_base_url": cdf.url, "token_hosts": [cdf.url]}
+        listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
         tables = {
-            "listen": {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"},
+            "listen": listen,
             "state": {"path": "state.sqlite", "key_file": "state.key"},
             "accounts": accounts | sections.pop("accounts", {}),
             **sections,
         }
+        self.certificate = listen.get("tls_certificate")
+        self.sealing_key = key.read_text().strip()
         self.file = directory / "penstock.toml"
-        lines = []
-        for name, values in tables.items():
-            lines.append(f"[{name}]")
-            lines += [f"{option} = {json.dumps(value)}" for option, value in values.items()]
-        self.file.write_text("\n".join(lines) + "\n")
+        self.file.write_text(toml(tables))
         self._log = directory / "gateway.log"
         self.restart()
 
@@ -171,22 +180,28 @@ class GatewayWithAccounts:
         self.process = ServerProcess(command, GATEWAY_READY, self._log)
         ready = self.process.ready
         self.host, self.port = ready["host"], int(ready["port"])
-        self.api = f"http://{ready['accounts']}"
+        self.api = f"{'https' if self.certificate else 'http'}://{ready['accounts']}"
         self.http_url = f"http://{ready['http']}"
+
+    @property
+    def api_address(self) -> tuple[str, int]:
+        host, port = self.api.split("//")[1].split(":")
+        return host, int(port)
 
     def sdk(self, token: str, project: str = PROJECT) -> CogniteClient:
         """Cognite's SDK, unpatched, for its `postgres_gateway`."""
         return CogniteClient(ClientConfig("penstock-client-tests", project, Token(token), base_url=self.api))
 
     def call(self, method: str, path: str, token: str | None = None, body=None) -> Answer:
-        """One call to the accounts API, whatever it answers."""
+        """One call to the accounts API, whatever it answers. With a certificate it must be that one."""
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.api + path, data=data, method=method, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            context = ssl.create_default_context(cafile=self.certificate)
+            with urllib.request.urlopen(request, timeout=30, context=context) as answer:
                 return Answer(answer.status, json.loads(answer.read() or b"{}"))
         except urllib.error.HTTPError as error:
             text = error.read()
@@ -230,8 +245,9 @@ class GatewayWithAccounts:
         values = [line.rpartition(" ")[2] for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(map(float, values))
 
-    def server(self, user: str, password: str) -> Server:
-        return Server(self.host, self.port, user, password, user)
+    def server(self, user: str, password: str, database: str = "") -> Server:
+        """Where a user of the API connects."""
+        return Server(self.host, self.port, user, password, database or user)
 
     def keywords(self, user: str, password: str, **more) -> dict:
         """Keyword arguments of psycopg for a user of the API."""

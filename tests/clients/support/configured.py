@@ -17,7 +17,7 @@ from .server import Server
 READY = r"^penstock serve ready postgres=(?P<host>[\d.]+):(?P<port>\d+) http=(?P<http>\S+)$"
 
 
-def _toml(sections: dict[str, dict | list[dict]]) -> str:
+def toml(sections: dict[str, dict | list[dict]]) -> str:
     """Sections of plain values; TOML spells strings, numbers and booleans as JSON does. A list is a
     section that is there several times."""
     lines = []
@@ -48,7 +48,7 @@ class ConfiguredGateway:
         listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
         file = directory / "penstock.toml"
         users = {"name": USER, "password": password, "cdf": "plant"} | (user or {})
-        file.write_text(_toml({"[users]": users, "cdf.plant": principal, "listen": listen, **sections}))
+        file.write_text(toml({"[users]": users, "cdf.plant": principal, "listen": listen, **sections}))
         command = [*under, binary(), "serve", str(file)]
         self.process = ServerProcess(command, READY, directory / "gateway.log")
         ready = self.process.ready

@@ -32,6 +32,10 @@ class Emulator:
         body = {"client_id": client_id, "secrets": [client_secret], "groups": groups}
         self._call("PUT", "identity/applications", body)
 
+    def mint_token(self, **order) -> str:
+        """A token of any kind, as docs/emulator.md describes orders of them."""
+        return self._call("POST", "identity/tokens", order)["token"]
+
     def delete_application(self, client_id: str) -> None:
         """As an administrator of Entra ID does; its sessions end with it."""
         self._call("DELETE", f"identity/applications/{urllib.parse.quote(client_id, safe='')}")

@@ -1,7 +1,8 @@
 """PostgreSQL's protocol, message by message, for what no driver does on request.
 
 Owns one socket. Builds messages as told, also wrong ones; reads messages with a bound on
-every wait. Knows SCRAM-SHA-256 well enough to sign in and to show what the server sent.
+every wait. Knows SCRAM-SHA-256, also bound to TLS, well enough to sign in and to show what the server
+sent. Never checks who the server is.
 """
 
 from __future__ import annotations
@@ -100,11 +101,14 @@ def startup(parameters: dict[str, str], version: int = PROTOCOL_3_0) -> bytes:
 
 
 class Frames:
-    """A connection that is not signed in yet."""
+    """A connection that is not signed in yet; `source` is the address that it comes from."""
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server, source: str = ""):
         self.server = server
-        self.socket = socket.create_connection((server.host, server.port), timeout=WAIT_S)
+        origin = (source, 0) if source else None
+        self.socket = socket.create_connection(
+            (server.host, server.port), timeout=WAIT_S, source_address=origin
+        )
         self._buffer = b""
         self.parameters: dict[str, str] = {}
         self.negotiated: Message | None = None
@@ -118,10 +122,13 @@ class Frames:
     def __exit__(self, *_) -> None:
         self.socket.close()
 
-    def encrypt(self, context: ssl.SSLContext) -> Frames:
-        """Asks for TLS and does the handshake; returns self."""
+    def encrypt(self, context: ssl.SSLContext | None = None) -> Frames:
+        """Asks for TLS and does the handshake; returns self. Without a context any server will do."""
         self.send(struct.pack("!iI", 8, SSL_REQUEST))
         assert self.read_exactly(1) == b"S"
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.socket = context.wrap_socket(self.socket, server_hostname=self.server.host)
         return self
 
@@ -166,9 +173,20 @@ class Frames:
         return True
 
     def sign_in(
-        self, version: int = PROTOCOL_3_0, gs2: str = "n,,", name: str = "", password=None, **parameters
+        self,
+        version: int = PROTOCOL_3_0,
+        gs2: str = "n,,",
+        name: str = "",
+        password=None,
+        is_bound: bool = False,
+        **parameters,
     ):
-        """Signs in and reads up to the first ReadyForQuery; returns self."""
+        """Signs in and reads up to the first ReadyForQuery; returns self. `is_bound`: by
+        SCRAM-SHA-256-PLUS."""
+        mechanism, bound = "SCRAM-SHA-256", b""
+        if is_bound:
+            mechanism, gs2 = "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,"
+            bound = hashlib.sha256(self.socket.getpeercert(binary_form=True)).digest()
         given = {"user": self.server.user, "database": self.server.database, **parameters}
         self.send(startup(given, version))
         nonce = base64.b64encode(secrets.token_bytes(18)).decode()
@@ -181,9 +199,10 @@ class Frames:
                 if code == 10:
                     self.sasl_mechanisms = [t.decode() for t in got.body[4:].split(b"\0") if t]
                     initial = (gs2 + first).encode()
-                    self.send(message("p", text("SCRAM-SHA-256") + struct.pack("!i", len(initial)) + initial))
+                    self.send(message("p", text(mechanism) + struct.pack("!i", len(initial)) + initial))
                 elif code == 11:
-                    self.send(message("p", self._proof(gs2, first, got.body[4:].decode(), password)))
+                    head = gs2.encode() + bound
+                    self.send(message("p", self._proof(head, first, got.body[4:].decode(), password)))
             elif got.kind == "E":
                 raise SignInRefused(got.fields)
             elif got.kind == "S":
@@ -194,13 +213,13 @@ class Frames:
             elif got.kind == "Z":
                 return self
 
-    def _proof(self, gs2: str, first: str, server_first: str, password) -> bytes:
+    def _proof(self, head: bytes, first: str, server_first: str, password) -> bytes:
         attributes = dict(part.split("=", 1) for part in server_first.split(","))
         self.salt = base64.b64decode(attributes["s"])
         secret = (self.server.password if password is None else password).encode()
         salted = hashlib.pbkdf2_hmac("sha256", secret, self.salt, int(attributes["i"]))
         client_key = hmac.digest(salted, b"Client Key", "sha256")
-        final = f"c={base64.b64encode(gs2.encode()).decode()},r={attributes['r']}"
+        final = f"c={base64.b64encode(head).decode()},r={attributes['r']}"
         signed = f"{first},{server_first},{final}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))

@@ -14,9 +14,9 @@ pub(super) use types::type_by_oid;
 use super::value::{Row, Value};
 use crate::catalog::{self, Namespace};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::sql::Cell;
 use crate::sql::cursor::Cursor;
 use crate::sql::type_name::{self, CastType};
+use crate::sql::{Cell, SettingRow};
 use types::{TYPES, type_by_name};
 
 /// `pg_namespace.oid` of pg_catalog and information_schema.
@@ -177,6 +177,20 @@ pub(super) fn format_type(oid: u32, modifier: Option<i32>) -> String {
         Some(row) => row.name.clone(),
         None => "???".to_owned(),
     }
+}
+
+/// What `pg_show_all_settings` tells of settings, as far as it is known here: all of it text.
+pub(super) const SETTING_COLUMNS: [&str; 3] = ["name", "setting", "short_desc"];
+
+/// A row for each setting.
+pub(super) fn setting_rows(settings: &[SettingRow]) -> Vec<Row> {
+    rows(settings, |setting| {
+        vec![
+            text(setting.name),
+            text(setting.value.as_str()),
+            text(setting.description),
+        ]
+    })
 }
 
 /// A value of type name or text.

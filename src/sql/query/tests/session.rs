@@ -6,6 +6,27 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 #[test]
+fn a_setting_changes_for_each_row_of_all_settings_that_is_looked_for() {
+    let change = |name: &str| {
+        format!(
+            "SELECT set_config('bytea_output','escape',false) FROM pg_show_all_settings() \
+             WHERE name = '{name}'"
+        )
+    };
+    let mut settings = Settings::new("writer", []).expect("defaults");
+    let none = Bindings::none();
+    let answered = answer_with(&query(&change("no_such")), &mut settings, &none).expect("no rows");
+    assert!(answered.rows.is_empty());
+    assert_eq!(settings.get("bytea_output"), Ok("hex"));
+    let answered = answer_with(&query(&change("bytea_output")), &mut settings, &none);
+    assert_eq!(answered.expect("one row").rows.len(), 1);
+    assert_eq!(settings.get("bytea_output"), Ok("escape"));
+    let shown =
+        "select s.setting from pg_catalog.pg_show_all_settings() s where s.name = 'DateStyle'";
+    assert_eq!(rows(shown), [["ISO, MDY"]]);
+}
+
+#[test]
 fn the_questions_of_a_connect_are_answered() {
     for (text, column, value) in [
         ("select 1", "?column?:23:-1", "1"),
