@@ -77,6 +77,12 @@ impl Dressing {
         for table in self.tables.iter() {
             create(&mut sql, table);
         }
+        // information_schema shows only what one may do something with. Reading is granted table by
+        // table, when there are rows.
+        let _ = writeln!(
+            sql,
+            "GRANT INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user};"
+        );
         sql.push_str("COMMIT;\n");
         sql
     }

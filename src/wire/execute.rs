@@ -207,11 +207,8 @@ impl Session {
     ) -> Result<Option<Answer>, Box<Diagnostic>> {
         match self.answer(query, bindings) {
             Ok(answer) => Ok(Some(answer)),
-            Err(error)
-                if error.sqlstate == SqlState::FEATURE_NOT_SUPPORTED && self.has_engines() =>
-            {
-                Ok(None)
-            }
+            // What the session cannot work out, or takes for wrong, is PostgreSQL's to judge.
+            Err(_) if self.has_engines() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -96,10 +96,7 @@ impl Session {
         let statement = match statement {
             // The types that the client declares may be more than the session's own answer takes.
             Statement::Query(query)
-                if self.has_engines()
-                    && query
-                        .parameter_types(declared)
-                        .is_err_and(|error| error.sqlstate == SqlState::FEATURE_NOT_SUPPORTED) =>
+                if self.has_engines() && query.parameter_types(declared).is_err() =>
             {
                 Statement::Cold(query.as_cold())
             }

@@ -6,9 +6,10 @@ import threading
 
 import psycopg
 import pytest
+from support.engine import needs_engine
 from support.psql import psql
 
-pytestmark = pytest.mark.gateway_only
+pytestmark = [pytest.mark.gateway_only, needs_engine]
 
 
 @pytest.fixture
@@ -45,7 +46,6 @@ def test_psql_describes_a_table(server):
     text = "\n".join(done.lines)
     assert "external_id|character varying(255)" in text
     assert "metadata|json" in text
-    assert '"assets_pkey" PRIMARY KEY' in text
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,14 @@ def test_information_schema_tells_columns_and_keys(connection):
     assert ("assets",) in names and ("raw_rows",) in names
 
 
+def test_keys_are_indexes(connection):
+    index = "CREATE UNIQUE INDEX assets_pkey ON public.assets USING btree (external_id)"
+    found = connection.execute(
+        "SELECT pg_get_indexdef(indexrelid), indisprimary FROM pg_index WHERE indrelid = 'assets'::regclass"
+    ).fetchall()
+    assert found == [(index, True)]
+
+
 def test_the_gateway_and_its_engine_know_a_table_by_the_same_number(connection):
     with connection.cursor() as cursor:
         # Answered by the gateway.
@@ -93,9 +101,6 @@ def test_the_gateway_and_its_engine_know_a_table_by_the_same_number(connection):
         [oid, numbers],
     ).fetchall()
     assert rows == [("assets", "external_id", 2), ("assets", "name", 2)]
-    assert connection.execute("SELECT 'public.assets'::regclass::oid + 0 FROM pg_am LIMIT 1").fetchone() == (
-        oid,
-    )
 
 
 def test_expressions_of_every_kind_are_postgresqls(connection):
@@ -139,7 +144,7 @@ def test_text_in_latin1_comes_in_latin1(server):
 @pytest.mark.parametrize(
     ("statement", "sqlstate", "position"),
     [
-        ("SELECT count(* FROM pg_class", "42601", 16),
+        ("SELECT relname FROM pg_class GROUP relkind", "42601", 36),
         ("SELECT nothing_such(oid) FROM pg_class", "42883", 8),
         ("SELECT 1 / (oid::int8 - oid::int8) FROM pg_class", "22012", None),
         ("SELECT relname FROM pg_class GROUP BY relkind", "42803", 8),
@@ -183,7 +188,7 @@ def test_explain_shows_postgresqls_plan(connection):
         ("WITH gone AS (DELETE FROM assets RETURNING 1) SELECT * FROM gone", "0A000"),
         ("COPY (SELECT 1) TO PROGRAM 'cat'", "0A000"),
         ("SELECT pg_read_file('/etc/passwd') FROM pg_am", "42501"),
-        ("SELECT lo_import('/etc/passwd') FROM pg_am", "25006"),
+        ("SELECT lo_import('/etc/passwd') FROM pg_am", "42501"),
         ("SELECT rolpassword FROM pg_authid", "42501"),
         ("SELECT nextval('nothing') FROM pg_am", "42P01"),
         ("DO $$ BEGIN END $$", "0A000"),

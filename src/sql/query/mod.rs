@@ -35,7 +35,7 @@ use super::settings::Settings;
 use super::statement::Statement;
 use super::syntax::syntax_error;
 use crate::catalog::Namespace;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, SqlState};
 use expression::Evaluation;
 use jiff::Timestamp;
 use plan::Plan;
@@ -259,6 +259,10 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
             })),
         })),
         Err(Unplanned::Cold) => Ok(cold("SELECT", text)),
+        // PostgreSQL knows more casts.
+        Err(Unplanned::Wrong(diagnostic)) if diagnostic.sqlstate == SqlState::CANNOT_COERCE => {
+            Ok(cold("SELECT", text))
+        }
         Err(Unplanned::Wrong(diagnostic)) => Err(diagnostic),
     }
 }
