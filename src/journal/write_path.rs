@@ -34,8 +34,8 @@ impl WritePath {
     }
 
     /// A statement of this identity waits for what it has in `resource`.
-    pub fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
-        self.intake.ticket_waits(identity, resource);
+    pub fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource, connection: u64) {
+        self.intake.ticket_waits(identity, resource, connection);
     }
 
     /// A statement of this identity was broken off.

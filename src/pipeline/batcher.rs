@@ -23,7 +23,7 @@ pub struct Submit(pub Submission);
 /// Somebody waits for all rows that this identity has sent so far.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct TicketWaits(pub Arc<Identity>);
+pub struct TicketWaits(pub Arc<Identity>, pub u64);
 
 /// A statement with rows here was cancelled.
 #[derive(Debug, Message)]
@@ -142,7 +142,7 @@ impl Handler<TicketWaits> for BatcherActor {
     type Result = ();
 
     fn handle(&mut self, waits: TicketWaits, context: &mut Self::Context) {
-        self.sequencer.ticket_waits(&waits.0);
+        self.sequencer.ticket_waits(&waits.0, waits.1);
         self.work(Instant::now(), context);
     }
 }

@@ -180,11 +180,13 @@ impl Intake {
         self.shared.names.begin_creation(project, resource)
     }
 
-    /// A statement of this identity has sent its last row: what it has in `resource` should
+    /// A statement of this identity and connection has sent its last row: what it has in `resource` should
     /// not wait for company.
-    pub fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
+    pub fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource, connection: u64) {
         if let Some(batcher) = self.running(&identity.project, resource) {
-            batcher.address.do_send(TicketWaits(identity.clone()));
+            batcher
+                .address
+                .do_send(TicketWaits(identity.clone(), connection));
         }
     }
 

@@ -152,7 +152,7 @@ metrics_table! {
     TOKEN_REQUESTS: "penstock_token_requests_total", Counter, Count("requests"), ["outcome"],
         "Requests for an access token, by how they ended";
     ACCESS_CHECKS: "penstock_access_checks_total", Counter, Count("checks"), ["outcome"],
-        "Looks at whether an identity with open connections still has access to CDF, by what came of them";
+        "Looks at whether an identity that has open connections, or is kept out, has access to CDF, by what came of them";
     KEY_FETCHES: "penstock_key_fetches_total", Counter, Count("fetches"), ["outcome"],
         "Fetches of an issuer's keys, by which tokens are checked at sign-in";
     TLS_RELOADS: "penstock_tls_reloads_total", Counter, Count("reloads"), ["outcome"],

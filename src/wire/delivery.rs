@@ -228,7 +228,8 @@ impl Delivery {
 
     fn hurry(&self, group: &Group) {
         if let Some((resource, AckMode::Delivered)) = group.under_way {
-            self.destination.ticket_waits(&self.identity, resource);
+            self.destination
+                .ticket_waits(&self.identity, resource, self.connection);
         }
     }
 }

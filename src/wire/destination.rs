@@ -16,7 +16,7 @@ pub trait Destination: Send + Sync + 'static {
     fn submit(&self, resource: Resource, submission: Submission);
 
     /// Somebody waits for what was submitted for `identity`: do not linger.
-    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource);
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource, connection: u64);
 
     /// A statement of `identity` was broken off and its tickets aborted: give up what of it
     /// still waits.
@@ -33,8 +33,8 @@ impl Destination for WritePath {
         WritePath::submit(self, resource, submission);
     }
 
-    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
-        WritePath::ticket_waits(self, identity, resource);
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource, connection: u64) {
+        WritePath::ticket_waits(self, identity, resource, connection);
     }
 
     fn cancelled(&self, identity: &Identity, resource: Resource) {
@@ -51,8 +51,8 @@ impl Destination for Intake {
         Intake::submit(self, resource, submission);
     }
 
-    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource) {
-        Intake::ticket_waits(self, identity, resource);
+    fn ticket_waits(&self, identity: &Arc<Identity>, resource: Resource, connection: u64) {
+        Intake::ticket_waits(self, identity, resource, connection);
     }
 
     fn cancelled(&self, identity: &Identity, resource: Resource) {

@@ -69,7 +69,7 @@ impl Plant {
             };
             self.intake.submit(resource, submission);
             if number + 1 == count {
-                self.intake.ticket_waits(&identity, resource);
+                self.intake.ticket_waits(&identity, resource, 1);
             }
         }
     }

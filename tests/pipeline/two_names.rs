@@ -220,7 +220,7 @@ fn rows_that_wait_for_parents_do_not_keep_the_parents_waiting() {
         }
         plant
             .intake
-            .ticket_waits(&plant.identity(), Resource::Assets);
+            .ticket_waits(&plant.identity(), Resource::Assets, 1);
         for ticket in &tickets {
             let outcome = ticket.settled().await;
             assert_eq!(counts(&outcome), [1, 0, 0, 0, 0], "{outcome:?}");

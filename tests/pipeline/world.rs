@@ -253,7 +253,8 @@ impl World {
 
     pub fn ticket_waits(&mut self, identity: usize) {
         let identity = self.identities[identity % 3].clone();
-        self.sequencer().ticket_waits(&identity);
+        // Whose statement it is matters to children without parents only.
+        self.sequencer().ticket_waits(&identity, 0);
         self.poll();
     }
 

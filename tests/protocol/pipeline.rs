@@ -120,7 +120,7 @@ impl Destination for Pipeline {
         self.changed.notify_all();
     }
 
-    fn ticket_waits(&self, _: &Arc<Identity>, _: Resource) {
+    fn ticket_waits(&self, _: &Arc<Identity>, _: Resource, _: u64) {
         self.state().waits += 1;
         self.changed.notify_all();
     }

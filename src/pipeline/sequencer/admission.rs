@@ -285,6 +285,9 @@ impl Sequencer {
             let mut entry = Entry::new(segment, weight, lane, now);
             entry.sequence = self.next_sequence;
             entry.urgent = submission.ticket_waits;
+            if entry.urgent {
+                self.note_all_rows(submission.connection, entry.sequence + 1);
+            }
             entry.names = names;
             if let RowBatch::RawRows(batch) = &submission.batch {
                 entry.table = hash_key(&*batch.destination);

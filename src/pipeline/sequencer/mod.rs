@@ -216,9 +216,11 @@ impl Sequencer {
         self.admit(now, submission);
     }
 
-    /// Somebody waits for the rows that this identity has in here.
-    pub fn ticket_waits(&mut self, identity: &Arc<Identity>) {
+    /// A statement of this connection waits for the rows that its identity has in here, and has no
+    /// more to come.
+    pub fn ticket_waits(&mut self, identity: &Arc<Identity>, connection: u64) {
         let sequence = self.next_sequence;
+        self.note_all_rows(connection, sequence);
         for lane in self.lanes.iter_mut() {
             if lane.identity == *identity {
                 lane.urgent_sequence = sequence;

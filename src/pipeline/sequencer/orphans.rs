@@ -17,6 +17,7 @@ use crate::pipeline::attempt::CallId;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment, Step};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, take_out};
+use crate::pipeline::submission::JOURNAL_CONNECTION;
 use crate::rows::{ObjectValues, RowBatch, hash_key};
 use foldhash::{HashMap, HashSet};
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct Orphans {
     silent_since: Option<Instant>,
     /// Entries of each connection whose requests wait.
     entries_of: HashMap<u64, usize>,
+    /// By connection, the sequence before which all rows of its statements have come.
+    all_rows_before: HashMap<u64, u64>,
     /// When it was last asked whose wait is over.
     checked_at: Option<Instant>,
 }
@@ -327,6 +330,15 @@ impl Sequencer {
         }
     }
 
+    /// All rows of a connection's statements that are numbered below `sequence` have come.
+    pub(super) fn note_all_rows(&mut self, connection: u64, sequence: u64) {
+        let noted = &mut self.orphans.all_rows_before;
+        if noted.len() == noted.capacity() {
+            noted.retain(|connection, _| self.entries.open_of(*connection) > 0);
+        }
+        noted.insert(connection, sequence);
+    }
+
     /// Whether the statements of a request's rows have no more rows to come, and nothing of their
     /// connections is under way that could make a parent.
     fn has_all_rows(&mut self, id: CallId) -> bool {
@@ -344,11 +356,20 @@ impl Sequencer {
             .into_iter()
             .all(|(lane, sequence, urgent, connection)| {
                 let waiting = self.orphans.entries_of.get(&connection).copied();
+                let has_come = |before: &u64| sequence < *before;
                 let is_waited_for = urgent
-                    || self
-                        .lanes
-                        .get_mut(lane)
-                        .is_some_and(|lane| sequence < lane.urgent_sequence);
+                    || match connection {
+                        // Its rows belong to no statement that anybody waits for.
+                        JOURNAL_CONNECTION => self
+                            .lanes
+                            .get_mut(lane)
+                            .is_some_and(|lane| has_come(&lane.urgent_sequence)),
+                        connection => self
+                            .orphans
+                            .all_rows_before
+                            .get(&connection)
+                            .is_some_and(has_come),
+                    };
                 is_waited_for && self.entries.open_of(connection) <= waiting.unwrap_or(0)
             })
     }
