@@ -8,8 +8,8 @@
 use super::claims::SeriesClaim;
 use super::cut::bounds_of;
 use super::entries::{Entry, EntryId};
-use super::outcome::repeats;
 use super::queues::UnderWay;
+use super::repeats::repeats;
 use super::{Claims, Sequencer, Target};
 use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Identity, Operation};

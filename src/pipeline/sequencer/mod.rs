@@ -29,6 +29,7 @@ mod presence;
 mod queues;
 mod reads;
 mod reasons;
+mod repeats;
 mod request;
 mod stopped;
 mod turns;

@@ -1,6 +1,7 @@
 //! What follows from the report of a call: verdicts, repeats, splits.
 //!
-//! Owns the reading of the failure classes of a write; calls on the side are in `errands`. Promises that each class ends in a verdict for
+//! Owns the reading of the failure classes of a write; calls on the side are in `errands`, and when to
+//! repeat one in `repeats`. Promises that each class ends in a verdict for
 //! every row or in another call within bounds. Never blames a row that CDF did not name while
 //! it could still be found by halving.
 
@@ -11,18 +12,15 @@ use super::request::Errand;
 use super::{Sequencer, Stage};
 use crate::catalog::Resource;
 use crate::cdf::{AttemptFailure, Reference};
-use crate::config::RetrySettings;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::pipeline::attempt::{AttemptReport, CallAnswer, CallId};
-use crate::pipeline::retry::Retry;
 use crate::pipeline::segment::{Piece, RowVerdict, Segment};
 use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
 use crate::rows::ActionKind;
 use crate::telemetry::RetryCause;
-use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Sequencer {
     pub(super) fn request_finished(&mut self, now: Instant, id: CallId, report: AttemptReport) {
@@ -196,69 +194,6 @@ impl Sequencer {
                 Some(errand) => self.errand_failed(now, id, errand, failure.reason()),
             },
         }
-    }
-
-    /// Waits for the next attempt, or gives up.
-    pub(super) fn back_off(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        retry_after: Option<Duration>,
-        reason: &Diagnostic,
-        cause: RetryCause,
-    ) {
-        if !self.wait_for_repeat(now, id, retry_after, cause) {
-            self.give_up(now, id, reason);
-        }
-    }
-
-    fn give_up(&mut self, now: Instant, id: CallId, reason: &Diagnostic) {
-        if let Some(request) = self.requests.get(&id) {
-            let verdict = request.given_up(reason);
-            self.settle_all(now, id, &verdict);
-        }
-    }
-
-    /// Puts the next attempt off; `false` when it would be too late.
-    fn wait_for_repeat(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        retry_after: Option<Duration>,
-        cause: RetryCause,
-    ) -> bool {
-        self.drop_aborted(id);
-        let Some(request) = self.requests.get_mut(&id) else {
-            return true;
-        };
-        let Some(began) = request.piece_began else {
-            // Another piece is at hand now, or none.
-            self.proceed(now, id);
-            return true;
-        };
-        let is_journaled = request.is_journaled;
-        let retry = request
-            .retry
-            .get_or_insert_with(|| repeats(&self.retry, began, is_journaled));
-        let Some(at) = retry.next_attempt(now, retry_after, &mut self.random) else {
-            return false;
-        };
-        self.meters.retries.add(cause, 1);
-        if self.is_broken(now, id) {
-            // The breaker tells when to try again, for all requests together.
-            self.enqueue(now, id);
-        } else if let Some(request) = self.requests.get_mut(&id) {
-            request.stage = Stage::BackingOff;
-            self.timers.push(Reverse((at, id)));
-        }
-        true
-    }
-
-    fn is_broken(&mut self, now: Instant, id: CallId) -> bool {
-        self.queue_of(id).is_some_and(|queue| {
-            let endpoint = self.queues.of(queue).endpoint;
-            self.pacing.is_broken(now, endpoint)
-        })
     }
 
     /// Rows whose statement was cancelled are not sent again. Of a piece that may be in CDF
@@ -494,15 +429,6 @@ fn awaited(resource: Resource, missing: &[Reference]) -> Option<Resource> {
         Resource::SequenceRows => Some(Resource::Sequences),
         Resource::ExtractionPipelineRuns => Some(Resource::ExtractionPipelines),
         _ => missing.iter().any(is_label).then_some(Resource::Labels),
-    }
-}
-
-/// The repeats of a piece: endless for rows that have been acknowledged.
-pub(super) fn repeats(settings: &RetrySettings, began: Instant, is_journaled: bool) -> Retry {
-    if is_journaled {
-        Retry::endless(settings, began)
-    } else {
-        Retry::new(settings, began)
     }
 }
 
