@@ -196,7 +196,7 @@ async fn the_wide_tables_show_statuses_and_nodes() {
     let of = |name: &str| column(wide, name);
     let named = Condition::equals(of("external_id"), "n000");
     let all = world
-        .select_exactly(wide, "timestamp", &[named.clone()])
+        .select_exactly(wide, "timestamp", std::slice::from_ref(&named))
         .await;
     assert_eq!(
         all.len(),

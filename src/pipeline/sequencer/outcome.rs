@@ -19,6 +19,7 @@ use crate::pipeline::sequencer::admission::cancelled;
 use crate::pipeline::split::{Parted, halve, series_of, take_out};
 use crate::rows::ActionKind;
 use crate::telemetry::RetryCause;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Instant;
 
