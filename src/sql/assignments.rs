@@ -185,9 +185,10 @@ fn keep(
     source: Source,
 ) {
     let described = &table.columns[column];
-    if described.access != Access::ReadOnly {
+    // What CDF takes no more is dropped later, with a notice.
+    if described.access != Access::ReadOnly || described.field.is_empty() {
         list.items.push(SetItem { column, source });
-    } else if source != Source::Default && !described.field.is_empty() {
+    } else if source != Source::Default {
         list.read_only.get_or_insert_with(|| {
             let mut diagnostic = error_at(
                 cursor.text(),

@@ -54,8 +54,14 @@ def test_a_legacy_name_is_dropped_with_a_notice(connection, store, series):
     connection.execute(
         "INSERT INTO timeseries (legacy_name, external_id, name) VALUES ('old', %s, 'n')", (series,)
     )
-    assert notices == ['values for column "legacy_name" are ignored: CDF takes none']
+    told = 'values for column "legacy_name" are ignored: CDF takes none'
+    assert notices == [told]
     assert store.series(series)["name"] == "n"
+    for change in ("legacy_name = 'older'", "legacy_name = 'older', unit = 'm'"):
+        changed = connection.execute(f"UPDATE timeseries SET {change} WHERE external_id = %s", (series,))
+        assert changed.rowcount == 1
+    assert notices == [told] * 3
+    assert store.series(series)["unit"] == "m"
 
 
 def test_changes_by_key_and_returning_use_the_columns_of_the_version(connection, store, series):
