@@ -1,6 +1,6 @@
 """docs/errors.md and the tests of it agree: no row without a test, no test of a row that is not there.
 
-The tests are in test_errors_of_*.py, by section. Each is marked with the rows that it shows, and with
+The tests are in test_errors_of_*.py, by section, and in test_revocation.py. Each is marked with the rows that it shows, and with
 the SQLSTATEs that it asserts for them.
 """
 
@@ -12,6 +12,7 @@ import test_errors_of_no_answer
 import test_errors_of_rows
 import test_errors_of_sign_in
 import test_errors_of_transactions
+import test_revocation
 from support.errors_document import Row, proven_by, rows_of_document
 
 MODULES = [
@@ -22,6 +23,7 @@ MODULES = [
     test_errors_of_rows,
     test_errors_of_sign_in,
     test_errors_of_transactions,
+    test_revocation,
 ]
 DOCUMENTED = rows_of_document()
 PROVEN = proven_by(MODULES)

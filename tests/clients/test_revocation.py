@@ -11,6 +11,7 @@ import pytest
 from support import frames
 from support.access import FIRST_MINIMUM, SECOND_MINIMUM, GatewayWithAccounts, GuardedCdf, acl
 from support.binary import PROJECT
+from support.errors_document import proves
 from support.frames import Frames, SignInRefused, signed_in
 from support.samples import unique
 
@@ -260,6 +261,10 @@ def at_work(loader: Loader) -> dict[str, Frames]:
     return {"idle": idle, "in a transaction": in_transaction, "in a COPY": in_copy, "waiting": waiting}
 
 
+@proves(
+    "Sign-in",
+    {"the user has no session any more, or lacks what the gateway asks for in CDF": "28000"},
+)
 @pytest.mark.parametrize(("version", "withdrawal"), CASES)
 def test_connections_end_and_journaled_rows_come_when_access_is_back(setting, version, withdrawal):
     cdf, loader = setting.cdf, Loader(setting, version)
@@ -274,7 +279,11 @@ def test_connections_end_and_journaled_rows_come_when_access_is_back(setting, ve
     withdrawal.take(loader)
     for what, connection in connections.items():
         assert last_words(connection)["C"] == withdrawal.ends_with, what
-    assert outcome(loader) == withdrawal.new_ones
+    told = {withdrawal.new_ones}
+    if withdrawal.new_ones[0] == "statement":
+        # It may have to wait for the journaled row before its own, and is told so in the end.
+        told.add(("statement", "40003"))
+    assert outcome(loader) in told
 
     def row():
         return cdf.administrator.raw.rows.retrieve(DATABASE, "journaled", journaled)

@@ -68,7 +68,7 @@ class GuardedCdf:
     def __init__(self, directory: pathlib.Path, *flags: str):
         secret = secrets.token_urlsafe(16)
         command = [binary(), "emulator", "--listen", "127.0.0.1:0", "--require-token", "--enforce-access"]
-        command += ["--admin-client-id", "administrator", "--admin-client-secret", secret, *flags]
+        command += ["--admin-client-id", "administrator", f"--admin-client-secret={secret}", *flags]
         self.process = ServerProcess(command, CDF_READY, directory / "cdf.log")
         self.url = self.process.ready["cdf"]
         self.token_url = self.process.ready["token_url"]
