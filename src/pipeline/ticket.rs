@@ -37,16 +37,40 @@ pub struct Outcome {
     pub first_error: Option<(u64, Diagnostic)>,
 }
 
+/// Accepted rows that something older may take the place of.
+#[derive(Debug)]
+struct Doubt {
+    rows: u64,
+    first_row_number: u64,
+    reason: Diagnostic,
+}
+
 #[derive(Debug, Default)]
 struct State {
     outcome: Outcome,
     open_parts: usize,
+    /// Counted when every verdict is there.
+    doubts: Vec<Doubt>,
     /// Rows that the statement goes on without, until the connection takes them.
     refused: Vec<RefusedRow>,
     /// Numbers of the rows for which nothing was to be done, until the connection takes them.
     skipped: Vec<u64>,
     /// What CDF made of rows, by their numbers, until the connection takes it.
     returned: Vec<(u64, Box<RawValue>)>,
+}
+
+impl State {
+    /// What was accepted in doubt is unknown.
+    fn count_doubts(&mut self) {
+        for doubt in std::mem::take(&mut self.doubts) {
+            let doubtful = doubt.rows.min(self.outcome.accepted);
+            if doubtful > 0 {
+                self.outcome.accepted -= doubtful;
+                self.outcome.unknown += doubtful;
+                note_error(&mut self.outcome, doubt.first_row_number, &doubt.reason);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +94,7 @@ impl Shared {
     fn close_part(&self, mut state: MutexGuard<'_, State>) {
         state.open_parts -= 1;
         if state.open_parts == 0 {
+            state.count_doubts();
             drop(state);
             self.settled.notify_waiters();
         }
@@ -211,12 +236,12 @@ impl TicketHold {
     /// The rows were accepted, and something older may take effect after them, as `reason` says:
     /// their outcome is unknown.
     pub fn doubt(self, reason: &str) {
-        let mut state = self.shared.state();
-        let doubtful = self.rows.min(state.outcome.accepted);
-        state.outcome.accepted -= doubtful;
-        state.outcome.unknown += doubtful;
-        let reason = Diagnostic::error(SqlState::STATEMENT_COMPLETION_UNKNOWN, reason);
-        note_error(&mut state.outcome, self.first_row_number, &reason);
+        // Rows of it may have no verdict yet, and those that are refused are in no doubt.
+        self.shared.state().doubts.push(Doubt {
+            rows: self.rows,
+            first_row_number: self.first_row_number,
+            reason: Diagnostic::error(SqlState::STATEMENT_COMPLETION_UNKNOWN, reason),
+        });
     }
 }
 
