@@ -449,3 +449,26 @@ impl Drop for TicketPart {
         shared.close_part(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_accepted_rows_are_in_doubt() {
+        let refused = SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
+        let ticket = Ticket::new();
+        let part = ticket.part(2, 1);
+        // Before there is a verdict.
+        let hold = part.hold().expect("a statement waits");
+        hold.doubt("older rows may come");
+        part.reject(1, 1, &Diagnostic::error(refused, "refused"));
+        part.accept(1);
+        drop(part);
+        let outcome = ticket.so_far();
+        let counts = (outcome.accepted, outcome.rejected, outcome.unknown);
+        assert_eq!(counts, (0, 1, 1));
+        let (_, first) = outcome.first_error.expect("a row was refused");
+        assert_eq!(first.sqlstate, refused);
+    }
+}
