@@ -6,10 +6,9 @@ import threading
 
 import psycopg
 import pytest
-from support.engine import needs_engine
 from support.psql import psql
 
-pytestmark = [pytest.mark.gateway_only, needs_engine]
+pytestmark = pytest.mark.gateway_only
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import contextlib
 import psycopg
 import pytest
 from support.configured import ConfiguredGateway
-from support.engine import needs_engine
 from support.local_cdf import LocalCdf
 from support.samples import unique
 
-pytestmark = [pytest.mark.gateway_only, needs_engine]
+pytestmark = pytest.mark.gateway_only
 
 
 @pytest.fixture

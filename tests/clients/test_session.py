@@ -186,7 +186,6 @@ def test_columns_of_a_probe_name_their_table_and_place(client):
     [
         "CREATE TABLE t (a int)",
         "UPDATE double_datapoints SET value = 1",
-        "SELECT count(*) FROM double_datapoints",
         "CREATE TEMP TABLE x AS SELECT 1",
     ],
 )
