@@ -48,8 +48,17 @@ impl Namespace {
     /// Every table that the system catalog lists: the built-in ones that this user can name, and
     /// the user's own by name.
     pub fn tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
-        let custom = self.custom.sorted();
-        built_in(self.dialect).chain(custom)
+        self.built_in_tables().chain(self.own_tables())
+    }
+
+    /// Those of them that every user of the same version can name.
+    pub fn built_in_tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
+        built_in(self.dialect)
+    }
+
+    /// Those of them that are the user's own, by name.
+    pub fn own_tables(&self) -> impl Iterator<Item = &'static Table> + use<> {
+        self.custom.sorted().into_iter()
     }
 
     /// The table of that OID among [`Self::tables`].

@@ -217,6 +217,16 @@ fn memory(tree: &Tree, findings: &mut Findings) {
 fn engine(tree: &Tree, findings: &mut Findings) {
     let engine = &tree.engine;
     not_zero("engine.engines_max", engine.engines_max as u64, findings);
+    if engine.spares > engine.engines_max {
+        findings.note(
+            "engine.spares",
+            format!(
+                "more than engine.engines_max, {}, cannot be up",
+                engine.engines_max
+            ),
+            "Set it to that or less",
+        );
+    }
     not_zero("engine.stall_s", engine.stall_s, findings);
     not_zero("engine.scan_rows_max", engine.scan_rows_max, findings);
     if engine.memory_bytes_max < ENGINE_BYTES_MIN {

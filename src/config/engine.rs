@@ -24,6 +24,8 @@ pub struct EngineSettings {
     pub kind: EngineKind,
     /// Engines that may run at the same time: each runs one statement, or one transaction.
     pub engines_max: usize,
+    /// Of these so many are kept up that are nobody's yet, for whoever needs the next one.
+    pub spares: usize,
     /// How long a statement waits for one that is free.
     pub wait_s: u64,
     /// How long one stays up for its user after the last statement.
@@ -32,6 +34,8 @@ pub struct EngineSettings {
     pub memory_bytes_max: u64,
     /// Rows that a statement may read of one table.
     pub scan_rows_max: u64,
+    /// Answers about the catalog that are kept for the next who asks the same.
+    pub catalog_bytes_max: usize,
     /// How long a client may leave the rows of a statement unread.
     pub stall_s: u64,
     /// Where engines keep their files; the system's directory for temporary files unless said.
@@ -47,10 +51,12 @@ impl Default for EngineSettings {
         EngineSettings {
             kind: EngineKind::default(),
             engines_max: 4,
+            spares: 1,
             wait_s: 10,
             idle_s: 60,
             memory_bytes_max: 512 << 20,
             scan_rows_max: 2_000_000,
+            catalog_bytes_max: 16 << 20,
             stall_s: 30,
             directory: None,
             program: None,

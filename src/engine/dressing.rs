@@ -11,129 +11,242 @@ use std::sync::Arc;
 /// The role that owns the tables, so that the user does not.
 pub(super) const OWNER: &str = "penstock";
 
+/// The user's role before there is a user.
+const NOBODY: &str = "penstock_user";
+
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
 
-/// The look of one user's database. Cheap to clone; equal where the database is the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dressing {
-    pub user: Arc<str>,
-    pub database: Arc<str>,
-    /// In the order of their OIDs; a table is made once, so that its address is its version.
+/// Where PostgreSQL notes the numbers of schemas and tables.
+const NOTED: [(&str, &str); 13] = [
+    ("pg_namespace", "oid"),
+    ("pg_class", "oid"),
+    ("pg_class", "relnamespace"),
+    ("pg_attribute", "attrelid"),
+    ("pg_type", "typrelid"),
+    ("pg_type", "typnamespace"),
+    ("pg_index", "indrelid"),
+    ("pg_constraint", "conrelid"),
+    ("pg_constraint", "connamespace"),
+    ("pg_description", "objoid"),
+    ("pg_depend", "objid"),
+    ("pg_depend", "refobjid"),
+    ("pg_shdepend", "objid"),
+];
+
+/// What the databases of many users have in common: the built-in tables. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Base {
     tables: Arc<[&'static Table]>,
 }
 
-impl Dressing {
-    /// The database as `user` sees it now.
-    pub fn of(user: &str, database: &str, namespace: &Namespace) -> Self {
-        let mut tables: Vec<_> = namespace.tables().collect();
+impl PartialEq for Base {
+    fn eq(&self, other: &Self) -> bool {
+        let others = other.tables.iter().copied();
+        self.tables.len() == other.tables.len()
+            && (self.tables.iter().copied().zip(others))
+                .all(|(one, other)| std::ptr::eq(one, other))
+    }
+}
+
+impl Eq for Base {}
+
+impl Base {
+    fn of(tables: impl Iterator<Item = &'static Table>) -> Self {
+        let mut tables: Vec<_> = tables.collect();
         tables.sort_by_key(|table| table.oid);
-        Dressing {
-            user: user.into(),
-            database: database.into(),
+        Base {
             tables: tables.into(),
         }
     }
 
-    /// The tables that it shows.
-    pub fn tables(&self) -> &[&'static Table] {
-        &self.tables
-    }
-
-    /// The table of that schema and name.
-    pub fn table(&self, schema: &str, name: &str) -> Option<&'static Table> {
-        let is_it = |table: &&&'static Table| table.schema == schema && table.name == name;
-        self.tables.iter().find(is_it).copied()
-    }
-
-    /// SQL that makes a fresh engine the user's: transactions to be run one after the other, each by
-    /// a new connection, so that none remembers what the next one changes beneath it.
+    /// SQL that makes it of a fresh engine: transactions to be run one after the other, each by a
+    /// new connection, so that none remembers what the next one changes beneath it.
     pub fn steps(&self) -> [String; 2] {
         [self.creation(), self.renumbering()]
     }
 
     fn creation(&self) -> String {
-        let user = identifier(&self.user);
         let mut sql = String::from("BEGIN;\n");
         let _ = writeln!(
             sql,
             "DO $$ DECLARE made oid; BEGIN LOOP made := lo_create(0); PERFORM lo_unlink(made); EXIT \
              WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
         );
-        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
              UPDATE pg_authid SET rolname = '{OWNER}' WHERE oid = 10;\n\
-             CREATE ROLE penstock_user LOGIN;\n\
-             UPDATE pg_authid SET rolname = {} WHERE rolname = 'penstock_user';\n\
-             UPDATE pg_database SET datname = {} WHERE datname = current_database();\n\
+             CREATE ROLE {NOBODY} LOGIN;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};",
-            literal(&self.user),
-            literal(&self.database),
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {NOBODY};",
         );
         for table in self.tables.iter() {
             create(&mut sql, table);
         }
-        // information_schema shows only what one may do something with. Reading is granted table by
-        // table, when there are rows.
-        let _ = writeln!(
-            sql,
-            "GRANT INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user};"
-        );
+        grant_names(&mut sql, &self.tables, NOBODY);
         sql.push_str("COMMIT;\n");
         sql
     }
 
-    /// Gives schema and tables the OIDs of the catalog, wherever PostgreSQL has noted them.
     fn renumbering(&self) -> String {
+        let schema = format!(
+            "INSERT INTO numbers SELECT oid, {CDF_OID} FROM pg_namespace WHERE nspname = '{CDF}';\n"
+        );
+        renumbering(&schema, &self.tables)
+    }
+}
+
+/// The look of one user's database. Cheap to clone; equal where the database is the same.
+#[derive(Clone, Debug)]
+pub struct Dressing {
+    pub user: Arc<str>,
+    pub database: Arc<str>,
+    base: Base,
+    /// The user's own, in the order of their OIDs.
+    own_tables: Arc<[&'static Table]>,
+    /// All of this in bytes. A table is made once, so that its address is its version.
+    key: Arc<[u8]>,
+}
+
+impl PartialEq for Dressing {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Dressing {}
+
+impl Dressing {
+    /// The database as `user` sees it now.
+    pub fn of(user: &str, database: &str, namespace: &Namespace) -> Self {
+        let base = Base::of(namespace.built_in_tables());
+        let own_tables = Base::of(namespace.own_tables()).tables;
+        let mut key = Vec::new();
+        for text in [user, database] {
+            key.extend_from_slice(&text.len().to_ne_bytes());
+            key.extend_from_slice(text.as_bytes());
+        }
+        for table in base.tables.iter().chain(own_tables.iter()) {
+            let address = std::ptr::from_ref::<Table>(table).addr();
+            key.extend_from_slice(&address.to_ne_bytes());
+        }
+        Dressing {
+            user: user.into(),
+            database: database.into(),
+            base,
+            own_tables,
+            key: key.into(),
+        }
+    }
+
+    /// What it has in common with others.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Bytes that no other look has.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The tables that it shows.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.base
+            .tables
+            .iter()
+            .chain(self.own_tables.iter())
+            .copied()
+    }
+
+    /// The table of that schema and name.
+    pub fn table(&self, schema: &str, name: &str) -> Option<&'static Table> {
+        self.tables()
+            .find(|table| table.schema == schema && table.name == name)
+    }
+
+    /// SQL that makes it of an engine with its base: transactions to be run one after the other, by
+    /// one connection.
+    pub fn steps(&self) -> Vec<String> {
+        let mut steps = vec![self.naming()];
+        if !self.own_tables.is_empty() {
+            steps.push(renumbering("", &self.own_tables));
+        }
+        steps
+    }
+
+    fn naming(&self) -> String {
         let mut sql = String::from("BEGIN;\n");
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
         let _ = writeln!(
             sql,
-            "CREATE TEMP TABLE numbers (before oid, after oid) ON COMMIT DROP;\n\
-             INSERT INTO numbers SELECT oid, {CDF_OID} FROM pg_namespace WHERE nspname = '{CDF}';"
+            "SET LOCAL client_min_messages = warning;\n\
+             UPDATE pg_authid SET rolname = {} WHERE rolname = '{NOBODY}';\n\
+             UPDATE pg_database SET datname = {} WHERE datname = current_database();",
+            literal(&self.user),
+            literal(&self.database),
         );
-        for table in self.tables.iter() {
-            let _ = writeln!(
-                sql,
-                "INSERT INTO numbers SELECT c.oid, {} FROM pg_class c JOIN pg_namespace n ON \
-                 n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r';",
-                table.oid,
-                literal(table.schema),
-                literal(table.name),
-            );
+        for table in self.own_tables.iter() {
+            create(&mut sql, table);
         }
-        for (catalog, column) in [
-            ("pg_namespace", "oid"),
-            ("pg_class", "oid"),
-            ("pg_class", "relnamespace"),
-            ("pg_attribute", "attrelid"),
-            ("pg_type", "typrelid"),
-            ("pg_type", "typnamespace"),
-            ("pg_index", "indrelid"),
-            ("pg_constraint", "conrelid"),
-            ("pg_constraint", "connamespace"),
-            ("pg_description", "objoid"),
-            ("pg_depend", "objid"),
-            ("pg_depend", "refobjid"),
-            ("pg_shdepend", "objid"),
-        ] {
-            let _ = writeln!(
-                sql,
-                "UPDATE pg_catalog.{catalog} SET {column} = numbers.after FROM numbers WHERE \
-                 {catalog}.{column} = numbers.before;"
-            );
-        }
+        grant_names(&mut sql, &self.own_tables, &identifier(&self.user));
         sql.push_str("COMMIT;\n");
         sql
     }
 }
 
+/// Lets `user` know tables: information_schema shows only what one may do something with. Reading
+/// is granted table by table, when there are rows.
+fn grant_names(sql: &mut String, tables: &[&Table], user: &str) {
+    if tables.is_empty() {
+        return;
+    }
+    let names: Vec<String> = tables.iter().map(|table| full_name(table)).collect();
+    let _ = writeln!(
+        sql,
+        "GRANT INSERT, UPDATE, DELETE, REFERENCES ON {} TO {user};",
+        names.join(", ")
+    );
+}
+
+/// Gives tables the OIDs of the catalog, wherever PostgreSQL has noted them. `more` adds to the
+/// numbers that change.
+fn renumbering(more: &str, tables: &[&Table]) -> String {
+    let mut sql = String::from("BEGIN;\n");
+    let _ = writeln!(
+        sql,
+        "CREATE TEMP TABLE numbers (before oid, after oid) ON COMMIT DROP;"
+    );
+    sql.push_str(more);
+    for table in tables {
+        let _ = writeln!(
+            sql,
+            "INSERT INTO numbers SELECT c.oid, {} FROM pg_class c JOIN pg_namespace n ON \
+             n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r';",
+            table.oid,
+            literal(table.schema),
+            literal(table.name),
+        );
+    }
+    for (catalog, column) in NOTED {
+        let _ = writeln!(
+            sql,
+            "UPDATE pg_catalog.{catalog} SET {column} = numbers.after FROM numbers WHERE \
+             {catalog}.{column} = numbers.before;"
+        );
+    }
+    sql.push_str("COMMIT;\n");
+    sql
+}
+
+fn full_name(table: &Table) -> String {
+    format!("{}.{}", identifier(table.schema), identifier(table.name))
+}
+
 /// CREATE TABLE and COMMENTs.
 fn create(sql: &mut String, table: &Table) {
-    let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
+    let name = full_name(table);
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
     if !table.key.is_empty() {
         let key: Vec<String> = table

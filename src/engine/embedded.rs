@@ -1,24 +1,20 @@
 //! An embedded PostgreSQL: a child process of the gateway, in a directory of its own.
 //!
 //! Owns the process, its directory and its end. Promises that nothing is left of an engine that is
-//! dropped, whatever it was doing, and that what an earlier gateway left behind is removed. Never
-//! is shared between users: what a statement does to it ends with it.
+//! dropped, whatever it was doing. Never is shared between users: what a statement does to it ends
+//! with it.
 
 use super::fault::EngineFault;
+use super::files::{self, EngineFiles};
 use crate::config::EngineSettings;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// How names of directories begin; then comes the process id of the gateway, and a number.
-const DIRECTORY_PREFIX: &str = "penstock-engine-";
 
 /// From the start of the process to an open socket, on a machine that is busy.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -30,28 +26,45 @@ pub struct EmbeddedEngine {
     child: Option<Child>,
     directory: PathBuf,
     process_id: u32,
+    /// Its directory is in there.
+    files: Arc<EngineFiles>,
 }
 
 impl EmbeddedEngine {
-    /// Starts one and waits until it can be connected to.
+    /// Starts one, with a copy of the data in `template` if there is one, and waits until it can be
+    /// connected to.
     ///
     /// # Errors
     /// `Unavailable` with what went wrong.
-    pub async fn start(settings: &EngineSettings) -> Result<Self, EngineFault> {
-        let parent = settings.directory_or_temporary();
-        static SWEPT: Once = Once::new();
-        SWEPT.call_once(|| sweep(&parent));
-        let directory = new_directory(&parent).map_err(|error| unavailable(&error))?;
-        let spawned = spawn(settings, &directory);
-        let (child, output) = spawned.map_err(|error| {
-            remove(&directory);
-            unavailable(&error)
-        })?;
+    pub async fn start(
+        settings: &EngineSettings,
+        files: &Arc<EngineFiles>,
+        template: Option<PathBuf>,
+    ) -> Result<Self, EngineFault> {
+        let (program, own) = (settings.program.clone(), files.clone());
+        // Copying files and making processes may take a while on a machine that is busy.
+        let begun = tokio::task::spawn_blocking(move || {
+            let directory = own.new_directory()?;
+            let spawned = prepared(&directory, template.as_deref())
+                .and_then(|()| spawn(program, &own.unpacked(), &directory));
+            match spawned {
+                Ok((child, output)) => Ok((child, output, directory)),
+                Err(error) => {
+                    files::remove(&directory);
+                    Err(error)
+                }
+            }
+        });
+        let (child, output, directory) = match begun.await {
+            Ok(begun) => begun.map_err(|error| unavailable(&error))?,
+            Err(error) => return Err(unavailable(&error)),
+        };
         let process_id = child.id();
         let engine = EmbeddedEngine {
             child: Some(child),
             directory,
             process_id,
+            files: files.clone(),
         };
         let said = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
@@ -65,9 +78,20 @@ impl EmbeddedEngine {
         }
     }
 
+    /// Whether its process has not ended by itself.
+    pub fn is_up(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         socket_in(&self.directory)
+    }
+
+    /// Where its data are.
+    pub fn data(&self) -> PathBuf {
+        data_in(&self.directory)
     }
 
     /// Its process.
@@ -90,6 +114,7 @@ impl Drop for EmbeddedEngine {
             return;
         };
         let directory = std::mem::take(&mut self.directory);
+        let files = self.files.clone();
         // A statement cannot be interrupted from within: the process goes. Waiting for that and
         // removing files would hold up the connections of this thread.
         let ended = std::thread::Builder::new()
@@ -98,7 +123,8 @@ impl Drop for EmbeddedEngine {
                 // One that has ended by itself is what is wanted, too.
                 let _ = child.kill();
                 let _ = child.wait();
-                remove(&directory);
+                files::remove(&directory);
+                drop(files);
             });
         if let Err(error) = ended {
             tracing::warn!(%error, "an engine's end cannot be waited for");
@@ -107,7 +133,7 @@ impl Drop for EmbeddedEngine {
 }
 
 /// `Unavailable`: it cannot be started.
-fn unavailable(why: &dyn std::fmt::Display) -> EngineFault {
+pub(super) fn unavailable(why: &dyn std::fmt::Display) -> EngineFault {
     tracing::error!(%why, "an embedded PostgreSQL cannot be started");
     EngineFault::Unavailable(Box::new(
         Diagnostic::error(
@@ -122,32 +148,39 @@ fn socket_in(directory: &Path) -> PathBuf {
     directory.join("socket")
 }
 
-/// A directory that only this user of the machine can enter.
-fn new_directory(parent: &Path) -> io::Result<PathBuf> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{DIRECTORY_PREFIX}{}-{number}", std::process::id());
-    let directory = parent.join(name);
-    fs::DirBuilder::new().mode(0o700).create(&directory)?;
-    Ok(directory)
+fn data_in(directory: &Path) -> PathBuf {
+    directory.join("data")
 }
 
-fn spawn(settings: &EngineSettings, directory: &Path) -> io::Result<(Child, ChildStdout)> {
-    let program = match &settings.program {
-        Some(program) => program.clone(),
+/// Puts the data in their place that an engine begins with.
+fn prepared(directory: &Path, template: Option<&Path>) -> io::Result<()> {
+    match template {
+        Some(template) => files::copy(template, &data_in(directory)),
+        None => Ok(()),
+    }
+}
+
+fn spawn(
+    program: Option<PathBuf>,
+    unpacked: &Path,
+    directory: &Path,
+) -> io::Result<(Child, ChildStdout)> {
+    let program = match program {
+        Some(program) => program,
         None => std::env::current_exe()?,
     };
     let mut command = Command::new(program);
     command
         .arg("engine")
         .arg("--directory")
-        .arg(directory.join("data"))
+        .arg(data_in(directory))
         .arg("--socket")
         .arg(socket_in(directory))
         // Nothing of the gateway's: its environment holds secrets.
         .env_clear()
         .env("TMPDIR", directory)
-        .env("HOME", directory)
+        // What it unpacks of itself goes here, once for all engines.
+        .env("HOME", unpacked)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -155,29 +188,5 @@ fn spawn(settings: &EngineSettings, directory: &Path) -> io::Result<(Child, Chil
     match child.stdout.take() {
         Some(output) => Ok((child, output)),
         None => Err(io::Error::other("it has no standard output")),
-    }
-}
-
-/// Removes what gateways left that are no more.
-fn sweep(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let gateway = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(DIRECTORY_PREFIX))
-            .and_then(|rest| rest.split('-').next())
-            .and_then(|process_id| process_id.parse::<u32>().ok());
-        if gateway.is_some_and(|process_id| !Path::new(&format!("/proc/{process_id}")).exists()) {
-            remove(&entry.path());
-        }
-    }
-}
-
-fn remove(directory: &Path) {
-    if let Err(error) = fs::remove_dir_all(directory) {
-        tracing::warn!(directory = %directory.display(), %error, "an engine's files stay behind");
     }
 }

@@ -49,6 +49,15 @@ impl Frame {
         Ok(Some(Frame { kind, bytes }))
     }
 
+    /// The first message of messages that were whole when they came.
+    pub(super) fn cut(messages: &mut Bytes) -> Option<Frame> {
+        let [kind, a, b, c, d] = *messages.first_chunk::<HEADER_BYTES>()?;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize + 1;
+        let is_whole = (HEADER_BYTES..=messages.len()).contains(&length);
+        let bytes = is_whole.then(|| messages.split_to(length))?;
+        Some(Frame { kind, bytes })
+    }
+
     /// What follows the header.
     pub fn body(&self) -> &[u8] {
         &self.bytes[HEADER_BYTES..]

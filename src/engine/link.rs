@@ -51,6 +51,20 @@ impl EngineLink {
         Ok(link)
     }
 
+    /// Waits until an engine that takes one connection at a time has done with the last one.
+    ///
+    /// # Errors
+    /// `Broken` when it cannot be reached.
+    pub async fn await_closed(path: &Path) -> Result<(), EngineFault> {
+        let mut socket = UnixStream::connect(path).await?;
+        let mut request = BytesMut::new();
+        frontend::ssl_request(&mut request);
+        socket.write_all(&request).await?;
+        // It says no; but only when it is this connection's turn.
+        socket.read_u8().await?;
+        Ok(())
+    }
+
     /// Asks for a query string by the simple protocol; the answer is to be received.
     ///
     /// # Errors

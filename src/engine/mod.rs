@@ -5,21 +5,29 @@
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
 //! writes to CDF, and keeps no row after the statement that needed it.
 
+mod answers;
 #[cfg(feature = "embedded-postgres")]
 mod child;
 mod dressing;
 mod embedded;
 mod fault;
+mod fickle;
+mod files;
 mod frame;
 mod link;
+mod places;
 mod pool;
 mod question;
 mod relations;
+mod spares;
+mod workshop;
 
+pub use answers::{Answer, Asked, CatalogAnswers, QuestionKey, Recording};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
 pub use dressing::{Dressing, identifier, literal};
 pub use fault::EngineFault;
+pub use fickle::{Fickle, means_the_present};
 pub use frame::Frame;
 pub use link::{EngineLink, TextRow};
 pub use pool::{Engines, Lease};

@@ -4,19 +4,29 @@
 //! statement or transaction at a time, that none goes from one user to another, and that one whose
 //! user let go of it in the middle of something is ended. Never runs a statement of a client.
 
-use super::dressing::Dressing;
+use super::answers::CatalogAnswers;
+use super::dressing::{Base, Dressing};
 use super::embedded::{EmbeddedEngine, resident_bytes};
 use super::fault::EngineFault;
+use super::fickle::Fickle;
 use super::link::EngineLink;
+use super::places::{Place, Places};
+use super::spares::{Spare, Spares};
+use super::workshop::Workshop;
+use crate::catalog::Namespace;
 use crate::config::{EngineKind, EngineSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::telemetry::{EngineEnd, EngineMeters, EngineState};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 /// How long the clean-up after a statement may take: nothing of the client's runs in it.
 const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
+
+/// How long after a start that failed the next one is tried that nobody waits for.
+const SPARE_RETRY: Duration = Duration::from_secs(60);
 
 /// How often the memory of a busy engine is looked at.
 const MEMORY_CHECK: Duration = Duration::from_millis(250);
@@ -30,7 +40,7 @@ struct Dressed {
     dressing: Dressing,
     /// When it was last used.
     rests_since: Instant,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// All engines of a gateway. Cheap to clone.
@@ -42,20 +52,56 @@ pub struct Engines {
 #[derive(Debug)]
 struct Shared {
     settings: EngineSettings,
-    places: Arc<Semaphore>,
+    workshop: Workshop,
+    places: Places,
+    spares: Spares,
+    /// Told when a spare may be missing.
+    spares_wanted: Arc<Notify>,
     idle: Mutex<Vec<Dressed>>,
+    answers: CatalogAnswers,
+    /// Asked for once.
+    fickle: OnceLock<Fickle>,
+    meters: EngineMeters,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.spares_wanted.notify_one();
+    }
 }
 
 impl Engines {
     /// Engines as `settings` say; none is started yet.
     pub fn new(settings: EngineSettings) -> Self {
-        let places = Arc::new(Semaphore::new(settings.engines_max));
+        let spares_wanted = Arc::new(Notify::new());
+        let base = Dressing::of("", "", &Namespace::default()).base().clone();
+        let meters = EngineMeters::new();
         Engines {
             shared: Arc::new(Shared {
-                settings,
-                places,
+                workshop: Workshop::new(settings.clone()),
+                places: Places::new(settings.engines_max, spares_wanted.clone(), meters.clone()),
+                spares: Spares::new(base),
+                spares_wanted,
                 idle: Mutex::default(),
+                answers: CatalogAnswers::new(settings.catalog_bytes_max, meters.clone()),
+                fickle: OnceLock::new(),
+                meters,
+                settings,
             }),
+        }
+    }
+
+    /// Keeps as many spares as the settings say, while there are places, until the engines are gone.
+    pub fn keep_spares(&self) -> impl Future<Output = ()> + use<> {
+        let (engines, wanted) = (
+            Arc::downgrade(&self.shared),
+            self.shared.spares_wanted.clone(),
+        );
+        let is_wanted = self.are_on() && self.settings().spares > 0;
+        async move {
+            if is_wanted {
+                keep_spares(engines, wanted).await;
+            }
         }
     }
 
@@ -68,70 +114,132 @@ impl Engines {
         &self.shared.settings
     }
 
+    /// What was answered about the catalog.
+    pub fn answers(&self) -> &CatalogAnswers {
+        &self.shared.answers
+    }
+
+    /// Which functions make an answer unfit to be kept; asked of an engine once.
+    ///
+    /// # Errors
+    /// As [`Fickle::of`].
+    pub async fn fickle(&self, link: &mut EngineLink) -> Result<&Fickle, EngineFault> {
+        if let Some(fickle) = self.shared.fickle.get() {
+            return Ok(fickle);
+        }
+        let fickle = Fickle::of(link).await?;
+        Ok(self.shared.fickle.get_or_init(|| fickle))
+    }
+
     /// An engine of that look, for one statement or transaction.
     ///
     /// # Errors
     /// `Unavailable`: 53300 when all are in use for too long, 57P03 when none can be started.
     pub async fn lease(&self, dressing: &Dressing) -> Result<Lease, EngineFault> {
-        if let Some(engine) = self.shared.take_idle(dressing) {
-            return Ok(self.lent(engine));
-        }
-        let engine = self.start(dressing).await?;
+        let began = Instant::now();
+        let engine = match self.shared.take_idle(dressing) {
+            Some(engine) => engine,
+            None => self.dressed(dressing).await?,
+        };
+        self.shared.meters.wait_seconds.record(began.elapsed());
         Ok(self.lent(engine))
     }
 
-    fn lent(&self, engine: Dressed) -> Lease {
+    /// An engine that becomes this user's.
+    async fn dressed(&self, dressing: &Dressing) -> Result<Dressed, EngineFault> {
+        let spare = match self.shared.spares.take(dressing.base()).await {
+            Some(spare) => {
+                self.shared.spares_wanted.notify_one();
+                spare
+            }
+            None => {
+                let place = self.place().await?;
+                self.shared.make(dressing.base(), place).await?
+            }
+        };
+        dress(spare, dressing).await
+    }
+
+    fn lent(&self, mut engine: Dressed) -> Lease {
+        let counted = &mut engine.place.counted;
+        counted.becomes(EngineState::Leased, EngineEnd::Interrupted);
         Lease {
             engine: Some(engine),
             shared: self.shared.clone(),
         }
     }
 
-    async fn start(&self, dressing: &Dressing) -> Result<Dressed, EngineFault> {
-        let place = self.place().await?;
-        let process = EmbeddedEngine::start(&self.shared.settings).await?;
-        let socket = process.socket();
-        let mut database = "template1";
-        for step in dressing.steps() {
-            let mut link = EngineLink::connect(&socket, "postgres", database).await?;
-            link.run(&step).await?;
-            // The first step gives it this name.
-            database = &dressing.database;
-        }
-        let mut link = EngineLink::connect(&socket, "postgres", database).await?;
-        link.stream_answers().await?;
-        link.clean().await?;
-        Ok(Dressed {
-            link,
-            process,
-            dressing: dressing.clone(),
-            rests_since: Instant::now(),
-            _place: place,
-        })
-    }
-
     /// A place for one more, if need be that of an idle one.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, EngineFault> {
+    async fn place(&self) -> Result<Place, EngineFault> {
         let places = &self.shared.places;
-        if let Ok(place) = places.clone().try_acquire_owned() {
+        if let Some(place) = places.try_take() {
             return Ok(place);
         }
         drop(self.shared.longest_idle());
         let wait = Duration::from_secs(self.shared.settings.wait_s);
-        match timeout(wait, places.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(EngineFault::Unavailable(Box::new(
-                Diagnostic::error(
-                    SqlState::TOO_MANY_CONNECTIONS,
-                    "too many statements need a PostgreSQL at the same time",
-                )
-                .with_hint("Try again, or let the operator set engine.engines_max higher."),
-            ))),
+        places.take(wait).await
+    }
+}
+
+/// Makes an engine look like a user's database.
+async fn dress(spare: Spare, dressing: &Dressing) -> Result<Dressed, EngineFault> {
+    let Spare {
+        mut link,
+        process,
+        place,
+        ..
+    } = spare;
+    for step in dressing.steps() {
+        link.run(&step).await?;
+    }
+    Ok(Dressed {
+        link,
+        process,
+        dressing: dressing.clone(),
+        rests_since: Instant::now(),
+        place,
+    })
+}
+
+async fn keep_spares(engines: Weak<Shared>, wanted: Arc<Notify>) {
+    while let Some(shared) = engines.upgrade() {
+        let made = shared.make_spares().await;
+        drop(shared);
+        if made.is_err() {
+            // The log says why.
+            sleep(SPARE_RETRY).await;
         }
+        wanted.notified().await;
     }
 }
 
 impl Shared {
+    /// Makes the spares that are missing, while there are places.
+    async fn make_spares(&self) -> Result<(), EngineFault> {
+        while let Some(making) = self.spares.begin(self.settings.spares)
+            && let Some(place) = self.places.try_take()
+        {
+            let spare = self.make(&making.base, place).await?;
+            making.done(spare);
+        }
+        Ok(())
+    }
+
+    async fn make(&self, base: &Base, mut place: Place) -> Result<Spare, EngineFault> {
+        let began = Instant::now();
+        let (process, link) = self.workshop.make(base).await?;
+        self.meters.start_seconds.record(began.elapsed());
+        place
+            .counted
+            .becomes(EngineState::Spare, EngineEnd::Displaced);
+        Ok(Spare {
+            link,
+            process,
+            base: base.clone(),
+            place,
+        })
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Dressed>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,17 +247,25 @@ impl Shared {
     /// The idle engine of that look.
     fn take_idle(&self, dressing: &Dressing) -> Option<Dressed> {
         let mut idle = self.idle();
-        let index = idle
-            .iter()
-            .position(|engine| engine.dressing == *dressing)?;
-        Some(idle.swap_remove(index))
+        loop {
+            let index = idle
+                .iter()
+                .position(|engine| engine.dressing == *dressing)?;
+            let mut engine = idle.swap_remove(index);
+            if engine.process.is_up() {
+                return Some(engine);
+            }
+            engine.place.counted.ends(EngineEnd::Broken);
+        }
     }
 
     /// The idle engine that was not used for the longest time.
     fn longest_idle(&self) -> Option<Dressed> {
         let mut idle = self.idle();
         let index = (0..idle.len()).min_by_key(|index| idle[*index].rests_since)?;
-        Some(idle.swap_remove(index))
+        let mut engine = idle.swap_remove(index);
+        engine.place.counted.ends(EngineEnd::Displaced);
+        Some(engine)
     }
 
     /// Ends the engines that have rested for too long.
@@ -179,6 +295,13 @@ impl Lease {
         }
     }
 
+    /// It will not be given back, for this reason.
+    pub fn ends(&mut self, end: EngineEnd) {
+        if let Some(engine) = &mut self.engine {
+            engine.place.counted.ends(end);
+        }
+    }
+
     /// Ends when the engine has come to use more memory than it may.
     pub fn outgrown(&self) -> impl Future<Output = EngineFault> + use<> {
         let process_id = self
@@ -202,12 +325,19 @@ impl Lease {
         let Some(mut engine) = self.engine.take() else {
             return;
         };
+        engine.place.counted.ends(EngineEnd::Broken);
         let cleaned = timeout(CLEAN_UP_MAX, engine.link.clean()).await;
         let memory = resident_bytes(engine.process.process_id());
         let is_small = memory.is_some_and(|bytes| bytes <= self.shared.settings.memory_bytes_max);
-        if !matches!(cleaned, Ok(Ok(()))) || !is_small {
+        if !matches!(cleaned, Ok(Ok(()))) {
             return;
         }
+        if !is_small {
+            engine.place.counted.ends(EngineEnd::Memory);
+            return;
+        }
+        let counted = &mut engine.place.counted;
+        counted.becomes(EngineState::Idle, EngineEnd::Rested);
         engine.rests_since = Instant::now();
         self.shared.idle().push(engine);
         let shared = self.shared.clone();

@@ -3,7 +3,12 @@
 //! Owns the walk through a plan. Promises that views, CTEs, search_path and temporary tables that
 //! hide others are resolved, because PostgreSQL resolved them. Never looks at the statement's text.
 
+use super::fickle::calls_in;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Schemas whose relations are the same as long as the user's tables are.
+const OF_THE_CATALOG: [&str; 3] = ["pg_catalog", "information_schema", "pg_toast"];
 
 /// Relations of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +17,8 @@ pub struct Relations {
     pub read: Vec<Relation>,
     /// Each that is changed.
     pub changed: Vec<Relation>,
+    /// Names that its expressions may call, in lower case.
+    pub calls: BTreeSet<String>,
 }
 
 /// A relation of a plan.
@@ -34,7 +41,22 @@ impl Relations {
         Some(relations)
     }
 
+    /// Whether all are the catalog's, and none is changed.
+    pub fn are_of_the_catalog(&self) -> bool {
+        let is_it = |relation: &Relation| OF_THE_CATALOG.contains(&relation.schema.as_str());
+        self.changed.is_empty() && self.read.iter().all(is_it)
+    }
+
     fn walk(&mut self, node: &Value) {
+        for (name, value) in node.as_object().into_iter().flatten() {
+            match (name.as_str(), value) {
+                ("Function Name", Value::String(function)) => {
+                    self.calls.insert(function.to_lowercase());
+                }
+                ("Plans", _) => {}
+                (_, value) => self.note_calls(value),
+            }
+        }
         if let (Some(schema), Some(name)) = (text(node, "Schema"), text(node, "Relation Name")) {
             let into = match text(node, "Node Type") {
                 Some("ModifyTable") => &mut self.changed,
@@ -58,6 +80,24 @@ impl Relations {
             .flatten()
         {
             self.walk(part);
+        }
+    }
+}
+
+impl Relations {
+    /// Notes what the expressions call that a property of a node holds, at whatever depth.
+    fn note_calls(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => {
+                self.calls.extend(calls_in(text));
+                if super::fickle::means_the_present(text) {
+                    // CURRENT_DATE and the like: they have no parentheses.
+                    self.calls.insert("now".to_owned());
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.note_calls(value)),
+            Value::Object(values) => values.values().for_each(|value| self.note_calls(value)),
+            _ => {}
         }
     }
 }

@@ -31,6 +31,7 @@ mod rows;
 mod scanner;
 mod source;
 mod sources;
+mod tally;
 mod typed;
 
 pub use condition::{Bound, Condition};
@@ -39,3 +40,4 @@ pub use fault::ScanFault;
 pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
 pub use rows::ScanRows;
 pub use scanner::Scanner;
+pub use tally::ScanFigures;

@@ -5,6 +5,7 @@
 //! says and no longer, and that its slot comes back when it ends, however it ends. Never reads an
 //! answer.
 
+use super::tally::Tally;
 use crate::cdf::{AttemptFailure, CdfClient, Identity, PageAnswer, PageCall};
 use crate::config::RetrySettings;
 use crate::pipeline::Retry;
@@ -62,7 +63,7 @@ impl PacedReader {
         self.pacing.request_items_max(call.operation)
     }
 
-    /// Reads a page, as often as it takes.
+    /// Reads a page, as often as it takes; what that costs goes to `tally`.
     ///
     /// # Errors
     /// CDF refused it, or it was repeated in vain.
@@ -71,11 +72,12 @@ impl PacedReader {
         identity: &Identity,
         call: &PageCall,
         items: usize,
+        tally: &Tally,
     ) -> Result<PageAnswer, AttemptFailure> {
         let endpoint = self.pacing.endpoint(identity, call.operation);
         let mut retry = Retry::new(&self.retry, Instant::now());
         loop {
-            let failure = match self.attempt(identity, endpoint, call, items).await {
+            let failure = match self.attempt(identity, endpoint, call, items, tally).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -96,9 +98,11 @@ impl PacedReader {
         endpoint: EndpointId,
         call: &PageCall,
         items: usize,
+        tally: &Tally,
     ) -> Result<PageAnswer, AttemptFailure> {
         let slot = self.permission(endpoint, items).await;
         let began = Instant::now();
+        tally.asked();
         let answer = self.client.page(identity, call).await;
         let body_bytes = match &answer {
             Ok(PageAnswer::Page { body, .. }) => Some(body.len() as u64),
@@ -106,6 +110,7 @@ impl PacedReader {
             Ok(PageAnswer::Absent) => Some(0),
             Err(_) => None,
         };
+        tally.answered(body_bytes.unwrap_or(0));
         let ended = Ended {
             began,
             paid_bytes: BYTES_EXPECTED,

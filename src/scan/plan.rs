@@ -8,7 +8,7 @@ use super::condition::Condition;
 use super::source::Source;
 use super::sources;
 use crate::catalog::Table;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// Which rows are wanted.
@@ -134,6 +134,41 @@ pub(super) fn planned(scan: &Scan) -> Planned {
     }
 }
 
+impl ScanPlan {
+    /// The same for programs, with the names that EXPLAIN's JSON has for such things.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let conditions = |taken: Taken| -> Vec<String> { self.conditions_of(taken).collect() };
+        let members = [
+            ("Schema", Some(json!(self.table.schema))),
+            ("Relation Name", Some(json!(self.table.name))),
+            ("CDF Operation", Some(json!(self.operation))),
+            ("CDF Filter", self.filter.clone()),
+            (
+                "Filter, in part by CDF",
+                Some(json!(conditions(Taken::Loosely))),
+            ),
+            ("Filter, after reading", Some(json!(conditions(Taken::No)))),
+            ("CDF Limit", self.limit.map(|limit| json!(limit))),
+            ("Page Size", Some(json!(self.page_size))),
+            ("Partitions", Some(json!(self.partitions))),
+        ];
+        (members.into_iter())
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
+    }
+
+    /// The conditions that CDF takes so, in words.
+    fn conditions_of(&self, taken: Taken) -> impl Iterator<Item = String> {
+        let planned = self.conditions.iter();
+        planned
+            .filter(move |planned| planned.taken == taken)
+            .map(|planned| {
+                let column = &self.table.columns[planned.condition.column()];
+                planned.condition.in_words(column.name)
+            })
+    }
+}
+
 impl fmt::Display for ScanPlan {
     /// Lines as EXPLAIN has them.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,13 +187,8 @@ impl fmt::Display for ScanPlan {
             (Taken::Loosely, "Filter, in part by CDF"),
             (Taken::No, "Filter, after reading"),
         ] {
-            for planned in self.conditions.iter().filter(|one| one.taken == taken) {
-                let column = &self.table.columns[planned.condition.column()];
-                write!(
-                    formatter,
-                    "\n  {label}: {}",
-                    planned.condition.in_words(column.name)
-                )?;
+            for condition in self.conditions_of(taken) {
+                write!(formatter, "\n  {label}: {condition}")?;
             }
         }
         if let Some(limit) = self.limit {

@@ -10,6 +10,7 @@ use super::fault::ScanFault;
 use super::paced::PacedReader;
 use super::plan::{Planned, Scan};
 use super::source::{AfterRefusal, Page, Source, Turn};
+use super::tally::{ScanFigures, Tally};
 use crate::catalog::Table;
 use crate::cdf::{Identity, PageAnswer};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -65,6 +66,7 @@ pub struct ScanRows {
     open: String,
     ready: VecDeque<Bytes>,
     rows: u64,
+    tally: Arc<Tally>,
     /// Series, tables and the like that pages named.
     named: u64,
     fault: Option<ScanFault>,
@@ -76,6 +78,7 @@ impl ScanRows {
         identity: Arc<Identity>,
         scan: &Scan,
         planned: Planned,
+        tally: Tally,
     ) -> Self {
         ScanRows {
             reader,
@@ -88,6 +91,7 @@ impl ScanRows {
             open: String::new(),
             ready: VecDeque::new(),
             rows: 0,
+            tally: Arc::new(tally),
             named: 0,
             fault: None,
         }
@@ -96,6 +100,11 @@ impl ScanRows {
     /// Rows read so far.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// What was read so far, and what it cost.
+    pub fn figures(&self) -> ScanFigures {
+        self.tally.figures(self.rows)
     }
 
     /// The next lines for `COPY … FROM STDIN`; `None`: all rows have been given.
@@ -152,9 +161,13 @@ impl ScanRows {
             };
             let items_max = next.items_max.min(left);
             let items = next.source.page_max().min(items_max).max(1);
-            let (reader, identity) = (self.reader.clone(), self.identity.clone());
-            self.reading
-                .spawn(read_page(reader, identity, self.table, next, items));
+            let reading = PageReading {
+                reader: self.reader.clone(),
+                identity: self.identity.clone(),
+                table: self.table,
+                tally: self.tally.clone(),
+            };
+            self.reading.spawn(reading.read(next, items));
         }
     }
 
@@ -170,6 +183,7 @@ impl ScanRows {
             self.limit = None;
         }
         self.named += turn.named;
+        self.tally.gave(rows);
         if let Some(limit) = &mut self.limit {
             let wanted = rows.min(*limit);
             *limit -= wanted;
@@ -243,62 +257,72 @@ fn first_lines(text: &str, lines: u64) -> &str {
     }
 }
 
-/// Reads one page of a source, in smaller parts if it is too long.
-async fn read_page(
+/// What reads one page of a source.
+struct PageReading {
     reader: Arc<PacedReader>,
     identity: Arc<Identity>,
     table: &'static Table,
-    mut next: Waiting,
-    mut items: usize,
-) -> Result<Read, ScanFault> {
-    let source = &mut next.source;
-    let mut is_widened = false;
-    loop {
-        let mut call = source.call(items);
-        let items_max = reader.items_max(&call).max(1);
-        if items > items_max {
-            items = items_max;
-            call = source.call(items);
-        }
-        let answer = match reader.read(&identity, &call, items).await {
-            Ok(answer) => answer,
-            Err(failure) => match source.refused(&failure) {
-                AfterRefusal::Widened => {
-                    tracing::warn!(
-                        table = table.full_name(),
-                        reason = %failure.reason(),
-                        "CDF did not take a condition: the table is read without it"
-                    );
-                    is_widened = true;
+    tally: Arc<Tally>,
+}
+
+impl PageReading {
+    /// Reads the next page, in smaller parts if it is too long.
+    async fn read(self, mut next: Waiting, mut items: usize) -> Result<Read, ScanFault> {
+        let PageReading {
+            reader,
+            identity,
+            table,
+            tally,
+        } = self;
+        let source = &mut next.source;
+        let mut is_widened = false;
+        loop {
+            let mut call = source.call(items);
+            let items_max = reader.items_max(&call).max(1);
+            if items > items_max {
+                items = items_max;
+                call = source.call(items);
+            }
+            let answer = match reader.read(&identity, &call, items, &tally).await {
+                Ok(answer) => answer,
+                Err(failure) => match source.refused(&failure) {
+                    AfterRefusal::Widened => {
+                        tracing::warn!(
+                            table = table.full_name(),
+                            reason = %failure.reason(),
+                            "CDF did not take a condition: the table is read without it"
+                        );
+                        is_widened = true;
+                        continue;
+                    }
+                    AfterRefusal::Nothing => PageAnswer::Absent,
+                    AfterRefusal::Fail => {
+                        return Err(ScanFault::Cdf(Box::new(failure.reason().clone())));
+                    }
+                },
+            };
+            let mut rows = RowWriter::new(table);
+            let turn = match &answer {
+                PageAnswer::TooLong if items > 1 => {
+                    items /= 2;
+                    next.items_max = items;
                     continue;
                 }
-                AfterRefusal::Nothing => PageAnswer::Absent,
-                AfterRefusal::Fail => {
-                    return Err(ScanFault::Cdf(Box::new(failure.reason().clone())));
+                PageAnswer::TooLong => return Err(too_long(table, call.bytes_max)),
+                PageAnswer::Absent => source.take(None, &mut rows)?,
+                PageAnswer::Page { body, words } => {
+                    source.take(Some(Page { body, words }), &mut rows)?
                 }
-            },
-        };
-        let mut rows = RowWriter::new(table);
-        let turn = match &answer {
-            PageAnswer::TooLong if items > 1 => {
-                items /= 2;
-                next.items_max = items;
-                continue;
-            }
-            PageAnswer::TooLong => return Err(too_long(table, call.bytes_max)),
-            PageAnswer::Absent => source.take(None, &mut rows)?,
-            PageAnswer::Page { body, words } => {
-                source.take(Some(Page { body, words }), &mut rows)?
-            }
-        };
-        let (text, rows) = rows.finish();
-        return Ok(Read {
-            next,
-            turn,
-            text,
-            rows,
-            is_widened,
-        });
+            };
+            let (text, rows) = rows.finish();
+            return Ok(Read {
+                next,
+                turn,
+                text,
+                rows,
+                is_widened,
+            });
+        }
     }
 }
 

@@ -7,15 +7,19 @@
 use super::paced::PacedReader;
 use super::plan::{Scan, planned};
 use super::rows::ScanRows;
+use super::tally::Tally;
+use crate::catalog::Resource;
 use crate::cdf::{CdfClient, Identity};
 use crate::config::RetrySettings;
 use crate::pipeline::pacing::Pacing;
+use crate::telemetry::ScanMeters;
 use std::sync::Arc;
 
 /// Reads tables of CDF.
 #[derive(Clone, Debug)]
 pub struct Scanner {
     reader: Arc<PacedReader>,
+    meters: Arc<[(Resource, ScanMeters)]>,
 }
 
 impl Scanner {
@@ -23,12 +27,19 @@ impl Scanner {
     pub fn new(client: CdfClient, pacing: &Arc<Pacing>, retry: RetrySettings) -> Self {
         Scanner {
             reader: Arc::new(PacedReader::new(client, pacing, retry)),
+            meters: (Resource::ALL.iter())
+                .map(|resource| (*resource, ScanMeters::of(*resource)))
+                .collect(),
         }
     }
 
     /// Starts a scan with the rights of `identity`. Nothing is asked of CDF before the first
     /// [`ScanRows::next_chunk`]; dropping the rows ends it.
     pub fn begin(&self, identity: Arc<Identity>, scan: &Scan) -> ScanRows {
-        ScanRows::new(self.reader.clone(), identity, scan, planned(scan))
+        let resource = scan.table.resource;
+        let known = self.meters.iter().find(|(known, _)| *known == resource);
+        let meters = known.map_or_else(|| ScanMeters::of(resource), |(_, meters)| meters.clone());
+        let (reader, tally) = (self.reader.clone(), Tally::new(meters));
+        ScanRows::new(reader, identity, scan, planned(scan), tally)
     }
 }

@@ -91,6 +91,42 @@ label_values! {
         None = "none",
     }
 
+    /// What an engine is doing.
+    EngineState {
+        /// It cannot be asked yet.
+        Starting = "starting",
+        /// It is nobody's yet.
+        Spare = "spare",
+        /// It runs a statement or a transaction.
+        Leased = "leased",
+        /// It waits for the next statement of its user.
+        Idle = "idle",
+    }
+
+    /// Why an engine ended.
+    EngineEnd {
+        /// It did not start.
+        NotStarted = "not_started",
+        /// Nobody used it for a while.
+        Rested = "rested",
+        /// Another user needed the place.
+        Displaced = "displaced",
+        /// Its statement was broken off: cancelled, out of time, its client gone or not reading.
+        Interrupted = "interrupted",
+        /// It took more memory than it may.
+        Memory = "memory",
+        /// It ended by itself, or could not be cleaned up.
+        Broken = "broken",
+    }
+
+    /// Where the answer to a question about the catalog came from.
+    CatalogAnswer {
+        /// It was kept.
+        Kept = "kept",
+        /// An engine was asked, and the answer may be kept.
+        Asked = "asked",
+    }
+
     /// Why a connection ended.
     ConnectionEnd {
         /// The client said goodbye.

@@ -7,6 +7,7 @@
 //! a user's data or a secret into a label.
 
 mod dead_letter_meters;
+mod engine_meters;
 mod journal_meters;
 mod labels;
 pub mod logs;
@@ -16,11 +17,12 @@ pub mod names;
 mod prometheus;
 
 pub use dead_letter_meters::DeadLetterMeters;
+pub use engine_meters::{CountedEngine, EngineMeters, ScanMeters};
 pub use journal_meters::JournalMeters;
 pub use labels::{
-    AccessOutcome, Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause, ReplayOutcome,
-    RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome, ThrottleKind,
-    TokenOutcome, Verdict, WatchedThread,
+    AccessOutcome, Actor, CatalogAnswer, ConnectionEnd, EngineEnd, EngineState, LabelValue,
+    LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer, RetryCause, SignInFailure,
+    StatementKind, StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
 };
 pub use meters::{
     AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters, CountersBy,

@@ -173,6 +173,28 @@ metrics_table! {
         "Replays of dead letters, by how they ended";
     DEAD_LETTER_WRITES_FAILED: "penstock_dead_letter_writes_failed_total", Counter, Count("writes"), [],
         "Groups of dead letters that could not be stored; whoever brought them was told";
+    ENGINES: "penstock_engines", Gauge, Count("engines"), ["state"],
+        "Engines that run what is not the gateway's own, by what they are doing";
+    ENGINES_STARTED: "penstock_engines_started_total", Counter, Count("engines"), [],
+        "Engines that were started";
+    ENGINES_ENDED: "penstock_engines_ended_total", Counter, Count("engines"), ["end"],
+        "Engines that ended, by why";
+    ENGINE_START: "penstock_engine_start_seconds", Histogram(STATEMENT_SECONDS), Seconds, [],
+        "Time that an engine took to start, with the built-in tables";
+    ENGINE_WAIT: "penstock_engine_wait_seconds", Histogram(STATEMENT_SECONDS), Seconds, [],
+        "Time that a statement waited for an engine with its user's tables";
+    ENGINES_REFUSED: "penstock_engines_refused_total", Counter, Count("statements"), [],
+        "Statements that failed because all engines were in use";
+    SCAN_ROWS: "penstock_scan_rows_total", Counter, Count("rows"), ["resource"],
+        "Rows read from CDF for statements that an engine runs";
+    SCAN_REQUESTS: "penstock_scan_requests_total", Counter, Count("requests"), ["resource"],
+        "Requests to CDF for such rows, repeats included";
+    SCAN_BYTES: "penstock_scan_answer_bytes_total", Counter, Bytes, ["resource"],
+        "Bytes of the bodies of CDF's answers to them";
+    CATALOG_ANSWERS: "penstock_catalog_answers_total", Counter, Count("answers"), ["answer"],
+        "Questions about the catalog whose answers may be kept, by where the answer came from";
+    CATALOG_BYTES: "penstock_catalog_answers_bytes", Gauge, Bytes, [],
+        "Bytes of answers about the catalog that are kept";
     LEASE_HELD: "penstock_lease_held", Gauge, Count("1 while it is"), [],
         "Whether this process holds the lease of its state store and serves; there only with a state store";
     BUILD: "penstock_build_info", Gauge, Count("always 1"), ["version"],
@@ -184,9 +206,9 @@ mod tests {
     use super::*;
     use crate::dead_letters::LetterSource;
     use crate::telemetry::{
-        AccessOutcome, Actor, ConnectionEnd, LabelValue, LetterCondition, PurgeCause,
-        ReplayOutcome, RequestAnswer, RetryCause, SignInFailure, StatementKind, StatementOutcome,
-        ThrottleKind, TokenOutcome, Verdict, WatchedThread,
+        AccessOutcome, Actor, CatalogAnswer, ConnectionEnd, EngineEnd, EngineState, LabelValue,
+        LetterCondition, PurgeCause, ReplayOutcome, RequestAnswer, RetryCause, SignInFailure,
+        StatementKind, StatementOutcome, ThrottleKind, TokenOutcome, Verdict, WatchedThread,
     };
     use std::collections::BTreeSet;
 
@@ -262,6 +284,9 @@ mod tests {
             values_line::<WatchedThread>("thread", &[&HEARTBEATS]),
             values_line::<LetterSource>("source", &[&DEAD_LETTERS]),
             values_line::<LetterCondition>("condition", &[&DEAD_LETTERS]),
+            values_line::<EngineState>("state", &[&ENGINES]),
+            values_line::<EngineEnd>("end", &[&ENGINES_ENDED]),
+            values_line::<CatalogAnswer>("answer", &[&CATALOG_ANSWERS]),
             values_line::<PurgeCause>("purge", &[&DEAD_LETTERS_PURGED]),
             values_line::<ReplayOutcome>("replay", &[&DEAD_LETTERS_REPLAYED]),
         ] {

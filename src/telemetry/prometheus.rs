@@ -90,9 +90,9 @@ mod tests {
     use crate::cdf::Operation;
     use crate::telemetry::{
         AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters,
-        DeadLetterMeters, EndpointMeters, HeartbeatCounters, JournalMeters, KeyCounters,
-        LeaseGauge, MemoryGauges, PipelineMeters, RetryCause, StatementKind, StatementMeters,
-        StatementOutcome, TableCounters, TokenCounters, Verdict,
+        DeadLetterMeters, EndpointMeters, EngineMeters, HeartbeatCounters, JournalMeters,
+        KeyCounters, LeaseGauge, MemoryGauges, PipelineMeters, RetryCause, ScanMeters,
+        StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters, Verdict,
     };
     use std::time::Duration;
 
@@ -103,6 +103,7 @@ mod tests {
         for resource in Resource::ALL {
             PipelineMeters::of(resource);
             EndpointMeters::of(Operation::writing(resource));
+            ScanMeters::of(resource);
         }
         ConnectionMeters::new();
         StatementMeters::new();
@@ -115,6 +116,7 @@ mod tests {
         HeartbeatCounters::new();
         ActorCounters::new();
         DeadLetterMeters::new();
+        EngineMeters::new();
         JournalMeters::new();
         names::BUILD.gauge(&["0.0.0"]).set(1.0);
     }

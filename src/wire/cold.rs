@@ -11,16 +11,19 @@ use super::session::{Failure, Session};
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
-    self, Description, Dressing, EngineFault, EngineLink, Question, Relation, identifier, literal,
+    self, Description, Dressing, EngineFault, EngineLink, Question, Relation, Relations,
+    identifier, literal,
 };
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
-use crate::scan::{Scan, Scanner};
-use crate::sql::{Bindings, ColdStatement, Planned};
+use crate::scan::{Scan, ScanFigures, Scanner};
+use crate::sql::{Bindings, ColdStatement, Explanation, Planned};
+use crate::telemetry::EngineEnd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Settings of the session that change what a statement means or how its values look.
-const SETTINGS: [&str; 8] = [
+pub(super) const SETTINGS: [&str; 8] = [
     "search_path",
     "TimeZone",
     "DateStyle",
@@ -39,6 +42,14 @@ pub(super) struct Wanted<'a> {
     pub(super) describes: bool,
     /// Rows are kept for later fetches instead of being sent.
     pub(super) keeps: bool,
+}
+
+/// What was read for a statement.
+#[derive(Default)]
+pub(super) struct Loaded {
+    /// The tables that may be read now.
+    pub(super) readable: Vec<String>,
+    pub(super) scans: Vec<(Scan, ScanFigures)>,
 }
 
 /// Rows that were kept, as DataRow messages, and the tag of the statement.
@@ -60,13 +71,23 @@ impl Session {
         declared: &[u32],
     ) -> Result<Description, Failure> {
         cold.planned()?;
+        let key = self.description_key(cold, declared);
+        if let Some(description) = self.kept_description(key.as_ref()) {
+            return Ok(Description::clone(&description));
+        }
         let text = cold.text.clone();
         let declared = declared.to_vec();
-        self.with_engine(async move |session, link| {
-            session.enter(link, &[]).await?;
-            engine::describe(link, &text, &declared).await
-        })
-        .await
+        let description = self
+            .with_engine(async move |session, link| {
+                session.enter(link, &[]).await?;
+                engine::describe(link, &text, &declared).await
+            })
+            .await?;
+        if let Some(key) = key {
+            let answers = self.gateway.engines.answers();
+            answers.keep_description(key, Arc::new(description.clone()));
+        }
+        Ok(description)
     }
 
     /// Runs a statement and hands its rows over.
@@ -81,31 +102,49 @@ impl Session {
         wanted: Wanted<'_>,
     ) -> Result<Option<Kept>, Failure> {
         let planned = cold.planned()?;
-        // A read sees what was written before it.
-        self.settle().await?;
         let question = Question {
             text: &cold.text,
             bindings,
             result_formats: wanted.formats.codes(),
         };
+        let key = self.question_key(cold, &question, &wanted);
+        if let Some(answer) = self.kept_answer(key.as_ref()) {
+            return Ok(Relay::new(self, wanted).replay(answer.frames())?);
+        }
+        // A read sees what was written before it.
+        self.settle().await?;
+        if let Some(explanation) = Explanation::of(cold) {
+            return self.explain_cold(&explanation, &question, wanted).await;
+        }
         self.with_engine(async move |session, link| {
             link.run("BEGIN").await?;
             session.apply_settings(link).await?;
+            let mut recording = None;
             let granted = match &planned {
-                Planned::Text(planned) => session.load(link, &question, planned).await?,
+                Planned::Text(planned) => {
+                    let relations = question.relations(link, planned).await?;
+                    recording = session
+                        .record_answer(key, link, planned, &relations)
+                        .await?;
+                    let loaded = session.load(link, &question, planned, &relations);
+                    loaded.await?.readable
+                }
                 // It reads no rows: it may name every table.
                 Planned::NoRows => session.every_table(),
             };
             session.become_user(link, &granted).await?;
             question.ask(link, wanted.describes)?;
             link.send().await?;
-            Relay::new(session, wanted).until_ready(link).await
+            Relay::new(session, wanted)
+                .recording(recording)
+                .until_ready(link)
+                .await
         })
         .await
     }
 
     /// Has an engine for the time of `work`, and gives it back as it was.
-    async fn with_engine<T>(
+    pub(super) async fn with_engine<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Session, &mut EngineLink) -> Result<T, EngineFault>,
     ) -> Result<T, Failure> {
@@ -116,15 +155,22 @@ impl Session {
             let mut lease = engines.lease(&dressing).await?;
             let outgrown = lease.outgrown();
             let link = lease.link()?;
+            let mut end = EngineEnd::Interrupted;
             let result = tokio::select! {
                 result = work(self, link) => result,
-                fault = outgrown => Err(fault),
+                fault = outgrown => {
+                    end = EngineEnd::Memory;
+                    Err(fault)
+                }
             };
-            let is_good = result
-                .as_ref()
-                .map_or_else(EngineFault::leaves_the_engine_good, |_| true);
-            if is_good {
-                lease.give_back().await;
+            match &result {
+                Err(fault) if !fault.leaves_the_engine_good() => {
+                    if matches!(fault, EngineFault::Broken(_)) {
+                        end = EngineEnd::Broken;
+                    }
+                    lease.ends(end);
+                }
+                _ => lease.give_back().await,
             }
             result
         };
@@ -137,7 +183,7 @@ impl Session {
     }
 
     /// The look of the user's database, made once a session.
-    fn dressing(&mut self) -> Rc<Dressing> {
+    pub(super) fn dressing(&mut self) -> Rc<Dressing> {
         let dressing = self.dressing.get_or_insert_with(|| {
             Rc::new(Dressing::of(
                 &self.user.name,
@@ -148,13 +194,9 @@ impl Session {
         dressing.clone()
     }
 
-    fn every_table(&mut self) -> Vec<String> {
+    pub(super) fn every_table(&mut self) -> Vec<String> {
         let dressing = self.dressing();
-        dressing
-            .tables()
-            .iter()
-            .map(|table| name_of(table))
-            .collect()
+        dressing.tables().map(name_of).collect()
     }
 
     /// Begins a transaction of the engine's, as the session's user.
@@ -168,7 +210,7 @@ impl Session {
         self.become_user(link, readable).await
     }
 
-    async fn apply_settings(&self, link: &mut EngineLink) -> Result<(), EngineFault> {
+    pub(super) async fn apply_settings(&self, link: &mut EngineLink) -> Result<(), EngineFault> {
         let calls: Vec<String> = SETTINGS
             .iter()
             .filter_map(|name| {
@@ -181,7 +223,7 @@ impl Session {
     }
 
     /// From here on the session's user asks, who may read `readable` and nothing else.
-    async fn become_user(
+    pub(super) async fn become_user(
         &self,
         link: &mut EngineLink,
         readable: &[String],
@@ -199,15 +241,34 @@ impl Session {
         Ok(())
     }
 
-    /// Reads the rows that a statement needs into the engine's empty tables. Returns the tables
-    /// that may be read now.
-    async fn load(
+    /// Reads the rows that a statement needs into the engine's empty tables.
+    pub(super) async fn load(
         &mut self,
         link: &mut EngineLink,
         question: &Question<'_>,
         planned: &str,
-    ) -> Result<Vec<String>, EngineFault> {
-        let relations = question.relations(link, planned).await?;
+        relations: &Relations,
+    ) -> Result<Loaded, EngineFault> {
+        let mut loaded = Loaded::default();
+        for scan in self.scans_of(link, question, planned, relations).await? {
+            let table = scan.table;
+            self.check_unstaged(table)?;
+            self.await_journaled(table).await?;
+            let figures = self.fill(link, &scan).await?;
+            loaded.readable.push(name_of(table));
+            loaded.scans.push((scan, figures));
+        }
+        Ok(loaded)
+    }
+
+    /// What a statement needs to have read, table by table.
+    pub(super) async fn scans_of(
+        &mut self,
+        link: &mut EngineLink,
+        question: &Question<'_>,
+        planned: &str,
+        relations: &Relations,
+    ) -> Result<Vec<Scan>, EngineFault> {
         let dressing = self.dressing();
         let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
         if let Some(table) = relations.changed.iter().find_map(found) {
@@ -229,25 +290,27 @@ impl Session {
             return Ok(Vec::new());
         }
         let parameters = self.parameters(link, question).await?;
-        let mut readable = Vec::new();
-        for (relation, table) in tables {
-            self.check_unstaged(table)?;
-            self.await_journaled(table).await?;
-            let settings = self.value_settings();
-            let statement = BoundStatement {
-                sql: planned,
-                parameters: &parameters,
-                settings: &settings,
-            };
-            let needed = match relation.nodes {
-                1 => statement.needs(table, &relation.schema, &relation.name),
-                // What one part of the statement has no use for another may need.
-                _ => Needed::default(),
-            };
-            self.fill(link, table, needed).await?;
-            readable.push(name_of(table));
-        }
-        Ok(readable)
+        let settings = self.value_settings();
+        let statement = BoundStatement {
+            sql: planned,
+            parameters: &parameters,
+            settings: &settings,
+        };
+        let rows_max = self.gateway.engines.settings().scan_rows_max;
+        Ok((tables.into_iter())
+            .map(|(relation, table)| {
+                let needed = match relation.nodes {
+                    1 => statement.needs(table, &relation.schema, &relation.name),
+                    // What one part of the statement has no use for another may need.
+                    _ => Needed::default(),
+                };
+                Scan {
+                    conditions: needed.conditions,
+                    limit: needed.limit,
+                    ..Scan::of(table, rows_max)
+                }
+            })
+            .collect())
     }
 
     /// The statement's parameters, as PostgreSQL reads them.
@@ -271,23 +334,20 @@ impl Session {
     async fn fill(
         &mut self,
         link: &mut EngineLink,
-        table: &'static Table,
-        needed: Needed,
-    ) -> Result<(), EngineFault> {
-        let scan = Scan {
-            conditions: needed.conditions,
-            limit: needed.limit,
-            ..Scan::of(table, self.gateway.engines.settings().scan_rows_max)
-        };
-        let mut rows = self.scanner()?.begin(self.delivery.identity.clone(), &scan);
-        let name = name_of(table);
+        scan: &Scan,
+    ) -> Result<ScanFigures, EngineFault> {
+        let mut rows = self.scanner()?.begin(self.delivery.identity.clone(), scan);
+        let name = name_of(scan.table);
         // A file of its own, which goes with the transaction.
         link.run(&format!("TRUNCATE {name}")).await?;
         link.begin_copy(&format!("COPY {name} FROM STDIN")).await?;
         loop {
             match rows.next_chunk().await {
                 Ok(Some(chunk)) => link.copy_chunk(chunk).await?,
-                Ok(None) => return link.end_copy().await,
+                Ok(None) => {
+                    link.end_copy().await?;
+                    return Ok(rows.figures());
+                }
                 Err(fault) => {
                     link.fail_copy().await?;
                     return Err(EngineFault::Refused(fault.into_diagnostic()));

@@ -205,10 +205,13 @@ impl Session {
         query: &Query,
         bindings: &Bindings,
     ) -> Result<Option<Answer>, Box<Diagnostic>> {
+        if self.has_engines() && query.leaves_out_relations() {
+            return Ok(None);
+        }
         match self.answer(query, bindings) {
             Ok(answer) => Ok(Some(answer)),
             // What the session cannot work out, or takes for wrong, is PostgreSQL's to judge.
-            Err(_) if self.has_engines() => Ok(None),
+            Err(_) if self.has_engines() && !query.is_show() => Ok(None),
             Err(error) => Err(error),
         }
     }

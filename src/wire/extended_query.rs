@@ -96,7 +96,9 @@ impl Session {
         let statement = match statement {
             // The types that the client declares may be more than the session's own answer takes.
             Statement::Query(query)
-                if self.has_engines() && query.parameter_types(declared).is_err() =>
+                if self.has_engines()
+                    && (query.leaves_out_relations()
+                        || query.parameter_types(declared).is_err()) =>
             {
                 Statement::Cold(query.as_cold())
             }

@@ -166,6 +166,7 @@ pub fn start(
         if let (tls, interval_s @ 1..) = watched {
             actix::spawn(tls.watch(Duration::from_secs(interval_s)));
         }
+        actix::spawn(gateway.engines.keep_spares());
         actix::spawn(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => accept(listener, gateway, handles, token).await,

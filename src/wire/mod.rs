@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod catalog_answers;
 mod cold;
 mod completion;
 mod connection;
@@ -32,6 +33,7 @@ mod encoding;
 mod ending;
 mod error;
 mod execute;
+mod explained;
 mod extended_query;
 mod frame;
 #[cfg(fuzzing)]

@@ -8,7 +8,7 @@ use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::session::Session;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{EngineFault, EngineLink, Frame};
+use crate::engine::{EngineFault, EngineLink, Frame, Recording};
 use bytes::{BufMut, BytesMut};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub(super) struct Relay<'s, 'w> {
     wanted: Wanted<'w>,
     kept: VecDeque<bytes::Bytes>,
     kept_bytes: usize,
+    /// Where the answer is taken down.
+    recording: Option<Recording>,
 }
 
 impl<'s, 'w> Relay<'s, 'w> {
@@ -35,7 +37,35 @@ impl<'s, 'w> Relay<'s, 'w> {
             wanted,
             kept: VecDeque::new(),
             kept_bytes: 0,
+            recording: None,
         }
+    }
+
+    /// The same, which takes the answer down.
+    pub(super) fn recording(self, recording: Option<Recording>) -> Self {
+        Relay { recording, ..self }
+    }
+
+    /// Hands over an answer that is there whole; rows that are kept come back with the tag.
+    ///
+    /// # Errors
+    /// 53400 when more rows would be kept than may be.
+    pub(super) fn replay(
+        mut self,
+        answer: impl Iterator<Item = Frame>,
+    ) -> Result<Option<Kept>, Box<Diagnostic>> {
+        let mut tag = None;
+        for frame in answer {
+            match frame.kind {
+                b'D' if self.wanted.keeps => {
+                    self.keep(&frame).map_err(EngineFault::into_diagnostic)?;
+                }
+                b'C' if self.wanted.keeps => tag = Some(frame.tag()),
+                b'D' => self.put_row(&frame),
+                _ => self.put(&frame),
+            }
+        }
+        Ok(tag.map(|tag| (self.kept, tag)))
     }
 
     /// Hands everything over up to ReadyForQuery; rows that are kept come back with the tag.
@@ -50,6 +80,10 @@ impl<'s, 'w> Relay<'s, 'w> {
         let mut refused = None;
         loop {
             let frame = link.receive().await?;
+            if let (Some(recording), b'D' | b'T' | b'N' | b'C') = (&mut self.recording, frame.kind)
+            {
+                recording.take(&frame);
+            }
             match frame.kind {
                 b'Z' => break,
                 b'E' => refused = Some(frame.diagnostic()?),
@@ -71,7 +105,12 @@ impl<'s, 'w> Relay<'s, 'w> {
         }
         match refused {
             Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
-            None => Ok(tag.map(|tag| (self.kept, tag))),
+            None => {
+                if let Some(recording) = self.recording {
+                    self.session.gateway.engines.answers().keep(recording);
+                }
+                Ok(tag.map(|tag| (self.kept, tag)))
+            }
         }
     }
 

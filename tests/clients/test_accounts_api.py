@@ -149,6 +149,27 @@ def test_raw_tables_are_made_listed_written_and_deleted(cdf, gateway, sdk, user)
     tables.delete(user.username, "Pump-1", ignore_unknown_ids=True)
 
 
+def test_a_new_connection_sees_the_tables_that_there_are_now(gateway, sdk, user):
+    """Whatever was answered about the catalog before."""
+    question = "SELECT relname FROM pg_class WHERE relname IN ('pumps', 'valves') ORDER BY 1"
+    tables = sdk.postgres_gateway.tables
+
+    def seen() -> list[str]:
+        with psycopg.connect(**gateway.keywords(user.username, user.password)) as connection:
+            return [name for (name,) in connection.execute(question)]
+
+    for names in ([], ["pumps"], ["pumps", "valves"], ["valves"]):
+        existing = {found.tablename for found in tables.list(user.username)}
+        for name in set(names) - existing:
+            columns = [Column("k", "TEXT"), Column("n", "BIGINT")]
+            tables.create(user.username, RawTableWrite(name, RawTableOptions("api", name, "k"), columns))
+        for name in existing - set(names):
+            tables.delete(user.username, name)
+        assert seen() == names
+        assert seen() == names
+    tables.delete(user.username, "valves")
+
+
 def test_a_view_is_read_as_the_user_and_must_exist(sdk, user):
     tables = sdk.postgres_gateway.tables
     core = ViewId("cdf_cdm", "CogniteDescribable", "v1")

@@ -6,6 +6,7 @@ import threading
 
 import psycopg
 import pytest
+from support.engines import processes
 from support.psql import psql
 
 pytestmark = pytest.mark.gateway_only
@@ -15,20 +16,6 @@ pytestmark = pytest.mark.gateway_only
 def connection(server):
     with psycopg.connect(**server.keywords(autocommit=True)) as connection:
         yield connection
-
-
-def engines_of(process) -> list[int]:
-    """The child processes of a gateway that are engines."""
-    found = []
-    for status in pathlib.Path("/proc").glob("[0-9]*/status"):
-        try:
-            parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
-            words = (status.parent / "cmdline").read_bytes().split(b"\0")
-        except (OSError, StopIteration):
-            continue
-        if int(parent.split()[1]) == process.pid and b"engine" in words:
-            found.append(int(status.parent.name))
-    return found
 
 
 def test_psql_lists_the_tables_with_their_comments(server):
@@ -213,7 +200,7 @@ def test_a_statement_that_runs_too_long_is_ended_and_the_next_one_works(connecti
         connection.execute("SELECT count(*) FROM generate_series(1, 1000000000) AS n")
     connection.execute("SET statement_timeout = 0")
     assert connection.execute("SELECT count(*) FROM generate_series(1, 10) AS n").fetchone() == (10,)
-    assert len(engines_of(target.process)) <= 4
+    assert len(processes(target.process.pid)) <= 4
 
 
 def test_a_statement_can_be_cancelled(connection):

@@ -126,3 +126,69 @@ def test_a_statement_that_would_read_too_much_is_refused_with_what_would_help(tm
         assert "external_id" in caught.value.diag.message_hint
         row = connection.execute("SELECT count(*) FROM assets WHERE external_id = 'a1'").fetchone()
         assert row == (1,)
+
+
+def explained(connection, statement, *parameters) -> list[str]:
+    return [line for (line,) in connection.execute(statement, parameters or None).fetchall()]
+
+
+def test_explain_shows_what_is_asked_of_cdf(connection, plant):
+    lines = explained(
+        connection,
+        "EXPLAIN (COSTS OFF) SELECT name FROM assets WHERE external_id = %s AND description <> 'x'",
+        f"{plant}-1",
+    )
+    scan = lines.index("CDF Scan on assets: POST /assets/byids")
+    # PostgreSQL's own lines come first.
+    assert any("Scan" in line for line in lines[:scan]), lines
+    assert any(line.startswith("  CDF Filter: ") and f"{plant}-1" in line for line in lines[scan:]), lines
+    assert not any("actual" in line for line in lines), lines
+
+
+def test_explain_names_conditions_that_cdf_does_not_take(connection):
+    lines = explained(
+        connection, "EXPLAIN SELECT * FROM events WHERE type = 'pump' AND description LIKE 'leak%' LIMIT 5"
+    )
+    assert "CDF Scan on events: POST /events/list" in lines
+    assert '  CDF Filter: {"type":"pump"}' in lines, lines
+    assert "  Filter, after reading: starts_with(description, 'leak')" in lines, lines
+    assert not any("CDF Limit" in line for line in lines), lines
+
+
+def test_explain_analyze_tells_what_was_read(connection, plant):
+    lines = explained(connection, "EXPLAIN ANALYZE SELECT count(*) FROM events WHERE type = %s", plant)
+    (scan,) = (line for line in lines if line.startswith("CDF Scan on events"))
+    assert "(actual rows=2 requests=" in scan, scan
+
+
+def test_explain_in_json_has_the_scans_beside_the_plan(connection, plant):
+    statement = (
+        "EXPLAIN (ANALYZE, FORMAT JSON) SELECT a.name FROM assets a JOIN events e ON a.id = ANY (e.asset_ids)"
+        " WHERE e.type = %s AND a.external_id IN (%s, %s)"
+    )
+    parameters = [plant, f"{plant}-1", f"{plant}-2"]
+    ((explanation,),) = connection.execute(statement, parameters).fetchall()
+    (query,) = explanation
+    assert "Plan" in query and "Execution Time" in query
+    scans = {scan["Relation Name"]: scan for scan in query["CDF Scans"]}
+    assert scans["assets"]["CDF Operation"] == "POST /assets/byids"
+    assert scans["assets"]["Actual Rows"] == 2
+    assert scans["events"]["Actual Rows"] == 2 and scans["events"]["Actual Requests"] >= 1
+
+
+@pytest.mark.parametrize("form", ["YAML", "XML"])
+def test_explain_in_other_formats_is_postgresqls_alone(connection, form):
+    lines = explained(connection, f"EXPLAIN (FORMAT {form}) SELECT name FROM assets")
+    assert "CDF" not in "\n".join(lines)
+    assert "assets" in "\n".join(lines)
+
+
+def test_explain_of_the_catalog_is_postgresqls_alone(connection):
+    lines = explained(connection, "EXPLAIN SELECT relname FROM pg_class")
+    assert not any("CDF" in line for line in lines), lines
+
+
+def test_an_explanation_of_nonsense_is_refused_where_the_nonsense_is(connection):
+    with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+        connection.execute("EXPLAIN   (COSTS OFF)   SELECT * FROM nowhere")
+    assert caught.value.diag.statement_position == "39"

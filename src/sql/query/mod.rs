@@ -51,6 +51,10 @@ use std::sync::OnceLock;
 /// walking it takes stack.
 const LEXEMES_MAX: usize = 4000;
 
+/// System relations by which drivers load types, and those that are about tables.
+const OF_TYPES: [&str; 3] = ["pg_type", "pg_range", "pg_enum"];
+const OF_RELATIONS: [&str; 3] = ["pg_class", "pg_attribute", "pg_namespace"];
+
 /// What an answer may depend on.
 #[derive(Debug)]
 pub struct QueryContext<'a> {
@@ -142,6 +146,30 @@ impl Query {
         ColdStatement {
             kind: "SELECT",
             text: self.text.clone(),
+        }
+    }
+
+    /// Whether this is SHOW, which no engine plans.
+    pub fn is_show(&self) -> bool {
+        matches!(self.kind, Kind::Show(_))
+    }
+
+    /// Whether PostgreSQL's own catalog has more to say than the session's: its pg_class has indexes
+    /// and the catalog's own relations, too. Questions about types are answered whole.
+    pub fn leaves_out_relations(&self) -> bool {
+        match &self.kind {
+            Kind::Select(select) => {
+                let mut names = Vec::new();
+                select
+                    .planned()
+                    .plan
+                    .source
+                    .name_system_relations(&mut names);
+                let is_of_types = names.iter().any(|name| OF_TYPES.contains(name));
+                let is_of_relations = names.iter().any(|name| OF_RELATIONS.contains(name));
+                is_of_relations && !is_of_types
+            }
+            Kind::Show(_) | Kind::TypeTree => false,
         }
     }
 

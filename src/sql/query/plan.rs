@@ -185,6 +185,19 @@ fn count(
 }
 
 impl Source {
+    /// Adds the names of the system relations that rows come from.
+    pub fn name_system_relations(&self, names: &mut Vec<&'static str>) {
+        match self {
+            Source::System(relation, _) => names.push(relation.name),
+            Source::Derived(plan) => plan.source.name_system_relations(names),
+            Source::Join(join) => {
+                join.left.name_system_relations(names);
+                join.right.name_system_relations(names);
+            }
+            Source::Nothing | Source::Settings | Source::Gateway(_) | Source::Values(_) => {}
+        }
+    }
+
     fn rows(
         &self,
         evaluation: &mut Evaluation<'_, '_>,

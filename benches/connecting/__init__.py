@@ -1,0 +1,1 @@
+"""Parts of `benches/connect`: the clients and the table."""
