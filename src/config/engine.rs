@@ -36,6 +36,8 @@ pub struct EngineSettings {
     pub scan_rows_max: u64,
     /// Answers about the catalog that are kept for the next who asks the same.
     pub catalog_bytes_max: usize,
+    /// Rows that clients have not read yet, on disk, of all statements; past it their engines wait.
+    pub spool_bytes_max: u64,
     /// How long a client may leave the rows of a statement unread.
     pub stall_s: u64,
     /// Where engines keep their files; the system's directory for temporary files unless said.
@@ -57,6 +59,7 @@ impl Default for EngineSettings {
             memory_bytes_max: 512 << 20,
             scan_rows_max: 2_000_000,
             catalog_bytes_max: 16 << 20,
+            spool_bytes_max: 256 << 20,
             stall_s: 30,
             directory: None,
             program: None,

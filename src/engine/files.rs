@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,6 +60,20 @@ impl EngineFiles {
     /// What an engine's program unpacks of itself, which is the same for all.
     pub fn unpacked(&self) -> PathBuf {
         self.root.join("unpacked")
+    }
+
+    /// A file that nobody else can open, and that goes when it is closed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn nameless_file(&self) -> io::Result<File> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join(number.to_string());
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).mode(0o600);
+        let file = file.open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(file)
     }
 
     /// A new directory for an engine.

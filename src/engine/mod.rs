@@ -5,6 +5,7 @@
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
 //! writes to CDF, and keeps no row after the statement that needed it.
 
+mod answer_spool;
 mod answers;
 #[cfg(feature = "embedded-postgres")]
 mod child;
@@ -22,6 +23,7 @@ mod relations;
 mod spares;
 mod workshop;
 
+pub use answer_spool::AnswerSpool;
 pub use answers::{Answer, Asked, CatalogAnswers, QuestionKey, Recording};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;

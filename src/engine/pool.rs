@@ -4,6 +4,7 @@
 //! statement or transaction at a time, that none goes from one user to another, and that one whose
 //! user let go of it in the middle of something is ended. Never runs a statement of a client.
 
+use super::answer_spool::{AnswerSpool, SpoolRoom};
 use super::answers::CatalogAnswers;
 use super::dressing::{Base, Dressing};
 use super::embedded::{EmbeddedEngine, resident_bytes};
@@ -62,6 +63,7 @@ struct Shared {
     /// Asked for once.
     fickle: OnceLock<Fickle>,
     meters: EngineMeters,
+    spool_room: Arc<SpoolRoom>,
 }
 
 impl Drop for Shared {
@@ -86,6 +88,7 @@ impl Engines {
                 answers: CatalogAnswers::new(settings.catalog_bytes_max, meters.clone()),
                 fickle: OnceLock::new(),
                 meters,
+                spool_room: Arc::new(SpoolRoom::new(settings.spool_bytes_max)),
                 settings,
             }),
         }
@@ -129,6 +132,23 @@ impl Engines {
         }
         let fickle = Fickle::of(link).await?;
         Ok(self.shared.fickle.get_or_init(|| fickle))
+    }
+
+    /// A file for rows that a client leaves unread; `None`: there is no room for any.
+    pub async fn begin_spool(&self) -> Option<AnswerSpool> {
+        let room = self.shared.spool_room.clone();
+        if !room.is_there() {
+            return None;
+        }
+        let files = self.shared.workshop.files().await?;
+        let made = tokio::task::spawn_blocking(move || files.nameless_file()).await;
+        match made.map_err(std::io::Error::other).flatten() {
+            Ok(file) => Some(AnswerSpool::new(file, room)),
+            Err(error) => {
+                tracing::warn!(%error, "rows that are not read cannot be kept on disk");
+                None
+            }
+        }
     }
 
     /// An engine of that look, for one statement or transaction.

@@ -60,6 +60,12 @@ impl Workshop {
         made
     }
 
+    /// The directory of the engines that were made, if any was.
+    pub async fn files(&self) -> Option<Arc<EngineFiles>> {
+        let shelf = self.shelf.lock().await;
+        shelf.as_ref().map(|shelf| shelf.files.clone())
+    }
+
     async fn make_of(
         &self,
         base: &Base,

@@ -116,7 +116,7 @@ impl Session {
         if let Some(explanation) = Explanation::of(cold) {
             return self.explain_cold(&explanation, &question, wanted).await;
         }
-        self.with_engine(async move |session, link| {
+        let working = self.with_engine(async move |session, link| {
             link.run("BEGIN").await?;
             session.apply_settings(link).await?;
             let mut recording = None;
@@ -139,8 +139,11 @@ impl Session {
                 .recording(recording)
                 .until_ready(link)
                 .await
-        })
-        .await
+        });
+        let result = working.await;
+        // The engine is free for others meanwhile.
+        self.send_spooled().await?;
+        result
     }
 
     /// Has an engine for the time of `work`, and gives it back as it was.

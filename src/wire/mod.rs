@@ -77,6 +77,7 @@ mod streaming;
 mod tls;
 mod transaction;
 mod transport;
+mod unread;
 mod user;
 mod welcome;
 mod withdrawn;

@@ -1,18 +1,15 @@
 //! An engine's answer on its way to the client.
 //!
-//! Owns the hand-over of messages. Promises that they are handed on as they came, row by row, and
-//! that a client who leaves them unread ends its statement before it pins an engine for long.
-//! Never keeps more than a bound in memory.
+//! Owns the hand-over of messages. Promises that they are handed on as they came, row by row, or
+//! wait on disk for a client that is slow. Never keeps more than a bound in memory.
 
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::session::Session;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{EngineFault, EngineLink, Frame, Recording};
+use crate::engine::{AnswerSpool, EngineFault, EngineLink, Frame, Recording};
 use bytes::{BufMut, BytesMut};
 use std::collections::VecDeque;
-use std::time::Duration;
-use tokio::time::timeout;
 
 /// Replies are sent once there are so many.
 const REPLY_BYTES_MAX: usize = 64 << 10;
@@ -28,6 +25,8 @@ pub(super) struct Relay<'s, 'w> {
     kept_bytes: usize,
     /// Where the answer is taken down.
     recording: Option<Recording>,
+    /// Where rows wait for a client that is slow.
+    spool: Option<AnswerSpool>,
 }
 
 impl<'s, 'w> Relay<'s, 'w> {
@@ -38,6 +37,7 @@ impl<'s, 'w> Relay<'s, 'w> {
             kept: VecDeque::new(),
             kept_bytes: 0,
             recording: None,
+            spool: None,
         }
     }
 
@@ -103,6 +103,7 @@ impl<'s, 'w> Relay<'s, 'w> {
                 _ => {}
             }
         }
+        self.session.spooled = self.spool.take();
         match refused {
             Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
             None => {
@@ -155,18 +156,7 @@ impl<'s, 'w> Relay<'s, 'w> {
         if self.session.replies.len() < REPLY_BYTES_MAX {
             return Ok(());
         }
-        let stall = Duration::from_secs(self.session.gateway.engines.settings().stall_s);
-        match timeout(stall, self.session.flush_replies_within_query()).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(EngineFault::Broken("the client is gone".to_owned())),
-            Err(_) => Err(EngineFault::Stopped(Box::new(
-                Diagnostic::error(
-                    SqlState::QUERY_CANCELED,
-                    "canceling statement because its rows are not read",
-                )
-                .with_detail(format!("The client took none for {} s.", stall.as_secs())),
-            ))),
-        }
+        self.session.send_or_spool(&mut self.spool).await
     }
 }
 

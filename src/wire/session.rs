@@ -26,7 +26,7 @@ use super::withheld::{Withheld, with_counts, with_sentence};
 use crate::catalog::Namespace;
 use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
-use crate::engine::Dressing;
+use crate::engine::{AnswerSpool, Dressing};
 use crate::scan::Scanner;
 use crate::sql::{SessionTimeouts, Settings};
 use crate::telemetry::ConnectionEnd;
@@ -96,6 +96,8 @@ pub(super) struct Session {
     pub(super) namespace: Namespace,
     /// The look of the user's database; made when a statement first needs an engine.
     pub(super) dressing: Option<Rc<Dressing>>,
+    /// Rows of a statement that the client has not taken yet.
+    pub(super) spooled: Option<AnswerSpool>,
     /// What reads rows of CDF; made when a statement first does.
     pub(super) scanner: Option<Scanner>,
     pub(super) settings: Settings,
@@ -187,6 +189,7 @@ impl Session {
             database,
             namespace,
             dressing: None,
+            spooled: None,
             scanner: None,
             settings,
             encoding,
