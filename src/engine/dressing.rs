@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// The role that owns the tables, so that the user does not.
-pub(super) const OWNER: &str = "penstock";
+pub const OWNER: &str = "penstock";
 
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
@@ -60,14 +60,15 @@ impl Dressing {
             "DO $$ DECLARE made oid; BEGIN LOOP made := lo_create(0); PERFORM lo_unlink(made); EXIT \
              WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
         );
-        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them. Without a
+        // list of its own a database allows what new ones do: temporary tables.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
              UPDATE pg_authid SET rolname = '{OWNER}' WHERE oid = 10;\n\
              CREATE ROLE penstock_user LOGIN;\n\
              UPDATE pg_authid SET rolname = {} WHERE rolname = 'penstock_user';\n\
-             UPDATE pg_database SET datname = {} WHERE datname = current_database();\n\
+             UPDATE pg_database SET datname = {}, datacl = NULL WHERE datname = current_database();\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
              GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};",

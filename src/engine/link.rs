@@ -93,6 +93,25 @@ impl EngineLink {
         }
     }
 
+    /// The next message, if it has come already.
+    ///
+    /// # Errors
+    /// `Broken` when the connection has ended.
+    pub fn received(&mut self) -> Result<Option<Frame>, EngineFault> {
+        loop {
+            if let Some(frame) = Frame::next(&mut self.input)? {
+                return Ok(Some(frame));
+            }
+            self.input.reserve(READ_BYTES);
+            match self.socket.try_read_buf(&mut self.input) {
+                Ok(0) => return Err(EngineFault::Broken("it closed the connection".to_owned())),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Runs SQL of the gateway's own and returns the rows of all its statements.
     ///
     /// # Errors

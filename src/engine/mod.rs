@@ -3,7 +3,7 @@
 //! Owns the engines, each a PostgreSQL of its own that looks like the database of one user, with
 //! the gateway's tables, empty. Promises that a statement meets PostgreSQL unchanged, that nothing
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
-//! writes to CDF, and keeps no row after the statement that needed it.
+//! writes to CDF, and keeps no row of CDF after the statement, or the cursor, that needed it.
 
 #[cfg(feature = "embedded-postgres")]
 mod child;
@@ -13,16 +13,18 @@ mod fault;
 mod frame;
 mod link;
 mod pool;
+mod possessions;
 mod question;
 mod relations;
 
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, identifier, literal};
+pub use dressing::{Dressing, OWNER, identifier, literal};
 pub use fault::EngineFault;
 pub use frame::Frame;
 pub use link::{EngineLink, TextRow};
 pub use pool::{Engines, Lease};
+pub use possessions::Possessions;
 pub use question::{Description, Question, describe};
 pub use relations::{Relation, Relations};
 
