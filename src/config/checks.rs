@@ -225,7 +225,9 @@ fn engine(tree: &Tree, findings: &mut Findings) {
     if engine.disk_bytes_max < ENGINE_DISK_BYTES_MIN {
         findings.note(
             "engine.disk_bytes_max",
-            format!("the files of an engine take {ENGINE_DISK_BYTES_MIN} bytes before it runs anything"),
+            format!(
+                "the files of an engine take {ENGINE_DISK_BYTES_MIN} bytes before it runs anything"
+            ),
             format!("Set it to {ENGINE_DISK_BYTES_MIN} or more"),
         );
     }

@@ -137,9 +137,7 @@ impl EngineLink {
     ) -> Result<(Possessions, Vec<String>), EngineFault> {
         let values: Vec<String> = settings
             .iter()
-            .map(|name| {
-                format!("SELECT 'setting', pg_catalog.current_setting('{name}')")
-            })
+            .map(|name| format!("SELECT 'setting', pg_catalog.current_setting('{name}')"))
             .collect();
         let rows = self
             .run(&format!("{QUESTION}; {}", values.join(" UNION ALL ")))

@@ -153,7 +153,10 @@ mod tests {
     #[test]
     fn a_temporary_table_of_a_query_is_planned_and_one_of_columns_reads_nothing() {
         let made = "CREATE TEMP TABLE t AS SELECT * FROM assets";
-        assert_eq!(planned("CREATE", made), Some(Planned::Text(made.to_owned())));
+        assert_eq!(
+            planned("CREATE", made),
+            Some(Planned::Text(made.to_owned()))
+        );
         let like = "CREATE TEMP TABLE t (LIKE assets, b int GENERATED ALWAYS AS (1) STORED)";
         assert_eq!(planned("CREATE", like), Some(Planned::NoRows));
         let view = "CREATE TEMP VIEW v AS SELECT * FROM assets";

@@ -165,9 +165,15 @@ mod tests {
             ("DO", "DO $$ BEGIN END $$"),
             ("PREPARE", "PREPARE p AS SELECT 1"),
         ] {
-            assert!(manner(kind, text).is_some_and(|manner| manner.makes), "{text}");
+            assert!(
+                manner(kind, text).is_some_and(|manner| manner.makes),
+                "{text}"
+            );
         }
-        assert_eq!(manner("SELECT", "SELECT 'set_config' FROM pg_am"), Some(READS));
+        assert_eq!(
+            manner("SELECT", "SELECT 'set_config' FROM pg_am"),
+            Some(READS)
+        );
         assert_eq!(manner("DROP", "DROP TABLE IF EXISTS t"), Some(DEFINES));
     }
 
@@ -177,7 +183,10 @@ mod tests {
             ("CREATE", "CREATE TABLE t (a int)"),
             ("CREATE", "CREATE ROLE other"),
             ("ALTER", "ALTER ROLE me PASSWORD 'x'"),
-            ("ALTER", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC"),
+            (
+                "ALTER",
+                "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+            ),
             ("DROP", "DROP OWNED BY me"),
             ("UPDATE", "UPDATE assets SET name = 'x' WHERE name = 'y'"),
             ("VACUUM", "VACUUM"),

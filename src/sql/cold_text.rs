@@ -183,7 +183,9 @@ mod tests {
     fn into_of_a_select_is_no_into_of_an_insert() {
         assert!(selects_into("SELECT a INTO TEMP t FROM assets"));
         assert!(selects_into("WITH x AS (SELECT 1) SELECT * INTO t FROM x"));
-        assert!(!selects_into("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"));
+        assert!(!selects_into(
+            "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x"
+        ));
         assert!(!selects_into("SELECT 'into' FROM (SELECT 1) AS t"));
     }
 
@@ -198,7 +200,9 @@ mod tests {
     fn the_ways_of_copies_and_cursors_are_told() {
         assert!(copies_in("COPY t (a, \"to\") FROM STDIN"));
         assert!(!copies_in("COPY t TO STDOUT"));
-        assert!(declares_with_hold("DECLARE c CURSOR WITH HOLD FOR SELECT 1"));
+        assert!(declares_with_hold(
+            "DECLARE c CURSOR WITH HOLD FOR SELECT 1"
+        ));
         assert!(!declares_with_hold(
             "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1"
         ));

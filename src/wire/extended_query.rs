@@ -312,7 +312,13 @@ impl Session {
             Progress::New => {
                 if rows_max > 0
                     && let Some(open) = self
-                        .open_portal(cold, &portal.bindings, &portal.formats, name, Some(rows_max))
+                        .open_portal(
+                            cold,
+                            &portal.bindings,
+                            &portal.formats,
+                            name,
+                            Some(rows_max),
+                        )
                         .await?
                 {
                     portal.progress = open.map_or_else(fetched, Progress::Open);

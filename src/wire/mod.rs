@@ -33,6 +33,7 @@ mod ending;
 mod error;
 mod execute;
 mod extended_query;
+mod failure;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;

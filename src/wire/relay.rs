@@ -51,17 +51,6 @@ impl<'s, 'w> Relay<'s, 'w> {
     ///
     /// # Errors
     /// `Refused` with the statement's own error; `Broken` when the engine, or the client, is gone.
-    pub(super) async fn until_ready(
-        self,
-        link: &mut EngineLink,
-    ) -> Result<Option<Kept>, EngineFault> {
-        Ok(self.until_part(link).await?.kept)
-    }
-
-    /// The same, of a portal that may have more rows than were asked for.
-    ///
-    /// # Errors
-    /// As [`Self::until_ready`].
     pub(super) async fn until_part(
         mut self,
         link: &mut EngineLink,

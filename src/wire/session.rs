@@ -11,6 +11,7 @@ use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
+pub(super) use super::failure::Failure;
 use super::gateway::Gateway;
 use super::group::Group;
 use super::held::Held;
@@ -45,56 +46,6 @@ const REPLY_BYTES_MAX: usize = 64 << 10;
 /// Replies that wait for verdicts: so many may gather before the rows are delivered, though
 /// there is no Sync yet. Enough for tens of thousands of Executes.
 const WITHHELD_BYTES_MAX: usize = 1 << 20;
-
-/// Why a statement did not end well.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The client is told, and goes on.
-    Statement(Box<Diagnostic>),
-    /// The connection ends.
-    Connection(Ending),
-}
-
-impl Failure {
-    /// Adds what the client must know besides.
-    pub(super) fn with_sentence(self, sentence: String) -> Self {
-        match self {
-            Failure::Statement(diagnostic) => {
-                Failure::Statement(with_sentence(diagnostic, sentence))
-            }
-            Failure::Connection(ending) => Failure::Connection(Ending {
-                last_words: ending
-                    .last_words
-                    .map(|last_words| with_sentence(last_words, sentence)),
-                ..ending
-            }),
-        }
-    }
-}
-
-impl From<Box<Diagnostic>> for Failure {
-    fn from(diagnostic: Box<Diagnostic>) -> Self {
-        if diagnostic.sqlstate == SqlState::TRANSACTION_TIMEOUT {
-            Failure::Connection(Ending::with_words(ConnectionEnd::TimedOut, diagnostic))
-        } else if diagnostic.severity == Severity::Fatal {
-            Failure::Connection(Ending::violation(diagnostic))
-        } else {
-            Failure::Statement(diagnostic)
-        }
-    }
-}
-
-impl From<Ending> for Failure {
-    fn from(ending: Ending) -> Self {
-        Failure::Connection(ending)
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure::Connection(error.into())
-    }
-}
 
 /// By which protocol a statement came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

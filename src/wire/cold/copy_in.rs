@@ -4,8 +4,8 @@
 //! memory than has just been read from the socket, that reading stops while the engine is busy, and
 //! that an error is PostgreSQL's, with its line and column. Never looks at the data.
 
-use super::owned::Work;
 use super::load::Loaded;
+use super::owning::Work;
 use super::refused;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink, OWNER};

@@ -9,7 +9,9 @@ use super::run::Run;
 use super::{name_of, refused};
 use crate::catalog::{CDF, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{EngineFault, EngineLink, Possessions, Question, Relation, Relations, identifier};
+use crate::engine::{
+    EngineFault, EngineLink, Possessions, Question, Relation, Relations, identifier,
+};
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, Scanner};
@@ -120,8 +122,10 @@ impl Session {
         ))
         .await?;
         let relations = run.question.relations(link, planned).await?;
-        link.run(&format!("ROLLBACK TO SAVEPOINT {PLAN}; RELEASE SAVEPOINT {PLAN}"))
-            .await?;
+        link.run(&format!(
+            "ROLLBACK TO SAVEPOINT {PLAN}; RELEASE SAVEPOINT {PLAN}"
+        ))
+        .await?;
         Ok(relations)
     }
 

@@ -6,7 +6,8 @@
 //! go of. Never touches rows that are on their way to CDF.
 
 use super::Wanted;
-use super::owned::{OwnedEngine, Work};
+use super::owned::OwnedEngine;
+use super::owning::Work;
 use crate::engine::{EngineFault, identifier};
 use crate::sql::{Bindings, ColdStatement, DiscardTarget, SessionCommand, SetScope};
 use crate::wire::result::ResultFormats;
@@ -17,7 +18,9 @@ use postgres_protocol::message::frontend;
 impl Session {
     /// Whether a transaction of the session's engine is open.
     fn has_engine_transaction(&self) -> bool {
-        self.owned.as_ref().is_some_and(|owned| owned.is_in_transaction())
+        self.owned
+            .as_ref()
+            .is_some_and(|owned| owned.is_in_transaction())
     }
 
     /// The implicit transaction of statements outside of a block is over, if there is no block.
@@ -135,7 +138,11 @@ impl Session {
         let Ok(name) = std::str::from_utf8(name) else {
             return Ok(false);
         };
-        if !self.owned.as_ref().is_some_and(|owned| owned.has.has_cursor(name)) {
+        if !self
+            .owned
+            .as_ref()
+            .is_some_and(|owned| owned.has.has_cursor(name))
+        {
             return Ok(false);
         }
         let name = name.to_owned();

@@ -2,7 +2,7 @@
 //! temporary tables and cursors.
 //!
 //! 1. `mod` decides between an engine that is `lent` for one statement and the one that the session
-//!    has for itself, which is `owned`.
+//!    has for itself, which is `owned`; `owning` is how it comes by it and loses it.
 //! 2. `load` reads the rows that the statement needs from CDF into the engine's empty tables.
 //! 3. `run` runs it; `copy_in` hands the rows of a COPY over, `portal` has rows wait in the engine.
 //! 4. `mirror` has the client's transaction in an owned engine, `settings` those of the session.
@@ -17,6 +17,7 @@ mod lent;
 mod load;
 mod mirror;
 mod owned;
+mod owning;
 mod portal;
 mod run;
 mod settings;
@@ -81,6 +82,8 @@ impl Session {
                 columns: None,
             });
         }
+        // A cancel that came before was for an earlier statement.
+        self.begin_statement();
         let text = cold.text.clone();
         let declared = declared.to_vec();
         if self.owned.is_some() {
@@ -140,7 +143,10 @@ impl Session {
     fn is_in_transaction(&self) -> bool {
         self.transaction.is_open()
             || self.query_progress == QueryProgress::MoreFollow
-            || self.owned.as_ref().is_some_and(|owned| owned.is_in_transaction())
+            || self
+                .owned
+                .as_ref()
+                .is_some_and(|owned| owned.is_in_transaction())
     }
 
     /// The look of the user's database, made once a session.

@@ -2,11 +2,13 @@
 //!
 //! Owns the way from one Execute with a limit on rows to the next. Promises that the rows between
 //! them wait in the engine and not in the gateway's memory, and that the engine's portal is closed
-//! when the client's is gone. Outside of a block there is none: a portal ends with its Sync.
+//! when the client's is gone. A session without an engine has none outside of a block: its portals end
+//! with their Sync, and what they keep until then is bounded.
 
 use super::Wanted;
 use super::load::Loaded;
-use super::owned::{OwnedEngine, Work};
+use super::owned::OwnedEngine;
+use super::owning::Work;
 use super::run::{Part, Run};
 use crate::diagnostic::SqlState;
 use crate::engine::{EngineFault, OWNER, Question};
@@ -50,7 +52,7 @@ impl Session {
     ) -> Result<Option<Option<OpenPortal>>, Failure> {
         let manner = cold.manner(self.owned.is_some())?;
         let is_query = matches!(cold.kind, "SELECT" | "WITH" | "TABLE") && !manner.makes;
-        if !is_query || !self.transaction.is_open() {
+        if !is_query || !(self.transaction.is_open() || self.owned.is_some()) {
             return Ok(None);
         }
         self.settle().await?;

@@ -5,9 +5,10 @@
 //! that nothing changes a table of the gateway where nobody would send the change to CDF, and that a
 //! statement which failed is taken back whole. Never reads a row of its answer.
 
-use super::load::Loaded;
 use super::Wanted;
-use super::owned::{OwnedEngine, Work};
+use super::load::Loaded;
+use super::owned::OwnedEngine;
+use super::owning::Work;
 use super::portal::limit;
 use crate::catalog::{CDF, PUBLIC};
 use crate::engine::{EngineFault, EngineLink, OWNER, Question, identifier};
@@ -74,9 +75,9 @@ impl Session {
         link: &mut EngineLink,
         run: &Run<'_>,
     ) -> Result<Relayed, EngineFault> {
-        let (portal, rows_max) = run
-            .part
-            .map_or(("", Some(0)), |part| (part.portal, part.rows_max.map(limit)));
+        let (portal, rows_max) = run.part.map_or(("", Some(0)), |part| {
+            (part.portal, part.rows_max.map(limit))
+        });
         run.question
             .ask_in_portal(link, run.wanted.describes, portal, rows_max)?;
         link.send().await?;
@@ -143,7 +144,10 @@ impl Session {
         let Loaded { readable, filled } = &ran.loaded;
         if !readable.is_empty() {
             let user = identifier(&self.user.name);
-            sql.push_str(&format!("REVOKE SELECT ON {} FROM {user};", readable.join(", ")));
+            sql.push_str(&format!(
+                "REVOKE SELECT ON {} FROM {user};",
+                readable.join(", ")
+            ));
         }
         let alters = run.manner.alters || engine.has.have_routines();
         if let Some(part) = run.part {

@@ -41,10 +41,7 @@ impl Session {
     }
 
     /// Sets them in an engine that stays, if it has others.
-    pub(super) async fn apply_settings(
-        &self,
-        engine: &mut OwnedEngine,
-    ) -> Result<(), EngineFault> {
+    pub(super) async fn apply_settings(&self, engine: &mut OwnedEngine) -> Result<(), EngineFault> {
         let said = self.settings_now();
         if let Some(applied) = &engine.applied
             && applied.said == said
