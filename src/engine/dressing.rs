@@ -8,8 +8,8 @@ use crate::catalog::{CDF, CDF_OID, Column, ColumnType, Namespace, PUBLIC, Table}
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The role that owns the tables, so that the user does not.
-pub(super) const OWNER: &str = "penstock";
+/// The role that owns the tables, so that the user does not. It makes way for a user of that name.
+const OWNER: &str = "penstock";
 
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
@@ -54,6 +54,7 @@ impl Dressing {
 
     fn creation(&self) -> String {
         let user = identifier(&self.user);
+        let (user_name, database_name) = (literal(&self.user), literal(&self.database));
         let mut sql = String::from("BEGIN;\n");
         let _ = writeln!(
             sql,
@@ -66,16 +67,15 @@ impl Dressing {
             sql,
             "SET LOCAL client_min_messages = warning;\n\
              UPDATE pg_authid SET rolname = '{OWNER}' WHERE oid = 10;\n\
+             UPDATE pg_authid SET rolname = rolname || '_owner' WHERE rolname = {user_name};\n\
              CREATE ROLE penstock_user LOGIN;\n\
-             UPDATE pg_authid SET rolname = {} WHERE rolname = 'penstock_user';\n\
+             UPDATE pg_authid SET rolname = {user_name} WHERE rolname = 'penstock_user';\n\
              DELETE FROM pg_database WHERE datname <> current_database();\n\
              DELETE FROM pg_shdescription WHERE classoid = 'pg_database'::regclass;\n\
-             UPDATE pg_database SET datname = {}, datistemplate = false, datacl = NULL;\n\
+             UPDATE pg_database SET datname = {database_name}, datistemplate = false, datacl = NULL;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};",
-            literal(&self.user),
-            literal(&self.database),
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};"
         );
         for table in self.tables.iter() {
             create(&mut sql, table);

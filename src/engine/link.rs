@@ -4,7 +4,6 @@
 //! before the next is asked, and that a copy into the engine holds no more than a chunk. Never
 //! decides what is asked.
 
-use super::dressing::OWNER;
 use super::fault::EngineFault;
 use super::frame::Frame;
 use bytes::{Bytes, BytesMut};
@@ -121,8 +120,12 @@ impl EngineLink {
         self.run("DISCARD ALL").await?;
         // Said anew: the single-user server that an engine is has no default to go back to, and a
         // transaction that becomes somebody else would stay so.
-        self.run(&format!("SET SESSION AUTHORIZATION {OWNER}"))
-            .await?;
+        // Role 10 is the one that the engine was made with, whatever it is called now.
+        self.run(
+            "SELECT pg_catalog.set_config('session_authorization', rolname, false) \
+             FROM pg_catalog.pg_roles WHERE oid = 10",
+        )
+        .await?;
         Ok(())
     }
 

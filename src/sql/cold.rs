@@ -50,6 +50,8 @@ impl ColdStatement {
     pub fn planned(&self) -> Result<Planned, Box<Diagnostic>> {
         match self.kind {
             "SELECT" | "WITH" | "TABLE" => Ok(Planned::Text(self.text.clone())),
+            // A setting that only PostgreSQL knows, or that nobody does.
+            "SHOW" => Ok(Planned::NoRows),
             "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
             _ => Err(self.refusal()),
         }
@@ -134,11 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_alone_reads_no_rows() {
+    fn an_explanation_alone_and_a_setting_read_no_rows() {
         assert_eq!(
             planned("EXPLAIN", "EXPLAIN (COSTS OFF) SELECT * FROM assets"),
             Some(Planned::NoRows)
         );
+        assert_eq!(planned("SHOW", "SHOW work_mem"), Some(Planned::NoRows));
     }
 
     #[test]

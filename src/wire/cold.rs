@@ -8,6 +8,7 @@
 use super::relay::Relay;
 use super::result::ResultFormats;
 use super::session::{Failure, Session};
+use super::unknown_relation;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
@@ -133,7 +134,9 @@ impl Session {
         tokio::select! {
             biased;
             () = signals.interrupted() => Err(signals.interruption().into()),
-            result = working => result.map_err(|fault| fault.into_diagnostic().into()),
+            result = working => result.map_err(|fault| {
+                unknown_relation::with_hint(fault.into_diagnostic(), &self.namespace).into()
+            }),
         }
     }
 

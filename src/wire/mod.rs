@@ -75,6 +75,7 @@ mod streaming;
 mod tls;
 mod transaction;
 mod transport;
+mod unknown_relation;
 mod user;
 mod welcome;
 mod withdrawn;

@@ -158,7 +158,10 @@ impl Query {
     /// The same query, to be run by an engine.
     pub fn as_cold(&self) -> ColdStatement {
         ColdStatement {
-            kind: "SELECT",
+            kind: match self.kind {
+                Kind::Show(_) => "SHOW",
+                Kind::Select(_) | Kind::TypeTree => "SELECT",
+            },
             text: self.text.clone(),
         }
     }
