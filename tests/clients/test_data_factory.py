@@ -10,6 +10,8 @@ import dataclasses
 import pytest
 from cognite.client.data_classes import AssetWrite, DataSetWrite, ExtractionPipelineWrite
 from support import npgsql
+from support.certificates import write_certificate
+from support.configured import ConfiguredGateway
 from support.import_loop import import_points
 from support.npgsql import PostgresException, Type, command, import_rows, opened, run, scalar
 from support.samples import moment, unique
@@ -39,6 +41,18 @@ def test_the_connection_test_passes(server):
     with opened(server, Pooling="false") as connection:
         assert scalar(connection, "SELECT version()").startswith("PostgreSQL 17")
         assert scalar(connection, "SELECT 1") == 1
+
+
+def test_the_connection_test_passes_where_tls_is_required(tmp_path, target):
+    certificate, key = write_certificate(tmp_path)
+    listen = {"tls_certificate": certificate, "tls_private_key": key, "require_tls": True}
+    options = {"SSL_Mode": "Require", "Trust_Server_Certificate": "true", "Pooling": "false"}
+    with ConfiguredGateway(tmp_path, target.cdf_url, listen=listen) as gateway:
+        with opened(gateway.server, **options) as connection:
+            assert scalar(connection, "SELECT 1") == 1
+        with pytest.raises(PostgresException) as caught, opened(gateway.server, SSL_Mode="Disable"):
+            pass
+    assert caught.value.SqlState == "28000"
 
 
 def test_a_wrong_password_fails_the_connection_test_with_its_reason(server):

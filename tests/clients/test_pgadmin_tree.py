@@ -8,6 +8,7 @@ from support.certificates import write_certificate
 from support.configured import ConfiguredGateway
 from support.gateway import Gateway
 from support.pgadmin import PgAdmin, PgAdminError
+from support.pgadmin_tree import OpenServer
 from support.samples import unique
 from support.token_issuer import ADA, TokenIssuer
 
@@ -53,7 +54,7 @@ def pgadmin(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opened(pgadmin, gateway):
-    return pgadmin.connect(gateway, "plant", "require")
+    return OpenServer.sign_in(pgadmin, gateway, "plant", "require")
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ def database(opened):
 def test_a_wrong_token_is_refused_with_the_gateways_words(pgadmin, gateway):
     wrong = dataclasses.replace(gateway, password="not-a-token")
     with pytest.raises(PgAdminError, match="token authentication failed"):
-        pgadmin.connect(wrong, "wrong token", "require")
+        OpenServer.sign_in(pgadmin, wrong, "wrong token", "require")
 
 
 def test_a_connection_without_tls_is_refused_with_what_to_do(pgadmin, gateway):
     with pytest.raises(PgAdminError, match="can sign in with TLS only"):
-        pgadmin.connect(gateway, "no tls", "disable")
+        OpenServer.sign_in(pgadmin, gateway, "no tls", "disable")
 
 
 def test_the_server_is_connected_and_the_user_known_as_one_who_may_make_nothing(opened):
@@ -179,18 +180,18 @@ def test_every_tables_properties_open(database, name):
     assert [column["name"] for column in about["columns"]] == list(database.nodes("column", schema, table))
 
 
-def test_the_query_tool_shows_rows_and_errors_with_their_place(pgadmin, database):
-    said = pgadmin.query(database, "SELECT n, n * 1.5 AS half FROM generate_series(1, 3) AS n")
+def test_the_query_tool_shows_rows_and_errors_with_their_place(database):
+    said = database.query("SELECT n, n * 1.5 AS half FROM generate_series(1, 3) AS n")
     assert [column["name"] for column in said["colinfo"]] == ["n", "half"]
     assert said["result"] == [[1, "1.5"], [2, "3.0"], [3, "4.5"]]
     with pytest.raises(PgAdminError, match='column "nonsense" does not exist'):
-        pgadmin.query(database, "SELECT nonsense FROM assets")
+        database.query("SELECT nonsense FROM assets")
 
 
-def test_the_button_stops_a_query(pgadmin, database):
+def test_the_button_stops_a_query(database):
     # A query that ends by an error is one that pgAdmin raises for.
     with pytest.raises(PgAdminError, match="canceling statement due to user request"):
-        pgadmin.cancelled_query(database, "SELECT pg_sleep(60)")
+        database.cancelled_query("SELECT pg_sleep(60)")
 
 
 @pytest.fixture
@@ -206,9 +207,9 @@ def assets(behind):
     )
 
 
-def test_the_grid_shows_the_rows_of_a_table_in_the_order_of_its_key(pgadmin, database, assets):
+def test_the_grid_shows_the_rows_of_a_table_in_the_order_of_its_key(database, assets):
     _, table = database.table("public", "assets")
-    with pgadmin.grid(database, table) as grid:
+    with database.grid(table) as grid:
         assert grid.started["can_edit"] and grid.started["limit"] == 100
         assert list(grid.polled["primary_keys"]) == ["external_id"]
         shown = {row["external_id"]: row for row in grid.rows}
@@ -218,18 +219,18 @@ def test_the_grid_shows_the_rows_of_a_table_in_the_order_of_its_key(pgadmin, dat
             assert shown[external_id]["name"] == asset.name
 
 
-def test_the_grid_shows_the_first_hundred_rows(pgadmin, database, behind, raw_database):
+def test_the_grid_shows_the_first_hundred_rows(database, behind, raw_database):
     rows = {f"k{n:03}": {"n": n} for n in range(250)}
     behind.store.client.raw.rows.insert(raw_database, "t", rows, ensure_parent=True)
     _, table = database.table("public", "raw_rows")
-    with pgadmin.grid(database, table) as grid:
+    with database.grid(table) as grid:
         assert [row["_raw_key"] for row in grid.rows] == [f"k{n:03}" for n in range(100)]
 
 
-def test_the_grid_changes_and_deletes_rows(pgadmin, database, behind, assets):
+def test_the_grid_changes_and_deletes_rows(database, behind, assets):
     _, table = database.table("public", "assets")
     first, second, _ = sorted(assets)
-    with pgadmin.grid(database, table) as grid:
+    with database.grid(table) as grid:
         saved = grid.save(updated=[({"external_id": first}, {"description": "seen in pgAdmin"})])
         assert saved["status"], saved
         saved = grid.save(deleted=[{"external_id": second}])
@@ -239,27 +240,27 @@ def test_the_grid_changes_and_deletes_rows(pgadmin, database, behind, assets):
     assert client.assets.retrieve(external_id=second) is None
 
 
-def add_an_asset(pgadmin, database, external_id):
+def add_an_asset(database, external_id):
     _, table = database.table("public", "assets")
-    with pgadmin.grid(database, table) as grid:
+    with database.grid(table) as grid:
         return grid.save(added=[{"external_id": external_id, "name": "added in pgAdmin"}])
 
 
 @pytest.mark.xfail(strict=True, reason="a transaction does not read the rows that it has staged")
-def test_the_grid_adds_rows(pgadmin, database, behind):
+def test_the_grid_adds_rows(database, behind):
     """pgAdmin reads the new row back before it commits."""
     external_id = unique("added")
-    saved = add_an_asset(pgadmin, database, external_id)
+    saved = add_an_asset(database, external_id)
     assert saved["status"], saved
     assert behind.store.client.assets.retrieve(external_id=external_id).name == "added in pgAdmin"
 
 
 def test_the_grid_adds_rows_where_transactions_are_streamed(pgadmin, gateway, behind):
     external_id = unique("streamed")
-    opened = pgadmin.connect(
-        gateway, "streaming", "require", post_connection_sql="SET penstock.transaction = 'streaming'"
+    opened = OpenServer.sign_in(
+        pgadmin, gateway, "streaming", "require", post_connection_sql="SET penstock.transaction = 'streaming'"
     )
-    saved = add_an_asset(pgadmin, opened.database("postgres"), external_id)
+    saved = add_an_asset(opened.database("postgres"), external_id)
     assert saved["status"], saved
     assert behind.store.client.assets.retrieve(external_id=external_id).name == "added in pgAdmin"
 
