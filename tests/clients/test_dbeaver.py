@@ -294,6 +294,23 @@ def test_a_cell_is_edited_by_the_key_of_its_row(jdbc, store):
     assert store.client.assets.retrieve(external_id=external_id).description == "edited"
 
 
+def test_a_row_is_added_and_what_cdf_made_of_it_comes_back(jdbc, store):
+    external_id = unique("dbeaver")
+    # The driver adds the last words where its caller asks for generated keys.
+    insert = "INSERT INTO public.assets (external_id, name) VALUES (?, ?) RETURNING *"
+    [row] = jdbc.query(insert, external_id, "added").records
+    asset = store.client.assets.retrieve(external_id=external_id)
+    assert (row["external_id"], row["name"], row["id"]) == (external_id, "added", str(asset.id))
+    assert row["created_time"]
+
+
+def test_a_query_is_stopped(jdbc):
+    with pytest.raises(JdbcError) as caught:
+        jdbc.cancelled_query("SELECT pg_sleep(60)")
+    assert caught.value.sqlstate == "57014"
+    assert jdbc.query("SELECT 1").values == [["1"]]
+
+
 def test_an_error_in_an_editor_has_its_place(jdbc):
     with pytest.raises(JdbcError) as caught:
         jdbc.query("SELECT nonsense FROM assets")

@@ -11,6 +11,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
@@ -70,6 +71,8 @@ public class JdbcSession {
         switch (words.get(0)) {
             case "query":
                 return query(Integer.parseInt(rest.get(0)), rest.get(1), rest.subList(2, rest.size()));
+            case "cancelled":
+                return cancelled(rest.get(0));
             case "metadata":
                 return metadata(rest.get(0), rest.subList(1, rest.size()));
             case "autocommit":
@@ -101,6 +104,29 @@ public class JdbcSession {
                 return rows(statement.getResultSet());
             }
             return "{\"rows\":[],\"columns\":[],\"count\":" + statement.getUpdateCount() + "}";
+        }
+    }
+
+    /** A query that is cancelled while it runs, as often as it takes: at first it may not have begun. */
+    private String cancelled(String sql) throws Exception {
+        try (Statement statement = connection.createStatement()) {
+            Thread canceller = new Thread(() -> {
+                try {
+                    while (true) {
+                        Thread.sleep(200);
+                        statement.cancel();
+                    }
+                } catch (InterruptedException | SQLException end) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            canceller.start();
+            try {
+                return rows(statement.executeQuery(sql));
+            } finally {
+                canceller.interrupt();
+                canceller.join();
+            }
         }
     }
 

@@ -91,6 +91,10 @@ class JdbcSession:
         typed = (f"{'l' if isinstance(value, int) else 's'}:{value}" for value in parameters)
         return self._ask("query", fetch_size, sql, *typed)
 
+    def cancelled_query(self, sql: str) -> Rows:
+        """A query that is cancelled from another thread while it runs."""
+        return self._ask("cancelled", sql)
+
     def metadata(self, call: str, *arguments) -> Rows:
         """A call of DatabaseMetaData. Its columns are in capitals: JDBC asks for them in either case."""
         rows = self._ask("metadata", call, *arguments)
