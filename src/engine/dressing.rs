@@ -61,7 +61,8 @@ impl Dressing {
             "DO $$ DECLARE made oid; BEGIN LOOP made := lo_create(0); PERFORM lo_unlink(made); EXIT \
              WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
         );
-        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them. The databases
+        // that every new PostgreSQL has are in the way of theirs, and nobody's to see.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
@@ -69,8 +70,9 @@ impl Dressing {
              UPDATE pg_authid SET rolname = rolname || '_owner' WHERE rolname = {user_name};\n\
              CREATE ROLE penstock_user LOGIN;\n\
              UPDATE pg_authid SET rolname = {user_name} WHERE rolname = 'penstock_user';\n\
-             UPDATE pg_database SET datname = datname || '_before' WHERE datname = {database_name};\n\
-             UPDATE pg_database SET datname = {database_name} WHERE datname = current_database();\n\
+             DELETE FROM pg_database WHERE datname <> current_database();\n\
+             DELETE FROM pg_shdescription WHERE classoid = 'pg_database'::regclass;\n\
+             UPDATE pg_database SET datname = {database_name}, datistemplate = false, datacl = NULL;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
              GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};"
@@ -127,12 +129,60 @@ impl Dressing {
                  {catalog}.{column} = numbers.before;"
             );
         }
+        sql.push_str(&optional_keys(&self.tables));
+        sql.push_str(&column_comments(&self.tables));
         sql.push_str("COMMIT;\n");
         sql
     }
 }
 
-/// CREATE TABLE and COMMENTs.
+/// Lets rows without their key in, where CDF has such: a primary key alone says NOT NULL.
+fn optional_keys(tables: &[&'static Table]) -> String {
+    let mut sql = String::new();
+    for table in tables {
+        for index in table.optional_key() {
+            let _ = writeln!(
+                sql,
+                "UPDATE pg_catalog.pg_attribute SET attnotnull = false WHERE attrelid = {} AND attnum = {};",
+                table.oid,
+                index + 1
+            );
+        }
+    }
+    sql
+}
+
+/// What an engine must know before rows of the table are in it: where some have no key, the key does
+/// not tell rows apart, though tools are shown it as the primary one. A key that may be checked
+/// later is one that PostgreSQL draws no conclusions from.
+pub fn doubt_key(table: &Table) -> String {
+    if table.optional_key().next().is_none() {
+        return String::new();
+    }
+    format!(
+        "UPDATE pg_catalog.pg_constraint SET condeferrable = true WHERE conrelid = {} AND contype = 'p';",
+        table.oid
+    )
+}
+
+/// Comments of all columns as one statement: COMMENT ON takes one for each, and there are hundreds. The
+/// tables have their numbers already.
+fn column_comments(tables: &[&'static Table]) -> String {
+    let comments = tables.iter().flat_map(|table| {
+        (0..table.columns.len()).map(|index| {
+            let text = literal(&table.column_comment(index));
+            format!("({}, {}, {text})", table.oid, index + 1)
+        })
+    });
+    format!(
+        "INSERT INTO pg_catalog.pg_description (objoid, classoid, objsubid, description) SELECT oid, \
+         'pg_catalog.pg_class'::regclass, number, comment FROM (VALUES {}) AS comments (oid, number, \
+         comment);\n",
+        comments.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// CREATE TABLE and its COMMENT.
 fn create(sql: &mut String, table: &Table) {
     let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();

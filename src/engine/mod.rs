@@ -19,7 +19,7 @@ mod relations;
 
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, identifier, literal};
+pub use dressing::{Dressing, doubt_key, identifier, literal};
 pub use fault::EngineFault;
 pub use frame::Frame;
 pub use link::{EngineLink, TextRow};

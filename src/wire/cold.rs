@@ -12,7 +12,8 @@ use super::unknown_relation;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
-    self, Description, Dressing, EngineFault, EngineLink, Question, Relation, identifier, literal,
+    self, Description, Dressing, EngineFault, EngineLink, Question, Relation, doubt_key,
+    identifier, literal,
 };
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
@@ -289,7 +290,8 @@ impl Session {
         let mut rows = self.scanner()?.begin(self.delivery.identity.clone(), &scan);
         let name = name_of(table);
         // A file of its own, which goes with the transaction.
-        link.run(&format!("TRUNCATE {name}")).await?;
+        link.run(&format!("TRUNCATE {name};{}", doubt_key(table)))
+            .await?;
         link.begin_copy(&format!("COPY {name} FROM STDIN")).await?;
         loop {
             match rows.next_chunk().await {
