@@ -211,7 +211,8 @@ fn column(column: &Column) -> String {
     )
 }
 
-fn type_of(column_type: ColumnType) -> String {
+/// The type as SQL writes it.
+pub(super) fn type_of(column_type: ColumnType) -> String {
     match column_type {
         ColumnType::Varchar(length) if length > 0 => format!("character varying({length})"),
         other => other.sql_name().to_owned(),

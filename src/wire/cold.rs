@@ -232,10 +232,12 @@ impl Session {
         if tables.is_empty() {
             return Ok(Vec::new());
         }
+        if self.transaction.stages() {
+            self.stage_open_batch();
+        }
         let parameters = self.parameters(link, question).await?;
         let mut readable = Vec::new();
         for (relation, table) in tables {
-            self.check_unstaged(table)?;
             self.await_journaled(table).await?;
             let settings = self.value_settings();
             let statement = BoundStatement {
@@ -248,7 +250,9 @@ impl Session {
                 // What one part of the statement has no use for another may need.
                 _ => Needed::default(),
             };
+            let needed = self.needed_beside_staged(table, needed)?;
             self.fill(link, table, needed).await?;
+            self.lay_staged(link, table).await?;
             readable.push(name_of(table));
         }
         Ok(readable)
@@ -315,25 +319,6 @@ impl Session {
         let scanner = door.scanner().map_err(EngineFault::Refused)?;
         self.scanner = Some(scanner.clone());
         Ok(scanner)
-    }
-
-    /// Rows that this transaction has staged are not in CDF: a read would miss them.
-    fn check_unstaged(&self, table: &'static Table) -> Result<(), EngineFault> {
-        if !self.transaction.stages_rows_of(table.resource) {
-            return Ok(());
-        }
-        Err(refused(
-            Diagnostic::error(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                format!(
-                    "reading \"{}\" after rows of it were written in the same transaction is not \
-                     supported",
-                    table.name
-                ),
-            )
-            .with_table(table.name)
-            .with_hint("COMMIT first, or SET penstock.transaction = 'streaming'."),
-        ))
     }
 }
 

@@ -69,6 +69,7 @@ mod simple_query;
 mod spooling;
 mod staged;
 mod staged_bytes;
+mod staged_rows;
 mod startup;
 mod startup_parameters;
 mod streaming;

@@ -246,7 +246,6 @@ def add_an_asset(database, external_id):
         return grid.save(added=[{"external_id": external_id, "name": "added in pgAdmin"}])
 
 
-@pytest.mark.xfail(strict=True, reason="a transaction does not read the rows that it has staged")
 def test_the_grid_adds_rows(database, behind):
     """pgAdmin reads the new row back before it commits."""
     external_id = unique("added")
