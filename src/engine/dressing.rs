@@ -52,6 +52,24 @@ impl Dressing {
         [self.creation(), self.renumbering()]
     }
 
+    /// SQL that lets rows without their key in, where CDF has such, or shows what a primary key is to
+    /// PostgreSQL: NOT NULL, without which it copies none.
+    pub fn keys(&self, are_required: bool) -> String {
+        let mut sql = String::new();
+        for table in self.tables.iter() {
+            for index in table.optional_key() {
+                let _ = writeln!(
+                    sql,
+                    "UPDATE pg_catalog.pg_attribute SET attnotnull = {are_required} WHERE attrelid = {} \
+                     AND attnum = {};",
+                    table.oid,
+                    index + 1
+                );
+            }
+        }
+        sql
+    }
+
     fn creation(&self) -> String {
         let user = identifier(&self.user);
         let (user_name, database_name) = (literal(&self.user), literal(&self.database));
@@ -62,7 +80,8 @@ impl Dressing {
              WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
         );
         // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them. The databases
-        // that every new PostgreSQL has are in the way of theirs, and nobody's to see.
+        // that every new PostgreSQL has are in the way of theirs, and nobody's to see. Without
+        // a list of its own a database allows what new ones do: temporary tables.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
@@ -129,27 +148,11 @@ impl Dressing {
                  {catalog}.{column} = numbers.before;"
             );
         }
-        sql.push_str(&optional_keys(&self.tables));
+        sql.push_str(&self.keys(false));
         sql.push_str(&column_comments(&self.tables));
         sql.push_str("COMMIT;\n");
         sql
     }
-}
-
-/// Lets rows without their key in, where CDF has such: a primary key alone says NOT NULL.
-fn optional_keys(tables: &[&'static Table]) -> String {
-    let mut sql = String::new();
-    for table in tables {
-        for index in table.optional_key() {
-            let _ = writeln!(
-                sql,
-                "UPDATE pg_catalog.pg_attribute SET attnotnull = false WHERE attrelid = {} AND attnum = {};",
-                table.oid,
-                index + 1
-            );
-        }
-    }
-    sql
 }
 
 /// What an engine must know before rows of the table are in it: where some have no key, the key does

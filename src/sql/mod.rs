@@ -13,6 +13,8 @@ mod classify;
 #[cfg(test)]
 mod classify_tests;
 mod cold;
+mod cold_manner;
+mod cold_text;
 mod copy_option_check;
 mod copy_options;
 mod copy_statement;
@@ -34,6 +36,7 @@ mod split;
 mod statement;
 mod syntax;
 mod target;
+mod temporary;
 mod transaction;
 mod type_name;
 
@@ -43,6 +46,8 @@ pub use cell_text::push_cell_text;
 pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use cold::{ColdStatement, Planned};
+pub use cold_manner::Manner;
+pub use cold_text::query_within;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
@@ -56,6 +61,7 @@ pub use statement::{
     CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,
 };
 pub use syntax::locate_in_query;
+pub use temporary::on_temporary;
 
 /// The PostgreSQL version whose rules the gateway follows, and its own: what `server_version`
 /// says. Drivers read the leading digits and dots.

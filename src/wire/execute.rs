@@ -71,7 +71,7 @@ impl Session {
             }
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,
-            Statement::Session(command) => self.command(command),
+            Statement::Session(command) => self.command(command).await,
             Statement::Cold(cold) if self.has_engines() => {
                 let wanted = Wanted {
                     formats: &target.formats,
@@ -155,7 +155,7 @@ impl Session {
     }
 
     /// Runs a command about the session.
-    fn command(&mut self, command: &SessionCommand) -> Result<(), Failure> {
+    async fn command(&mut self, command: &SessionCommand) -> Result<(), Failure> {
         let in_block = self.transaction.is_open();
         if !in_block && !self.settings_may_roll_back {
             // A pipeline that fails takes its SETs back.
@@ -165,9 +165,14 @@ impl Session {
         for warning in self.settings.apply(command, in_block)? {
             put_diagnostic(&mut self.replies, self.encoding, &warning);
         }
-        self.forget(command)?;
+        let is_answered = self.command_in_engine(command).await?;
+        if !is_answered || !command.names_one() {
+            self.forget(command)?;
+        }
         self.settings_changed();
-        put_complete(&mut self.replies, command.tag());
+        if !is_answered {
+            put_complete(&mut self.replies, command.tag());
+        }
         Ok(())
     }
 

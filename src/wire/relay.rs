@@ -28,6 +28,15 @@ pub(super) struct Relay<'s, 'w> {
     kept_bytes: usize,
 }
 
+/// What was handed over.
+#[derive(Debug, Default)]
+pub(super) struct Relayed {
+    /// Rows that are kept, and the tag.
+    pub(super) kept: Option<Kept>,
+    /// The portal may have more rows.
+    pub(super) is_suspended: bool,
+}
+
 impl<'s, 'w> Relay<'s, 'w> {
     pub(super) fn new(session: &'s mut Session, wanted: Wanted<'w>) -> Self {
         Relay {
@@ -43,10 +52,22 @@ impl<'s, 'w> Relay<'s, 'w> {
     /// # Errors
     /// `Refused` with the statement's own error; `Broken` when the engine, or the client, is gone.
     pub(super) async fn until_ready(
-        mut self,
+        self,
         link: &mut EngineLink,
     ) -> Result<Option<Kept>, EngineFault> {
+        Ok(self.until_part(link).await?.kept)
+    }
+
+    /// The same, of a portal that may have more rows than were asked for.
+    ///
+    /// # Errors
+    /// As [`Self::until_ready`].
+    pub(super) async fn until_part(
+        mut self,
+        link: &mut EngineLink,
+    ) -> Result<Relayed, EngineFault> {
         let mut tag = None;
+        let mut is_suspended = false;
         let mut refused = None;
         loop {
             let frame = link.receive().await?;
@@ -65,13 +86,20 @@ impl<'s, 'w> Relay<'s, 'w> {
                     self.put(&frame);
                     self.send_when_many().await?;
                 }
+                b's' => {
+                    is_suspended = true;
+                    self.put(&frame);
+                }
                 // ParseComplete, BindComplete, NoData, ParameterStatus.
                 _ => {}
             }
         }
         match refused {
             Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
-            None => Ok(tag.map(|tag| (self.kept, tag))),
+            None => Ok(Relayed {
+                kept: tag.map(|tag| (self.kept, tag)),
+                is_suspended,
+            }),
         }
     }
 

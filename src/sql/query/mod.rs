@@ -163,6 +163,7 @@ impl Query {
                 Kind::Select(_) | Kind::TypeTree => "SELECT",
             },
             text: self.text.clone(),
+            is_on_temporary: false,
         }
     }
 
