@@ -12,6 +12,7 @@ mod embedded;
 mod fault;
 mod frame;
 mod link;
+mod overlay;
 mod pool;
 mod possessions;
 mod question;
@@ -19,10 +20,11 @@ mod relations;
 
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, OWNER, identifier, literal};
+pub use dressing::{Dressing, doubt_key, identifier, literal};
 pub use fault::EngineFault;
 pub use frame::Frame;
-pub use link::{EngineLink, TextRow};
+pub use link::{AS_OWNER, EngineLink, TextRow};
+pub use overlay::OverlayStep;
 pub use pool::{Engines, Lease};
 pub use possessions::Possessions;
 pub use question::{Description, Question, describe};

@@ -56,6 +56,8 @@ impl ColdStatement {
         let whole = || Ok(Planned::Text(self.text.clone()));
         match self.kind {
             "SELECT" | "WITH" | "TABLE" | "DECLARE" | "EXECUTE" => whole(),
+            // A setting that only PostgreSQL knows, or that nobody does.
+            "SHOW" => Ok(Planned::NoRows),
             "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
             // Rows that stand in the text need no plan, and they may be many.
             "INSERT" if self.is_on_temporary && !holds_query(&self.text) => Ok(Planned::Nothing),
@@ -165,11 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_alone_reads_no_rows() {
+    fn an_explanation_alone_and_a_setting_read_no_rows() {
         assert_eq!(
             planned("EXPLAIN", "EXPLAIN (COSTS OFF) SELECT * FROM assets"),
             Some(Planned::NoRows)
         );
+        assert_eq!(planned("SHOW", "SHOW work_mem"), Some(Planned::NoRows));
     }
 
     #[test]

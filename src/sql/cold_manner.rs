@@ -75,9 +75,8 @@ impl ColdStatement {
         Ok(match self.kind {
             "SELECT" | "WITH" if selects_into(&self.text) => makes(DEFINES),
             "SELECT" | "WITH" if mentions(&self.text, &["set_config"]) => makes(READS),
-            "SELECT" | "WITH" | "TABLE" | "EXPLAIN" | "COPY" | "FETCH" | "MOVE" | "EXECUTE" => {
-                READS
-            }
+            "SELECT" | "WITH" | "TABLE" | "SHOW" | "EXPLAIN" | "COPY" | "FETCH" | "MOVE"
+            | "EXECUTE" => READS,
             "INSERT" | "UPDATE" | "DELETE" | "MERGE" if self.is_on_temporary => READS,
             "TRUNCATE" if self.is_on_temporary => Manner {
                 alters: false,

@@ -51,7 +51,7 @@ pub use cold_text::query_within;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
-pub use query::{Query, QueryContext, time_cell};
+pub use query::{CancelOutcome, Query, QueryContext, Sessions, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};

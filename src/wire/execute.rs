@@ -212,6 +212,8 @@ impl Session {
     ) -> Result<Option<Answer>, Box<Diagnostic>> {
         match self.answer(query, bindings) {
             Ok(answer) => Ok(Some(answer)),
+            // What the gateway forbids an engine knows nothing of.
+            Err(error) if error.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE => Err(error),
             // What the session cannot work out, or takes for wrong, is PostgreSQL's to judge.
             Err(_) if self.has_engines() => Ok(None),
             Err(error) => Err(error),
@@ -226,6 +228,8 @@ impl Session {
             user: &self.user.name,
             database: &self.database,
             backend_pid: self.process_id,
+            ports: (self.transport.local_port(), Some(self.peer.port())),
+            sessions: self.gateway.registry.as_ref(),
             transaction_started,
             in_transaction: self.transaction.is_open(),
         };

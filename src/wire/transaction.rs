@@ -10,7 +10,6 @@ use super::savepoints::Savepoints;
 use super::session::{Failure, Session};
 use super::streaming::Written;
 use super::withheld::with_sentence;
-use crate::catalog::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Statement, TransactionCommand, TransactionModes};
 use pgwire::messages::response::TransactionStatus;
@@ -77,12 +76,6 @@ impl Transaction {
     /// Rows of the block that are staged.
     pub(super) fn rows(&self) -> u64 {
         self.block().map_or(0, |block| block.group.rows())
-    }
-
-    /// Whether rows of that resource are staged.
-    pub(super) fn stages_rows_of(&self, resource: Resource) -> bool {
-        self.block()
-            .is_some_and(|block| block.group.has_rows_of(resource))
     }
 
     /// Names of the savepoints of the block, the oldest first.

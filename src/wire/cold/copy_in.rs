@@ -8,7 +8,7 @@ use super::load::Loaded;
 use super::owning::Work;
 use super::refused;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{EngineFault, EngineLink, OWNER};
+use crate::engine::{AS_OWNER, EngineFault, EngineLink};
 use crate::sql::ColdStatement;
 use crate::telemetry::ConnectionEnd;
 use crate::wire::encoding::ClientEncoding;
@@ -47,9 +47,7 @@ impl Session {
             if let Err(gone) = session.hand_over(link, &text).await? {
                 return Ok(Err(gone));
             }
-            engine
-                .keep_statement(&format!("SET SESSION AUTHORIZATION {OWNER}"))
-                .await?;
+            engine.keep_statement(AS_OWNER).await?;
             engine.check_disk().await?;
             Ok(Ok(()))
         });

@@ -65,7 +65,7 @@ impl Session {
         tokio::select! {
             biased;
             () = signals.must_break_off() => Err(signals.interruption().into()),
-            result = working => result.map_err(|fault| fault.into_diagnostic().into()),
+            result = working => result.map_err(|fault| self.told(fault).into()),
         }
     }
 }

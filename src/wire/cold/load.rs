@@ -10,7 +10,7 @@ use super::{name_of, refused};
 use crate::catalog::{CDF, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
-    EngineFault, EngineLink, Possessions, Question, Relation, Relations, identifier,
+    EngineFault, EngineLink, Possessions, Question, Relation, Relations, doubt_key, identifier,
 };
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
@@ -28,6 +28,8 @@ pub(super) struct Loaded {
     pub(super) readable: Vec<String>,
     /// Those among them that have rows now.
     pub(super) filled: Vec<String>,
+    /// SQL that shows keys as they are, which were changed for the time of the statement.
+    pub(super) keys: String,
 }
 
 impl Session {
@@ -45,10 +47,16 @@ impl Session {
             Planned::NoRows => {
                 let dressing = self.dressing();
                 let readable = dressing.tables().iter().map(|table| name_of(table));
-                return Ok(Loaded {
+                let mut loaded = Loaded {
                     readable: readable.collect(),
-                    filled: Vec::new(),
-                });
+                    ..Loaded::default()
+                };
+                if run.manner.makes {
+                    // A table LIKE one of these may take its key, too.
+                    link.run(&dressing.keys(true)).await?;
+                    loaded.keys = dressing.keys(false);
+                }
+                return Ok(loaded);
             }
             Planned::Nothing => return Ok(Loaded::default()),
         };
@@ -77,10 +85,12 @@ impl Session {
         if tables.is_empty() {
             return Ok(Loaded::default());
         }
+        if self.transaction.stages() {
+            self.stage_open_batch();
+        }
         let parameters = self.parameters(link, &run.question).await?;
         let mut loaded = Loaded::default();
         for (relation, table) in tables {
-            self.check_unstaged(table)?;
             self.await_journaled(table).await?;
             let needed = if relation.nodes == 1 && !has.has_relation(table.name) {
                 let settings = self.value_settings();
@@ -101,7 +111,10 @@ impl Session {
                 // A file of its own, which goes with the transaction.
                 link.run(&format!("TRUNCATE {name}")).await?;
             }
+            link.run(&doubt_key(table)).await?;
+            let needed = self.needed_beside_staged(table, needed)?;
             self.fill(link, table, needed).await?;
+            self.lay_staged(link, table).await?;
             loaded.readable.push(name.clone());
             loaded.filled.push(name);
         }
@@ -196,25 +209,6 @@ impl Session {
         let scanner = door.scanner().map_err(EngineFault::Refused)?;
         self.scanner = Some(scanner.clone());
         Ok(scanner)
-    }
-
-    /// Rows that this transaction has staged are not in CDF: a read would miss them.
-    fn check_unstaged(&self, table: &'static Table) -> Result<(), EngineFault> {
-        if !self.transaction.stages_rows_of(table.resource) {
-            return Ok(());
-        }
-        Err(refused(
-            Diagnostic::error(
-                SqlState::FEATURE_NOT_SUPPORTED,
-                format!(
-                    "reading \"{}\" after rows of it were written in the same transaction is not \
-                     supported",
-                    table.name
-                ),
-            )
-            .with_table(table.name)
-            .with_hint("COMMIT first, or SET penstock.transaction = 'streaming'."),
-        ))
     }
 
     /// Waits until rows of a resource that were journaled before are delivered: a read sees what

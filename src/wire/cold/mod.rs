@@ -28,6 +28,7 @@ pub(super) use portal::{GonePortals, OpenPortal};
 use super::result::ResultFormats;
 use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
+use super::unknown_relation;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{Description, Dressing, EngineFault, Question, identifier};
@@ -147,6 +148,11 @@ impl Session {
                 .owned
                 .as_ref()
                 .is_some_and(|owned| owned.is_in_transaction())
+    }
+
+    /// A fault as the client is told it.
+    fn told(&self, fault: EngineFault) -> Box<Diagnostic> {
+        unknown_relation::with_hint(fault.into_diagnostic(), &self.namespace)
     }
 
     /// The look of the user's database, made once a session.

@@ -5,7 +5,7 @@
 //! another session. Never runs a statement of a client.
 
 use super::settings::Applied;
-use crate::engine::{EngineFault, EngineLink, Lease, OWNER, Possessions, identifier};
+use crate::engine::{AS_OWNER, EngineFault, EngineLink, Lease, Possessions, identifier};
 use std::time::{Duration, Instant};
 
 /// How often the files of an engine are measured between statements.
@@ -134,7 +134,7 @@ impl OwnedEngine {
         self.link()?
             .run(&format!(
                 "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; \
-                 SET SESSION AUTHORIZATION {OWNER}"
+                 {AS_OWNER}"
             ))
             .await?;
         Ok(())

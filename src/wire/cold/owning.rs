@@ -87,7 +87,7 @@ impl Session {
             }
             Err(fault) if fault.leaves_the_engine_good() => {
                 self.owned = Some(engine);
-                Err(fault.into_diagnostic().into())
+                Err(self.told(fault).into())
             }
             Err(fault) if engine.is_of_use() => Err(lost(fault.into_diagnostic())),
             Err(fault) => Err(fault.into_diagnostic().into()),

@@ -11,7 +11,7 @@ use super::owned::OwnedEngine;
 use super::owning::Work;
 use super::run::{Part, Run};
 use crate::diagnostic::SqlState;
-use crate::engine::{EngineFault, OWNER, Question};
+use crate::engine::{AS_OWNER, EngineFault, Question};
 use crate::sql::{Bindings, ColdStatement};
 use crate::wire::relay::Relay;
 use crate::wire::result::ResultFormats;
@@ -117,9 +117,7 @@ impl Session {
             frontend::sync(link.output());
             link.send().await?;
             let relayed = Relay::new(session, wanted).until_part(link).await?;
-            engine
-                .keep_statement(&format!("SET SESSION AUTHORIZATION {OWNER}"))
-                .await?;
+            engine.keep_statement(AS_OWNER).await?;
             Ok(relayed.is_suspended)
         });
         match fetched.await {

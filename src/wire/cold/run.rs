@@ -11,7 +11,7 @@ use super::owned::OwnedEngine;
 use super::owning::Work;
 use super::portal::limit;
 use crate::catalog::{CDF, PUBLIC};
-use crate::engine::{EngineFault, EngineLink, OWNER, Question, identifier};
+use crate::engine::{AS_OWNER, EngineFault, EngineLink, Question, identifier};
 use crate::sql::{Manner, Planned, SetScope};
 use crate::wire::relay::{Relay, Relayed};
 use crate::wire::session::{Failure, Session};
@@ -140,8 +140,10 @@ impl Session {
         run: &Run<'_>,
         ran: Ran,
     ) -> Result<Relayed, EngineFault> {
-        let mut sql = format!("SET SESSION AUTHORIZATION {OWNER};{}", ran.rights);
-        let Loaded { readable, filled } = &ran.loaded;
+        let mut sql = format!("{AS_OWNER};{}{}", ran.rights, ran.loaded.keys);
+        let Loaded {
+            readable, filled, ..
+        } = &ran.loaded;
         if !readable.is_empty() {
             let user = identifier(&self.user.name);
             sql.push_str(&format!(
