@@ -38,7 +38,7 @@ def outcomes(request, tmp_path_factory) -> dict[str, str]:
 def test_npgsql_8_does_what_npgsql_9_does(outcomes):
     wrong = {name: trouble for name, trouble in outcomes.items() if trouble}
     assert not wrong, "\n\n".join(f"{name}\n{trouble}" for name, trouble in wrong.items())
-    assert len(outcomes) > 40
+    assert len(outcomes) >= 40
 
 
 def test_the_other_process_really_has_npgsql_8():

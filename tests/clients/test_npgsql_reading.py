@@ -146,7 +146,7 @@ def test_a_reader_of_the_schema_knows_keys_and_lengths(connection):
     reader.Close()
     external_id = schema["external_id"]
     assert (external_id["ColumnSize"], external_id["IsKey"]) == (255, True)
-    assert (external_id["AllowDBNull"], external_id["BaseTableName"]) == (False, "assets")
+    assert (external_id["AllowDBNull"], external_id["BaseTableName"]) == (True, "assets")
     assert schema["name"]["IsKey"] is False
     assert schema["metadata"]["DataTypeName"] == "json"
 

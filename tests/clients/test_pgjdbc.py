@@ -198,7 +198,7 @@ def test_a_result_tells_what_it_is_made_of(jdbc):
     found = [line.split("|") for line in jdbc.lines("describe", "time_series")]
     columns = {name: rest for name, *rest in found}
     table = "time_series"
-    assert columns["external_id"] == ["varchar", "java.lang.String", "255", "required", "false", table]
+    assert columns["external_id"] == ["varchar", "java.lang.String", "255", "nullable", "false", table]
     assert columns["id"][:2] == ["int8", "java.lang.Long"]
     assert columns["is_string"][:2] == ["bool", "java.lang.Boolean"]
     assert columns["metadata"][:2] == ["json", "org.postgresql.util.PGobject"]
