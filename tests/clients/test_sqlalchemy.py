@@ -244,6 +244,9 @@ def test_errors_come_as_sqlalchemys_with_postgresqls_codes(engine):
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 def test_a_statement_is_cancelled_by_its_drivers_connection(server, emulator, series, driver):
     engine = sa.create_engine(url(server, driver))
+    with engine.begin() as connection:
+        # The series is there, so that one request is all that is delayed.
+        connection.execute(POINT, {"s": series, "t": moment(0), "v": 1.0})
     emulator.inject(operation="datapoints.insert", kind="delay", delay_ms=5_000)
     with engine.connect() as connection:
 
