@@ -206,7 +206,6 @@ def test_catalog_functions_list_tables_columns_and_keys(connection):
     assert {row.procedure_name for row in procedures} == {"lower"}
 
 
-@pytest.mark.xfail(strict=True, reason="DECLARE is not run yet: an engine keeps nothing between statements")
 @pytest.mark.gateway_only
 def test_rows_are_fetched_through_a_cursor_of_the_driver(server):
     # DECLARE … WITH HOLD and FETCH instead of the whole result at once.
