@@ -16,6 +16,8 @@ from support.local_cdf import LocalCdf
 
 pytestmark = [
     pytest.mark.gateway_only,
+    # A process of dlt's takes seconds to begin, on a busy machine many.
+    pytest.mark.timeout(300),
     # Its own affair: it warns of what it will change.
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -217,10 +217,8 @@ def test_each_type_is_shown_as_postgresql_writes_it(server):
     variables = [part for name, text in texts.items() for part in ("-v", f"{name}={text}")]
     done = psql(server, *variables, "-v", "ON_ERROR_STOP=1", script=f"{script};\n")
     assert done.lines == ["INSERT 0 1"], done.error
-    shown = {}
-    for name in every_type.NAMES:
-        done = psql(server, "-c", f"SELECT {name} FROM {every_type.TABLE} WHERE name = '{key}'", PGTZ="UTC")
-        shown[name] = done.out.removesuffix("\n")
+    done = psql(server, "-F", "\1", "-c", every_type.select(f"'{key}'"), PGTZ="UTC")
+    shown = dict(zip(every_type.NAMES, done.out.removesuffix("\n").split("\1"), strict=True))
     assert json.loads(shown.pop("a_json")) == every_type.VALUES["a_json"]
     assert shown.pop("a_bool") == "t"
     assert shown.pop("bools") == "{t,f}"

@@ -9,7 +9,7 @@ from support.configured import ConfiguredGateway
 from support.dotnet import environment
 from support.local_cdf import LocalCdf
 
-pytestmark = pytest.mark.gateway_only
+pytestmark = [pytest.mark.gateway_only, pytest.mark.timeout(300)]
 
 PUMPS = {
     "type": "raw_rows",
