@@ -77,6 +77,7 @@ impl Dressing {
         for table in self.tables.iter() {
             create(&mut sql, table);
         }
+        self.admit_nulls(&mut sql);
         // information_schema shows only what one may do something with. Reading is granted table by
         // table, when there are rows.
         let _ = writeln!(
@@ -85,6 +86,24 @@ impl Dressing {
         );
         sql.push_str("COMMIT;\n");
         sql
+    }
+
+    /// Lets objects be that have no external id: PostgreSQL's keys admit no nulls, CDF does.
+    fn admit_nulls(&self, sql: &mut String) {
+        for table in self.tables.iter() {
+            for column in table.key.iter().map(|index| &table.columns[*index]) {
+                if !column.required {
+                    let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
+                    let _ = writeln!(
+                        sql,
+                        "UPDATE pg_attribute SET attnotnull = false WHERE attrelid = {}::regclass AND \
+                         attname = {};",
+                        literal(&name),
+                        literal(column.name),
+                    );
+                }
+            }
+        }
     }
 
     /// Gives schema and tables the OIDs of the catalog, wherever PostgreSQL has noted them.

@@ -5,6 +5,7 @@
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
 //! writes to CDF, and keeps no row after the statement that needed it.
 
+mod change_log;
 #[cfg(feature = "embedded-postgres")]
 mod child;
 mod dressing;
@@ -14,8 +15,10 @@ mod frame;
 mod link;
 mod pool;
 mod question;
+mod record_text;
 mod relations;
 
+pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
 pub use dressing::{Dressing, identifier, literal};
@@ -24,7 +27,7 @@ pub use frame::Frame;
 pub use link::{EngineLink, TextRow};
 pub use pool::{Engines, Lease};
 pub use question::{Description, Question, describe};
-pub use relations::{Relation, Relations};
+pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";

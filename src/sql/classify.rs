@@ -90,5 +90,19 @@ pub(crate) fn cold(kind: &'static str, statement: &str) -> Statement {
     Statement::Cold(ColdStatement {
         kind,
         text: statement.to_owned(),
+        otherwise: None,
+    })
+}
+
+/// A statement for the cold road, of which `otherwise` says more where there is none.
+pub(crate) fn cold_or(
+    kind: &'static str,
+    statement: &str,
+    otherwise: Box<Diagnostic>,
+) -> Statement {
+    Statement::Cold(ColdStatement {
+        kind,
+        text: statement.to_owned(),
+        otherwise: Some(otherwise),
     })
 }

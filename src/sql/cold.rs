@@ -15,6 +15,8 @@ pub struct ColdStatement {
     /// What it is, in PostgreSQL's words: `UPDATE`, `CREATE`, `SELECT`.
     pub kind: &'static str,
     pub text: String,
+    /// What is said where no engine runs it, if more can be said than that it is not supported.
+    pub otherwise: Option<Box<Diagnostic>>,
 }
 
 /// What tells which tables a statement reads.
@@ -29,6 +31,9 @@ pub enum Planned {
 impl ColdStatement {
     /// 0A000 with what can be done instead.
     pub fn refusal(&self) -> Box<Diagnostic> {
+        if let Some(otherwise) = &self.otherwise {
+            return otherwise.clone();
+        }
         Box::new(
             Diagnostic::error(
                 SqlState::FEATURE_NOT_SUPPORTED,
@@ -49,7 +54,9 @@ impl ColdStatement {
     /// afterwards.
     pub fn planned(&self) -> Result<Planned, Box<Diagnostic>> {
         match self.kind {
-            "SELECT" | "WITH" | "TABLE" => Ok(Planned::Text(self.text.clone())),
+            "SELECT" | "WITH" | "TABLE" | "INSERT" | "UPDATE" | "DELETE" | "MERGE" => {
+                Ok(Planned::Text(self.text.clone()))
+            }
             "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
             _ => Err(self.refusal()),
         }
@@ -68,9 +75,16 @@ impl ColdStatement {
                 },
                 true,
             ) => {
-                let is_query = matches!(*statement, ast::Statement::Query(_));
+                let is_planned = matches!(
+                    *statement,
+                    ast::Statement::Query(_)
+                        | ast::Statement::Insert(_)
+                        | ast::Statement::Update(_)
+                        | ast::Statement::Delete(_)
+                        | ast::Statement::Merge(_)
+                );
                 let runs = analyze || options.iter().flatten().any(asks_to_run);
-                match (is_query, runs) {
+                match (is_planned, runs) {
                     (true, true) => Some(Planned::Text(statement.to_string())),
                     (true, false) => Some(Planned::NoRows),
                     (false, _) => None,
@@ -104,7 +118,13 @@ mod tests {
 
     fn planned(kind: &'static str, text: &str) -> Option<Planned> {
         let text = text.to_owned();
-        ColdStatement { kind, text }.planned().ok()
+        let otherwise = None;
+        let cold = ColdStatement {
+            kind,
+            text,
+            otherwise,
+        };
+        cold.planned().ok()
     }
 
     #[test]
@@ -134,6 +154,35 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_planned_whole() {
+        for (kind, text) in [
+            ("UPDATE", "UPDATE assets SET name = upper(name)"),
+            ("DELETE", "DELETE FROM assets WHERE name LIKE 'x%'"),
+            (
+                "INSERT",
+                "INSERT INTO assets (name) SELECT name FROM events",
+            ),
+            (
+                "MERGE",
+                "MERGE INTO assets a USING events e ON true WHEN MATCHED THEN DELETE",
+            ),
+        ] {
+            assert_eq!(planned(kind, text), Some(Planned::Text(text.to_owned())));
+        }
+        assert_eq!(
+            planned("EXPLAIN", "EXPLAIN DELETE FROM assets WHERE name = 'x'"),
+            Some(Planned::NoRows)
+        );
+        assert!(matches!(
+            planned(
+                "EXPLAIN",
+                "EXPLAIN ANALYZE DELETE FROM assets WHERE name = 'x'"
+            ),
+            Some(Planned::Text(_))
+        ));
+    }
+
+    #[test]
     fn an_explanation_alone_reads_no_rows() {
         assert_eq!(
             planned("EXPLAIN", "EXPLAIN (COSTS OFF) SELECT * FROM assets"),
@@ -145,7 +194,7 @@ mod tests {
     fn what_would_change_something_is_refused() {
         for (kind, text) in [
             ("CREATE", "CREATE TABLE t (a int)"),
-            ("EXPLAIN", "EXPLAIN DELETE FROM assets"),
+            ("EXPLAIN", "EXPLAIN CREATE TABLE t AS SELECT 1"),
             ("COPY", "COPY assets TO '/tmp/assets'"),
             ("COPY", "COPY assets TO PROGRAM 'cat'"),
             ("DO", "DO $$ BEGIN END $$"),

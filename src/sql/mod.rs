@@ -24,6 +24,7 @@ mod insert;
 mod json_cell;
 mod key_values;
 mod lexer;
+mod planned_change;
 mod query;
 mod ranged;
 mod raw_copy_option;
@@ -44,8 +45,12 @@ pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use cold::{ColdStatement, Planned};
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
-pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
+pub use copy_statement::conditional_copy;
+pub use insert::{
+    Arbiter, InsertProgress, InsertReader, InsertStatement, PlannedInsert, RowReader,
+};
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
+pub use planned_change::{RowChange, check_delete_of_all, check_set, naming_columns};
 pub use query::{Query, QueryContext, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;

@@ -2,9 +2,10 @@
 //!
 //! Owns the way of such a statement through an engine and of its rows to the client. Promises
 //! that it meets PostgreSQL unchanged, under the session's settings and as the session's user, and
-//! that nothing of it stays behind. Never writes to CDF, and never answers from a table whose rows
-//! were not read for this statement.
+//! that nothing of it stays behind. Never writes to CDF by itself, and never answers from a table
+//! whose rows were not read for this statement.
 
+use super::changes::{ChangePlan, Changed};
 use super::relay::Relay;
 use super::result::ResultFormats;
 use super::session::{Failure, Session};
@@ -16,8 +17,9 @@ use crate::engine::{
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, Scanner};
-use crate::sql::{Bindings, ColdStatement, Planned};
+use crate::sql::{Bindings, ColdStatement, Planned, conditional_copy};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// Settings of the session that change what a statement means or how its values look.
 const SETTINGS: [&str; 8] = [
@@ -44,6 +46,22 @@ pub(super) struct Wanted<'a> {
 /// Rows that were kept, as DataRow messages, and the tag of the statement.
 pub(super) type Kept = (std::collections::VecDeque<bytes::Bytes>, String);
 
+/// What became of a statement in an engine.
+enum Ran {
+    /// It is answered, but for what is kept.
+    Answered(Option<Kept>),
+    /// It has changed rows, which wait now; so does its answer.
+    Changed(Box<Changed>),
+}
+
+/// What a statement may do, once the rows are there that it reads.
+#[derive(Default)]
+struct Allowed {
+    /// Tables, by their full names.
+    readable: Vec<String>,
+    changes: Option<ChangePlan>,
+}
+
 impl Session {
     /// Whether statements that are not the gateway's own can be run.
     pub(super) fn has_engines(&self) -> bool {
@@ -59,7 +77,9 @@ impl Session {
         cold: &ColdStatement,
         declared: &[u32],
     ) -> Result<Description, Failure> {
-        cold.planned()?;
+        if conditional_copy(&cold.text, &self.namespace).is_none() {
+            cold.planned()?;
+        }
         let text = cold.text.clone();
         let declared = declared.to_vec();
         self.with_engine(async move |session, link| {
@@ -80,6 +100,10 @@ impl Session {
         bindings: &Bindings,
         wanted: Wanted<'_>,
     ) -> Result<Option<Kept>, Failure> {
+        let started = Instant::now();
+        if let Some(copy) = conditional_copy(&cold.text, &self.namespace) {
+            return self.copy_where(cold, &copy, wanted, started).await;
+        }
         let planned = cold.planned()?;
         // A read sees what was written before it.
         self.settle().await?;
@@ -88,24 +112,44 @@ impl Session {
             bindings,
             result_formats: wanted.formats.codes(),
         };
-        self.with_engine(async move |session, link| {
-            link.run("BEGIN").await?;
-            session.apply_settings(link).await?;
-            let granted = match &planned {
-                Planned::Text(planned) => session.load(link, &question, planned).await?,
-                // It reads no rows: it may name every table.
-                Planned::NoRows => session.every_table(),
-            };
-            session.become_user(link, &granted).await?;
-            question.ask(link, wanted.describes)?;
-            link.send().await?;
-            Relay::new(session, wanted).until_ready(link).await
-        })
-        .await
+        let ran = self
+            .with_engine(async move |session, link| {
+                link.run("BEGIN").await?;
+                session.apply_settings(link).await?;
+                let allowed = match &planned {
+                    Planned::Text(planned) => session.load(link, &question, planned).await?,
+                    // It reads no rows: it may name every table.
+                    Planned::NoRows => Allowed {
+                        readable: session.every_table(),
+                        changes: None,
+                    },
+                };
+                let readable = &allowed.readable;
+                if let Some(changes) = &allowed.changes {
+                    let changed =
+                        session.change_by_plan(link, &question, changes, readable, wanted);
+                    return Ok(Ran::Changed(Box::new(changed.await?)));
+                }
+                session.become_user(link, readable).await?;
+                question.ask(link, wanted.describes)?;
+                link.send().await?;
+                let kept = Relay::new(session, wanted).until_ready(link).await?;
+                Ok(Ran::Answered(kept))
+            })
+            .await;
+        // Whatever it was that ended a change before its last row.
+        self.copy_waits = false;
+        match ran? {
+            Ran::Answered(kept) => Ok(kept),
+            Ran::Changed(changed) => {
+                self.changes_are_gathered(cold, *changed, wanted, started)
+                    .await
+            }
+        }
     }
 
     /// Has an engine for the time of `work`, and gives it back as it was.
-    async fn with_engine<T>(
+    pub(super) async fn with_engine<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Session, &mut EngineLink) -> Result<T, EngineFault>,
     ) -> Result<T, Failure> {
@@ -168,7 +212,7 @@ impl Session {
         self.become_user(link, readable).await
     }
 
-    async fn apply_settings(&self, link: &mut EngineLink) -> Result<(), EngineFault> {
+    pub(super) async fn apply_settings(&self, link: &mut EngineLink) -> Result<(), EngineFault> {
         let calls: Vec<String> = SETTINGS
             .iter()
             .filter_map(|name| {
@@ -199,34 +243,38 @@ impl Session {
         Ok(())
     }
 
-    /// Reads the rows that a statement needs into the engine's empty tables. Returns the tables
-    /// that may be read now.
+    /// Reads the rows that a statement needs into the engine's empty tables. Returns what it may do
+    /// now.
     async fn load(
         &mut self,
         link: &mut EngineLink,
         question: &Question<'_>,
         planned: &str,
-    ) -> Result<Vec<String>, EngineFault> {
+    ) -> Result<Allowed, EngineFault> {
+        self.prepare_conflicts(link, planned).await?;
         let relations = question.relations(link, planned).await?;
         let dressing = self.dressing();
         let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
-        if let Some(table) = relations.changed.iter().find_map(found) {
-            return Err(refused(
-                Diagnostic::error(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("this change of \"{}\" is not supported", table.name),
-                )
-                .with_table(table.name)
-                .with_hint("UPDATE and DELETE by key, INSERT … VALUES and COPY … FROM STDIN are."),
-            ));
+        let changes = ChangePlan::of(self, &relations.changes, planned, |schema, name| {
+            dressing.table(schema, name)
+        })
+        .map_err(EngineFault::Refused)?;
+        let mut whole: Vec<&'static Table> = Vec::new();
+        if let Some(changes) = &changes {
+            self.check_writable(changes.word())
+                .map_err(EngineFault::Refused)?;
+            whole.extend(changes.whole_tables());
         }
         let tables: Vec<(&Relation, &'static Table)> = relations
             .read
             .iter()
             .filter_map(|relation| Some((relation, found(relation)?)))
             .collect();
-        if tables.is_empty() {
-            return Ok(Vec::new());
+        if tables.is_empty() && whole.is_empty() {
+            return Ok(Allowed {
+                changes,
+                ..Allowed::default()
+            });
         }
         let parameters = self.parameters(link, question).await?;
         let mut readable = Vec::new();
@@ -240,14 +288,24 @@ impl Session {
                 settings: &settings,
             };
             let needed = match relation.nodes {
-                1 => statement.needs(table, &relation.schema, &relation.name),
+                1 if !is_among(&whole, table) => {
+                    statement.needs(table, &relation.schema, &relation.name)
+                }
                 // What one part of the statement has no use for another may need.
                 _ => Needed::default(),
             };
             self.fill(link, table, needed).await?;
             readable.push(name_of(table));
         }
-        Ok(readable)
+        for table in whole {
+            if !readable.contains(&name_of(table)) {
+                self.check_unstaged(table)?;
+                self.await_journaled(table).await?;
+                self.fill(link, table, Needed::default()).await?;
+                readable.push(name_of(table));
+            }
+        }
+        Ok(Allowed { readable, changes })
     }
 
     /// The statement's parameters, as PostgreSQL reads them.
@@ -363,6 +421,10 @@ impl Session {
             .with_hint("Try again when CDF takes them: the journal keeps them until then."),
         ))
     }
+}
+
+fn is_among(tables: &[&'static Table], table: &Table) -> bool {
+    tables.iter().any(|other| std::ptr::eq(*other, table))
 }
 
 fn name_of(table: &Table) -> String {

@@ -102,14 +102,7 @@ impl<'s, 'w> Relay<'s, 'w> {
 
     /// Puts a message of texts, or of bytes that no encoding concerns.
     fn put(&mut self, frame: &Frame) {
-        let encoding = self.session.encoding;
-        let replies = &mut self.session.replies;
-        match (encoding, std::str::from_utf8(frame.body())) {
-            (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
-                put_message(replies, frame.kind, &encoding.encode(text));
-            }
-            _ => replies.extend_from_slice(&frame.bytes),
-        }
+        put_message_in(&mut self.session.replies, self.session.encoding, frame);
     }
 
     async fn send_when_many(&mut self) -> Result<(), EngineFault> {
@@ -131,8 +124,23 @@ impl<'s, 'w> Relay<'s, 'w> {
     }
 }
 
+/// Puts a message of texts, in the client's encoding.
+pub(super) fn put_message_in(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame) {
+    match (encoding, std::str::from_utf8(frame.body())) {
+        (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
+            put_message(output, frame.kind, &encoding.encode(text));
+        }
+        _ => output.extend_from_slice(&frame.bytes),
+    }
+}
+
 /// Puts a DataRow; text in the client's encoding.
-fn put_row(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame, wanted: &Wanted<'_>) {
+pub(super) fn put_row(
+    output: &mut BytesMut,
+    encoding: ClientEncoding,
+    frame: &Frame,
+    wanted: &Wanted<'_>,
+) {
     if encoding == ClientEncoding::Utf8 || frame.body().is_ascii() {
         output.extend_from_slice(&frame.bytes);
         return;

@@ -142,6 +142,7 @@ impl Query {
         ColdStatement {
             kind: "SELECT",
             text: self.text.clone(),
+            otherwise: None,
         }
     }
 
