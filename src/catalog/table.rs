@@ -103,6 +103,12 @@ static FULL_NAMES: LazyLock<Vec<(&'static Table, &'static str)>> = LazyLock::new
 });
 
 impl Table {
+    /// Columns of the key that rows need not have, by index: CDF has objects without external ids.
+    pub fn optional_key(&self) -> impl Iterator<Item = usize> + '_ {
+        let key = self.key.iter().copied();
+        key.filter(|index| !self.columns[*index].required)
+    }
+
     /// The name with its schema, where that is not public: what configuration, metrics and dead
     /// letters call it.
     pub fn full_name(&self) -> &'static str {

@@ -6,7 +6,7 @@
 //! schema is not the user's: neither can a statement write to the log nor read it. Never sends a row
 //! to CDF.
 
-use super::dressing::{OWNER, identifier, literal};
+use super::dressing::{identifier, literal};
 use super::fault::EngineFault;
 use super::frame::Frame;
 use super::record_text::fields_of_record;
@@ -82,11 +82,6 @@ impl ChangeLog {
         sql
     }
 
-    /// SQL that makes the session the owner's again, behind the user's statement.
-    pub fn return_to_owner() -> String {
-        format!("SET SESSION AUTHORIZATION {OWNER}")
-    }
-
     /// SQL that reads it: one row a change, for [`ChangeLog::change`].
     pub fn read() -> String {
         format!(
@@ -95,11 +90,11 @@ impl ChangeLog {
         )
     }
 
-    /// SQL that ends it, where the transaction goes on: nothing of it is left.
+    /// SQL that ends it, where the transaction goes on: nothing of it is left. The rows that are
+    /// logged are the caller's to take out of their tables.
     pub fn end(&self) -> String {
         let mut sql = format!("DROP SCHEMA {SCHEMA} CASCADE;\n");
         for logged in &self.tables {
-            let _ = writeln!(sql, "TRUNCATE {};", full_name(logged.table));
             if logged.admits_duplicates {
                 logged.set_unique(&mut sql, true);
             }

@@ -8,8 +8,8 @@ use crate::catalog::{CDF, CDF_OID, Column, ColumnType, Namespace, PUBLIC, Table}
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The role that owns the tables, so that the user does not.
-pub(super) const OWNER: &str = "penstock";
+/// The role that owns the tables, so that the user does not. It makes way for a user of that name.
+const OWNER: &str = "penstock";
 
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
@@ -52,32 +52,53 @@ impl Dressing {
         [self.creation(), self.renumbering()]
     }
 
+    /// SQL that lets rows without their key in, where CDF has such, or shows what a primary key is to
+    /// PostgreSQL: NOT NULL, without which it copies none.
+    pub fn keys(&self, are_required: bool) -> String {
+        let mut sql = String::new();
+        for table in self.tables.iter() {
+            for index in table.optional_key() {
+                let _ = writeln!(
+                    sql,
+                    "UPDATE pg_catalog.pg_attribute SET attnotnull = {are_required} WHERE attrelid = {} \
+                     AND attnum = {};",
+                    table.oid,
+                    index + 1
+                );
+            }
+        }
+        sql
+    }
+
     fn creation(&self) -> String {
         let user = identifier(&self.user);
+        let (user_name, database_name) = (literal(&self.user), literal(&self.database));
         let mut sql = String::from("BEGIN;\n");
         let _ = writeln!(
             sql,
             "DO $$ DECLARE made oid; BEGIN LOOP made := lo_create(0); PERFORM lo_unlink(made); EXIT \
              WHEN made >= {FIRST_FREE_OID}; END LOOP; END $$;"
         );
-        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them. The databases
+        // that every new PostgreSQL has are in the way of theirs, and nobody's to see. Without
+        // a list of its own a database allows what new ones do: temporary tables.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
              UPDATE pg_authid SET rolname = '{OWNER}' WHERE oid = 10;\n\
+             UPDATE pg_authid SET rolname = rolname || '_owner' WHERE rolname = {user_name};\n\
              CREATE ROLE penstock_user LOGIN;\n\
-             UPDATE pg_authid SET rolname = {} WHERE rolname = 'penstock_user';\n\
-             UPDATE pg_database SET datname = {} WHERE datname = current_database();\n\
+             UPDATE pg_authid SET rolname = {user_name} WHERE rolname = 'penstock_user';\n\
+             DELETE FROM pg_database WHERE datname <> current_database();\n\
+             DELETE FROM pg_shdescription WHERE classoid = 'pg_database'::regclass;\n\
+             UPDATE pg_database SET datname = {database_name}, datistemplate = false, datacl = NULL;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};",
-            literal(&self.user),
-            literal(&self.database),
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};"
         );
         for table in self.tables.iter() {
             create(&mut sql, table);
         }
-        self.admit_nulls(&mut sql);
         // information_schema shows only what one may do something with. Reading is granted table by
         // table, when there are rows.
         let _ = writeln!(
@@ -86,24 +107,6 @@ impl Dressing {
         );
         sql.push_str("COMMIT;\n");
         sql
-    }
-
-    /// Lets objects be that have no external id: PostgreSQL's keys admit no nulls, CDF does.
-    fn admit_nulls(&self, sql: &mut String) {
-        for table in self.tables.iter() {
-            for column in table.key.iter().map(|index| &table.columns[*index]) {
-                if !column.required {
-                    let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
-                    let _ = writeln!(
-                        sql,
-                        "UPDATE pg_attribute SET attnotnull = false WHERE attrelid = {}::regclass AND \
-                         attname = {};",
-                        literal(&name),
-                        literal(column.name),
-                    );
-                }
-            }
-        }
     }
 
     /// Gives schema and tables the OIDs of the catalog, wherever PostgreSQL has noted them.
@@ -145,12 +148,44 @@ impl Dressing {
                  {catalog}.{column} = numbers.before;"
             );
         }
+        sql.push_str(&self.keys(false));
+        sql.push_str(&column_comments(&self.tables));
         sql.push_str("COMMIT;\n");
         sql
     }
 }
 
-/// CREATE TABLE and COMMENTs.
+/// What an engine must know before rows of the table are in it: where some have no key, the key does
+/// not tell rows apart, though tools are shown it as the primary one. A key that may be checked
+/// later is one that PostgreSQL draws no conclusions from.
+pub fn doubt_key(table: &Table) -> String {
+    if table.optional_key().next().is_none() {
+        return String::new();
+    }
+    format!(
+        "UPDATE pg_catalog.pg_constraint SET condeferrable = true WHERE conrelid = {} AND contype = 'p';",
+        table.oid
+    )
+}
+
+/// Comments of all columns as one statement: COMMENT ON takes one for each, and there are hundreds. The
+/// tables have their numbers already.
+fn column_comments(tables: &[&'static Table]) -> String {
+    let comments = tables.iter().flat_map(|table| {
+        (0..table.columns.len()).map(|index| {
+            let text = literal(&table.column_comment(index));
+            format!("({}, {}, {text})", table.oid, index + 1)
+        })
+    });
+    format!(
+        "INSERT INTO pg_catalog.pg_description (objoid, classoid, objsubid, description) SELECT oid, \
+         'pg_catalog.pg_class'::regclass, number, comment FROM (VALUES {}) AS comments (oid, number, \
+         comment);\n",
+        comments.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// CREATE TABLE and its COMMENT.
 fn create(sql: &mut String, table: &Table) {
     let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
@@ -179,7 +214,8 @@ fn column(column: &Column) -> String {
     )
 }
 
-fn type_of(column_type: ColumnType) -> String {
+/// The type as SQL writes it.
+pub(super) fn type_of(column_type: ColumnType) -> String {
     match column_type {
         ColumnType::Varchar(length) if length > 0 => format!("character varying({length})"),
         other => other.sql_name().to_owned(),

@@ -3,7 +3,7 @@
 //! Owns the engines, each a PostgreSQL of its own that looks like the database of one user, with
 //! the gateway's tables, empty. Promises that a statement meets PostgreSQL unchanged, that nothing
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
-//! writes to CDF, and keeps no row after the statement that needed it.
+//! writes to CDF, and keeps no row of CDF after the statement, or the cursor, that needed it.
 
 mod change_log;
 #[cfg(feature = "embedded-postgres")]
@@ -13,7 +13,9 @@ mod embedded;
 mod fault;
 mod frame;
 mod link;
+mod overlay;
 mod pool;
+mod possessions;
 mod question;
 mod record_text;
 mod relations;
@@ -21,11 +23,13 @@ mod relations;
 pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, identifier, literal};
+pub use dressing::{Dressing, doubt_key, identifier, literal};
 pub use fault::EngineFault;
 pub use frame::Frame;
-pub use link::{EngineLink, TextRow};
+pub use link::{AS_OWNER, EngineLink, TextRow};
+pub use overlay::OverlayStep;
 pub use pool::{Engines, Lease};
+pub use possessions::Possessions;
 pub use question::{Description, Question, describe};
 pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 

@@ -155,7 +155,10 @@ impl Relations {
         let explained: Value = serde_json::from_str(explained).ok()?;
         let mut relations = Relations::default();
         for statement in explained.as_array()? {
-            relations.walk(statement.get("Plan")?, true);
+            // What is done without a plan, such as a table that exists already, is no object.
+            if statement.is_object() {
+                relations.walk(statement.get("Plan")?, true);
+            }
         }
         Some(relations)
     }
@@ -228,6 +231,13 @@ mod tests {
         assert_eq!(relations.changes[0].operation, PlannedOperation::Update);
         assert!(relations.changes[0].is_outermost && !relations.changes[0].returns());
         assert_eq!(Relations::of_plan("Seq Scan"), None);
+        assert_eq!(Relations::of_plan("[{}]"), None);
+    }
+
+    #[test]
+    fn what_needs_no_plan_reads_nothing() {
+        let nothing = Some(Relations::default());
+        assert_eq!(Relations::of_plan(r#"["CREATE TABLE AS"]"#), nothing);
     }
 
     #[test]

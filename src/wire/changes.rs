@@ -6,10 +6,10 @@
 //! all of its rows are known and sound before one is sent, and that its answer waits for them as that of
 //! any other write. Never sends a row itself.
 
+use super::awaited_answer::AwaitedAnswer;
 use super::cold::{Kept, Wanted};
 use super::completion::{Completion, Counted};
 use super::execute::kind_of_cold;
-use super::relayed::Relayed;
 use super::replay::Replayed;
 use super::reply::put_complete;
 use super::returned::ResultTarget;
@@ -17,8 +17,8 @@ use super::session::{Failure, Session};
 use crate::catalog::{CDF, OnExisting, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{
-    ChangeLog, EngineFault, EngineLink, LoggedTable, PlannedChange, PlannedOperation, Question,
-    identifier,
+    AS_OWNER, ChangeLog, EngineFault, EngineLink, LoggedTable, PlannedChange, PlannedOperation,
+    Question, doubt_key, identifier,
 };
 use crate::rows::Action;
 use crate::sql::{
@@ -28,6 +28,7 @@ use crate::telemetry::StatementOutcome;
 use std::time::Instant;
 
 /// What a statement is going to change.
+#[derive(Debug)]
 pub(super) struct ChangePlan {
     /// Each part of it that changes a table of the gateway's.
     parts: Vec<(PlannedChange, &'static Table)>,
@@ -41,8 +42,9 @@ pub(super) struct ChangePlan {
 }
 
 /// A statement that has run, whose rows wait now.
+#[derive(Debug)]
 pub(super) struct Changed {
-    pub(super) answer: Relayed,
+    pub(super) answer: AwaitedAnswer,
     pub(super) tag: String,
     pub(super) replayed: Replayed,
     /// Whether its tag counts what became of its own rows.
@@ -215,21 +217,36 @@ impl ChangePlan {
     /// does and nothing else.
     pub(super) fn begin(&self, user: &str, readable: &[String]) -> String {
         let mut sql = self.log.begin();
+        for (_, table) in &self.parts {
+            sql.push_str(&doubt_key(table));
+        }
         sql.push_str(&self.grants(user, readable));
-        sql.push_str(&format!(
-            "SET LOCAL SESSION AUTHORIZATION {}",
-            identifier(user)
-        ));
+        sql.push_str(&format!("SET SESSION AUTHORIZATION {}", identifier(user)));
         sql
     }
 
     /// SQL that ends the log, and gives the user back the rights that there were.
     pub(super) fn end(&self, user: &str) -> String {
-        format!(
-            "{}GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {};",
+        let user = identifier(user);
+        let mut sql = format!(
+            "{}GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user};",
             self.log.end(),
-            identifier(user)
-        )
+        );
+        for (_, table) in &self.parts {
+            let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
+            sql.push_str(&format!("REVOKE SELECT ON {name} FROM {user};"));
+            for number in 0..table.keys_by_name().len() {
+                let index = format!("penstock_key_{}_{number}", table.oid);
+                let schema = identifier(table.schema);
+                sql.push_str(&format!("DROP INDEX IF EXISTS {schema}.{index};"));
+            }
+        }
+        sql
+    }
+
+    /// The tables whose rows the statement changes in the engine, too.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.log.tables().iter().map(|logged| logged.table)
     }
 
     /// SQL that lets `user` do what the statement does, and nothing else.
@@ -347,17 +364,16 @@ impl Session {
         link.run(&plan.begin(&user, readable)).await?;
         question.ask(link, wanted.describes && !returns_made)?;
         link.send().await?;
-        let (mut answer, tag) = Relayed::gather(self, link, wanted).await?;
+        let (mut answer, tag) = AwaitedAnswer::gather(self, link, wanted).await?;
         if returns_made {
-            answer = Relayed::default();
+            answer = AwaitedAnswer::default();
         }
-        link.run(&ChangeLog::return_to_owner()).await?;
+        link.run(AS_OWNER).await?;
         let target = returns_made.then(|| ResultTarget {
             formats: wanted.formats.clone(),
             describes: wanted.describes,
         });
         let replayed = self.replay(link, plan, question.bindings, target).await?;
-        link.run(&plan.end(&user)).await?;
         let counts_rows = matches!(plan.parts.as_slice(), [(change, _)] if change.is_outermost);
         Ok(Changed {
             answer,

@@ -4,8 +4,8 @@
 //! count, and rows that CDF has made something of go before the tag. Promises that no row is
 //! returned before CDF accepted it. Never decides whether a statement succeeded.
 
+use super::awaited_answer::AwaitedAnswer;
 use super::group::Group;
-use super::relayed::Relayed;
 use super::reply::put_complete;
 use super::returned::Returned;
 use super::session::{Failure, Session};
@@ -38,7 +38,7 @@ pub(super) struct Completion {
     pub(super) counted: Counted,
     pub(super) returned: Option<Box<Returned>>,
     /// What an engine answered before the tag.
-    pub(super) relayed: Option<Box<Relayed>>,
+    pub(super) relayed: Option<Box<AwaitedAnswer>>,
     /// How many statements of the group it stands for: the one that is withheld, and those right
     /// before it.
     pub(super) parts: usize,

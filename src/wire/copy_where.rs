@@ -3,17 +3,17 @@
 //! Owns the way of the client's data into an engine. Promises that it goes on as it comes and is never
 //! gathered here, and that the rows which are left go the way of any COPY. Never looks at the data.
 
+use super::awaited_answer::AwaitedAnswer;
 use super::changes::{ChangePlan, Changed};
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::frame::HEADER_BYTES;
 use super::message::{FrontendMessage, unfit};
-use super::relayed::Relayed;
 use super::reply::put;
 use super::session::{Failure, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{ChangeLog, EngineFault, EngineLink};
+use crate::engine::{AS_OWNER, EngineFault, EngineLink};
 use crate::sql::{Bindings, ColdStatement, CopyFormat, CopyStatement};
 use crate::telemetry::ConnectionEnd;
 use bytes::{Buf, Bytes};
@@ -40,9 +40,9 @@ impl Session {
         let plan = ChangePlan::of_copy(copy);
         let text = &cold.text;
         let copied = self
-            .with_engine(async move |session, link| {
+            .with_lent(async move |session, link| {
                 link.run("BEGIN").await?;
-                session.apply_settings(link).await?;
+                session.apply_settings_for_transaction(link).await?;
                 let user = session.user.name.clone();
                 link.run(&plan.begin(&user, &[])).await?;
                 link.begin_copy(text).await?;
@@ -50,11 +50,10 @@ impl Session {
                     Ok(tag) => tag,
                     Err(failure) => return Ok(Err(failure)),
                 };
-                link.run(&ChangeLog::return_to_owner()).await?;
+                link.run(AS_OWNER).await?;
                 let replayed = session.replay(link, &plan, &Bindings::none(), None).await?;
-                link.run(&plan.end(&user)).await?;
                 Ok(Ok(Changed {
-                    answer: Relayed::default(),
+                    answer: AwaitedAnswer::default(),
                     tag,
                     replayed,
                     counts_rows: true,

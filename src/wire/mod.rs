@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod awaited_answer;
 mod changes;
 mod cold;
 mod completion;
@@ -35,6 +36,7 @@ mod ending;
 mod error;
 mod execute;
 mod extended_query;
+mod failure;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -56,7 +58,6 @@ mod ranged;
 mod receive;
 mod registry;
 mod relay;
-mod relayed;
 mod replay;
 mod reply;
 mod result;
@@ -73,12 +74,14 @@ mod simple_query;
 mod spooling;
 mod staged;
 mod staged_bytes;
+mod staged_rows;
 mod startup;
 mod startup_parameters;
 mod streaming;
 mod tls;
 mod transaction;
 mod transport;
+mod unknown_relation;
 mod user;
 mod welcome;
 mod withdrawn;

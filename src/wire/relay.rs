@@ -4,6 +4,7 @@
 //! that a client who leaves them unread ends its statement before it pins an engine for long.
 //! Never keeps more than a bound in memory.
 
+use super::changes::Changed;
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::session::Session;
@@ -28,6 +29,17 @@ pub(super) struct Relay<'s, 'w> {
     kept_bytes: usize,
 }
 
+/// What was handed over.
+#[derive(Debug, Default)]
+pub(super) struct Relayed {
+    /// Rows that are kept, and the tag.
+    pub(super) kept: Option<Kept>,
+    /// The portal may have more rows.
+    pub(super) is_suspended: bool,
+    /// Nothing yet: the statement has changed rows, and its answer waits with them.
+    pub(super) changed: Option<Box<Changed>>,
+}
+
 impl<'s, 'w> Relay<'s, 'w> {
     pub(super) fn new(session: &'s mut Session, wanted: Wanted<'w>) -> Self {
         Relay {
@@ -42,11 +54,12 @@ impl<'s, 'w> Relay<'s, 'w> {
     ///
     /// # Errors
     /// `Refused` with the statement's own error; `Broken` when the engine, or the client, is gone.
-    pub(super) async fn until_ready(
+    pub(super) async fn until_part(
         mut self,
         link: &mut EngineLink,
-    ) -> Result<Option<Kept>, EngineFault> {
+    ) -> Result<Relayed, EngineFault> {
         let mut tag = None;
+        let mut is_suspended = false;
         let mut refused = None;
         loop {
             let frame = link.receive().await?;
@@ -65,13 +78,21 @@ impl<'s, 'w> Relay<'s, 'w> {
                     self.put(&frame);
                     self.send_when_many().await?;
                 }
+                b's' => {
+                    is_suspended = true;
+                    self.put(&frame);
+                }
                 // ParseComplete, BindComplete, NoData, ParameterStatus.
                 _ => {}
             }
         }
         match refused {
             Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
-            None => Ok(tag.map(|tag| (self.kept, tag))),
+            None => Ok(Relayed {
+                kept: tag.map(|tag| (self.kept, tag)),
+                is_suspended,
+                changed: None,
+            }),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::sql::{Bindings, RowChange, check_set, naming_columns};
 use crate::telemetry::StatementKind;
 
 /// What became of a log.
+#[derive(Debug)]
 pub(super) struct Replayed {
     /// The last of its rows; `None`: it has none.
     pub(super) batch: Option<OpenBatch>,

@@ -667,3 +667,54 @@ def test_a_copy_with_a_condition_may_be_broken_off_and_rolled_back(server, cdf, 
             copy.write(f"{plant}-d3\tx\n")
         connection.commit()
     assert sorted(assets(cdf, plant)) == ["1", "2", "3", "4", "d3"]
+
+
+def test_an_interim_table_is_loaded_and_written_on_in_one_transaction(server, cdf, plant):
+    with psycopg.connect(**server.keywords()) as connection:
+        connection.execute("CREATE TEMP TABLE interim (key text, title text, weight int) ON COMMIT DROP")
+        with connection.cursor().copy("COPY interim FROM STDIN") as copy:
+            for n in range(1, 7):
+                copy.write_row((f"{plant}-{n}", f"title {n}", n))
+        done = connection.execute(
+            "UPDATE assets SET name = i.title FROM interim i WHERE i.key = assets.external_id AND i.weight > 2"
+        )
+        assert done.statusmessage == "UPDATE 2"
+        # What the transaction has staged is read, too.
+        done = connection.execute(
+            "MERGE INTO assets a USING interim i ON a.external_id = i.key"
+            " WHEN MATCHED AND a.name = i.title THEN UPDATE SET source = 'merged'"
+            " WHEN NOT MATCHED THEN INSERT (external_id, name) VALUES (i.key, i.title)"
+        )
+        assert done.statusmessage == "MERGE 4"
+        done = connection.execute(
+            "WITH taken AS (DELETE FROM interim WHERE weight < 3 RETURNING *)"
+            " INSERT INTO events (external_id, type) SELECT key || '-event', %s FROM taken",
+            [plant],
+        )
+        assert done.statusmessage == "INSERT 0 2"
+        assert connection.execute("SELECT count(*) FROM interim").fetchone() == (4,)
+        assert assets(cdf, plant)["3"].name == "Valve"
+        connection.commit()
+    found = assets(cdf, plant)
+    assert (found["3"].name, found["3"].source) == ("title 3", "merged")
+    assert (found["1"].name, found["1"].source, found["6"].name) == ("Pump 1", "sap", "title 6")
+    assert cdf.events.retrieve(external_id=f"{plant}-2-event").type == plant
+
+
+def test_a_change_that_fails_leaves_the_temporary_tables_of_its_block(server, cdf, plant):
+    with psycopg.connect(**server.keywords()) as connection:
+        connection.execute(
+            "CREATE TEMP TABLE interim AS SELECT external_id AS key FROM assets WHERE source = 'sap'"
+        )
+        with pytest.raises(psycopg.errors.FeatureNotSupported), connection.transaction():
+            connection.execute(
+                "UPDATE assets SET external_id = 'x' || key FROM interim WHERE key = external_id AND key LIKE %s",
+                [f"{plant}-%"],
+            )
+        done = connection.execute(
+            "DELETE FROM assets USING interim WHERE key = external_id AND key LIKE %s", [f"{plant}-%"]
+        )
+        assert done.statusmessage == "DELETE 2"
+        connection.commit()
+        assert sorted(assets(cdf, plant)) == ["3", "4"]
+        assert connection.execute("SELECT count(*) > 1 FROM interim").fetchone() == (True,)

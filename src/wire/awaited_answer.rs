@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Messages that go to the client before the tag.
 #[derive(Debug, Default)]
-pub(super) struct Relayed {
+pub(super) struct AwaitedAnswer {
     /// The description, if the client gets one here.
     description: BytesMut,
     rows: BytesMut,
@@ -24,7 +24,7 @@ pub(super) struct Relayed {
     ends: Vec<usize>,
 }
 
-impl Relayed {
+impl AwaitedAnswer {
     /// Takes an answer up to ReadyForQuery. Returns it with its tag. Notices go to the client at
     /// once.
     ///
@@ -36,7 +36,7 @@ impl Relayed {
         link: &mut EngineLink,
         wanted: Wanted<'_>,
     ) -> Result<(Self, String), EngineFault> {
-        let mut relayed = Relayed::default();
+        let mut relayed = AwaitedAnswer::default();
         let mut tag = String::new();
         let mut refused = None;
         let encoding = session.encoding;
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_left_out_are_not_sent() {
-        let mut relayed = Relayed::default();
+        let mut relayed = AwaitedAnswer::default();
         relayed.description.extend_from_slice(b"T");
         for row in [b"aa", b"bb", b"cc"] {
             relayed.rows.extend_from_slice(row);
