@@ -5,6 +5,7 @@
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
 //! writes to CDF, and keeps no row of CDF after the statement, or the cursor, that needed it.
 
+mod change_log;
 #[cfg(feature = "embedded-postgres")]
 mod child;
 mod dressing;
@@ -16,8 +17,10 @@ mod overlay;
 mod pool;
 mod possessions;
 mod question;
+mod record_text;
 mod relations;
 
+pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
 pub use dressing::{Dressing, doubt_key, identifier, literal};
@@ -28,7 +31,7 @@ pub use overlay::OverlayStep;
 pub use pool::{Engines, Lease};
 pub use possessions::Possessions;
 pub use question::{Description, Question, describe};
-pub use relations::{Relation, Relations};
+pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";

@@ -89,5 +89,20 @@ pub(crate) fn cold(kind: &'static str, statement: &str) -> Statement {
         kind,
         text: statement.to_owned(),
         is_on_temporary: false,
+        otherwise: None,
+    })
+}
+
+/// A statement for the cold road, of which `otherwise` says more where there is none.
+pub(crate) fn cold_or(
+    kind: &'static str,
+    statement: &str,
+    otherwise: Box<Diagnostic>,
+) -> Statement {
+    Statement::Cold(ColdStatement {
+        kind,
+        text: statement.to_owned(),
+        is_on_temporary: false,
+        otherwise: Some(otherwise),
     })
 }

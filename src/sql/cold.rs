@@ -18,6 +18,8 @@ pub struct ColdStatement {
     pub text: String,
     /// What it changes, empties or copies is a temporary table of the session.
     pub is_on_temporary: bool,
+    /// What is said where no engine runs it, if more can be said than that it is not supported.
+    pub otherwise: Option<Box<Diagnostic>>,
 }
 
 /// What tells which tables a statement reads.
@@ -34,6 +36,9 @@ pub enum Planned {
 impl ColdStatement {
     /// 0A000 with what can be done instead.
     pub fn refusal(&self) -> Box<Diagnostic> {
+        if let Some(otherwise) = &self.otherwise {
+            return otherwise.clone();
+        }
         Box::new(
             Diagnostic::error(
                 SqlState::FEATURE_NOT_SUPPORTED,
@@ -61,7 +66,7 @@ impl ColdStatement {
             "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
             // Rows that stand in the text need no plan, and they may be many.
             "INSERT" if self.is_on_temporary && !holds_query(&self.text) => Ok(Planned::Nothing),
-            "INSERT" | "UPDATE" | "DELETE" | "MERGE" if self.is_on_temporary => whole(),
+            "INSERT" | "UPDATE" | "DELETE" | "MERGE" => whole(),
             "CREATE" if creates_from_query(&self.text) => whole(),
             // LIKE copies columns, for which PostgreSQL wants the right to read the table.
             "CREATE" if creates_table(&self.text) => Ok(Planned::NoRows),
@@ -82,9 +87,16 @@ impl ColdStatement {
                 },
                 true,
             ) => {
-                let is_query = matches!(*statement, ast::Statement::Query(_));
+                let is_planned = matches!(
+                    *statement,
+                    ast::Statement::Query(_)
+                        | ast::Statement::Insert(_)
+                        | ast::Statement::Update(_)
+                        | ast::Statement::Delete(_)
+                        | ast::Statement::Merge(_)
+                );
                 let runs = analyze || options.iter().flatten().any(asks_to_run);
-                match (is_query, runs) {
+                match (is_planned, runs) {
                     (true, true) => Some(Planned::Text(statement.to_string())),
                     (true, false) => Some(Planned::NoRows),
                     (false, _) => None,
@@ -122,6 +134,7 @@ mod tests {
             kind,
             text,
             is_on_temporary: false,
+            otherwise: None,
         };
         cold.planned().ok()
     }
@@ -153,6 +166,35 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_planned_whole() {
+        for (kind, text) in [
+            ("UPDATE", "UPDATE assets SET name = upper(name)"),
+            ("DELETE", "DELETE FROM assets WHERE name LIKE 'x%'"),
+            (
+                "INSERT",
+                "INSERT INTO assets (name) SELECT name FROM events",
+            ),
+            (
+                "MERGE",
+                "MERGE INTO assets a USING events e ON true WHEN MATCHED THEN DELETE",
+            ),
+        ] {
+            assert_eq!(planned(kind, text), Some(Planned::Text(text.to_owned())));
+        }
+        assert_eq!(
+            planned("EXPLAIN", "EXPLAIN DELETE FROM assets WHERE name = 'x'"),
+            Some(Planned::NoRows)
+        );
+        assert!(matches!(
+            planned(
+                "EXPLAIN",
+                "EXPLAIN ANALYZE DELETE FROM assets WHERE name = 'x'"
+            ),
+            Some(Planned::Text(_))
+        ));
+    }
+
+    #[test]
     fn a_temporary_table_of_a_query_is_planned_and_one_of_columns_reads_nothing() {
         let made = "CREATE TEMP TABLE t AS SELECT * FROM assets";
         assert_eq!(
@@ -178,10 +220,9 @@ mod tests {
     #[test]
     fn what_would_change_something_is_refused() {
         for (kind, text) in [
-            ("EXPLAIN", "EXPLAIN DELETE FROM assets"),
+            ("EXPLAIN", "EXPLAIN CREATE TABLE t AS SELECT 1"),
             ("COPY", "COPY assets TO '/tmp/assets'"),
             ("COPY", "COPY assets TO PROGRAM 'cat'"),
-            ("INSERT", "INSERT INTO assets SELECT * FROM assets"),
             ("VACUUM", "VACUUM"),
             ("ALTER", "ALTER ROLE me PASSWORD 'x'"),
         ] {

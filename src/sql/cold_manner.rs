@@ -77,7 +77,8 @@ impl ColdStatement {
             "SELECT" | "WITH" if mentions(&self.text, &["set_config"]) => makes(READS),
             "SELECT" | "WITH" | "TABLE" | "SHOW" | "EXPLAIN" | "COPY" | "FETCH" | "MOVE"
             | "EXECUTE" => READS,
-            "INSERT" | "UPDATE" | "DELETE" | "MERGE" if self.is_on_temporary => READS,
+            // Rows of the gateway's tables that they change are logged, and taken back.
+            "INSERT" | "UPDATE" | "DELETE" | "MERGE" => READS,
             "TRUNCATE" if self.is_on_temporary => Manner {
                 alters: false,
                 ..DEFINES
@@ -103,6 +104,13 @@ impl ColdStatement {
     /// Whether rows of the client are to be copied into a temporary table.
     pub fn copies_in(&self) -> bool {
         self.kind == "COPY" && self.is_on_temporary && copies_in(&self.text)
+    }
+
+    /// Whether a query may have parts that change rows.
+    pub fn may_change_rows(&self) -> bool {
+        let begins_with = word(&self.text, 0);
+        begins_with.is_some_and(|word| word == "with")
+            && mentions(&self.text, &["insert", "update", "delete", "merge"])
     }
 
     /// The cursor of a FETCH or MOVE, which is the last word.
@@ -147,6 +155,7 @@ mod tests {
             kind,
             text: text.to_owned(),
             is_on_temporary: false,
+            otherwise: None,
         };
         cold.manner(false).ok()
     }

@@ -26,6 +26,7 @@ mod insert;
 mod json_cell;
 mod key_values;
 mod lexer;
+mod planned_change;
 mod query;
 mod ranged;
 mod raw_copy_option;
@@ -49,8 +50,12 @@ pub use cold::{ColdStatement, Planned};
 pub use cold_manner::Manner;
 pub use cold_text::query_within;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
-pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
+pub use copy_statement::conditional_copy;
+pub use insert::{
+    Arbiter, InsertProgress, InsertReader, InsertStatement, PlannedInsert, RowReader,
+};
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
+pub use planned_change::{RowChange, check_delete_of_all, check_set, naming_columns};
 pub use query::{CancelOutcome, Query, QueryContext, Sessions, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;

@@ -20,6 +20,7 @@ pub fn on_temporary(text: &str, is_temporary: impl Fn(&str) -> bool) -> Option<S
         kind,
         text: text.to_owned(),
         is_on_temporary,
+        otherwise: None,
     }))
 }
 

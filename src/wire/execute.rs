@@ -30,7 +30,18 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
         Statement::Ranged(change) => of_change(change.kind()),
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
-        Statement::Empty | Statement::Cold(_) => StatementKind::Other,
+        Statement::Cold(cold) => kind_of_cold(cold.kind),
+        Statement::Empty => StatementKind::Other,
+    }
+}
+
+/// What a statement counts as that an engine runs. A MERGE is called by what it does most.
+pub(super) fn kind_of_cold(kind: &str) -> StatementKind {
+    match kind {
+        "INSERT" => StatementKind::Insert,
+        "UPDATE" | "MERGE" => StatementKind::Update,
+        "DELETE" => StatementKind::Delete,
+        _ => StatementKind::Other,
     }
 }
 
@@ -140,6 +151,9 @@ impl Session {
             self.gateway.statements.ended(kind, outcome, duration);
             if let Some(returned) = completion.returned {
                 returned.put(&mut self.replies, self.encoding, &[], |_| None)?;
+            }
+            if let Some(relayed) = completion.relayed {
+                relayed.put(&mut self.replies, &[]);
             }
         } else {
             self.withheld.push(Withheld {

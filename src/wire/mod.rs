@@ -18,11 +18,14 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod awaited_answer;
+mod changes;
 mod cold;
 mod completion;
 mod connection;
 pub mod copy;
 mod copy_in;
+mod copy_where;
 mod deadlines;
 mod delivery;
 mod departure;
@@ -55,6 +58,7 @@ mod ranged;
 mod receive;
 mod registry;
 mod relay;
+mod replay;
 mod reply;
 mod result;
 mod returned;

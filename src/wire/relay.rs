@@ -4,6 +4,7 @@
 //! that a client who leaves them unread ends its statement before it pins an engine for long.
 //! Never keeps more than a bound in memory.
 
+use super::changes::Changed;
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::session::Session;
@@ -35,6 +36,8 @@ pub(super) struct Relayed {
     pub(super) kept: Option<Kept>,
     /// The portal may have more rows.
     pub(super) is_suspended: bool,
+    /// Nothing yet: the statement has changed rows, and its answer waits with them.
+    pub(super) changed: Option<Box<Changed>>,
 }
 
 impl<'s, 'w> Relay<'s, 'w> {
@@ -88,6 +91,7 @@ impl<'s, 'w> Relay<'s, 'w> {
             None => Ok(Relayed {
                 kept: tag.map(|tag| (self.kept, tag)),
                 is_suspended,
+                changed: None,
             }),
         }
     }
@@ -119,14 +123,7 @@ impl<'s, 'w> Relay<'s, 'w> {
 
     /// Puts a message of texts, or of bytes that no encoding concerns.
     fn put(&mut self, frame: &Frame) {
-        let encoding = self.session.encoding;
-        let replies = &mut self.session.replies;
-        match (encoding, std::str::from_utf8(frame.body())) {
-            (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
-                put_message(replies, frame.kind, &encoding.encode(text));
-            }
-            _ => replies.extend_from_slice(&frame.bytes),
-        }
+        put_message_in(&mut self.session.replies, self.session.encoding, frame);
     }
 
     async fn send_when_many(&mut self) -> Result<(), EngineFault> {
@@ -148,8 +145,23 @@ impl<'s, 'w> Relay<'s, 'w> {
     }
 }
 
+/// Puts a message of texts, in the client's encoding.
+pub(super) fn put_message_in(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame) {
+    match (encoding, std::str::from_utf8(frame.body())) {
+        (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
+            put_message(output, frame.kind, &encoding.encode(text));
+        }
+        _ => output.extend_from_slice(&frame.bytes),
+    }
+}
+
 /// Puts a DataRow; text in the client's encoding.
-fn put_row(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame, wanted: &Wanted<'_>) {
+pub(super) fn put_row(
+    output: &mut BytesMut,
+    encoding: ClientEncoding,
+    frame: &Frame,
+    wanted: &Wanted<'_>,
+) {
     if encoding == ClientEncoding::Utf8 || frame.body().is_ascii() {
         output.extend_from_slice(&frame.bytes);
         return;

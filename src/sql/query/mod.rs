@@ -164,6 +164,7 @@ impl Query {
             },
             text: self.text.clone(),
             is_on_temporary: false,
+            otherwise: None,
         }
     }
 

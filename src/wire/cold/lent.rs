@@ -4,20 +4,23 @@
 //! another has the engine, and that an engine which was left in the middle of something is ended.
 //! Never keeps anything for the session.
 
-use super::Kept;
 use super::run::Run;
 use crate::engine::{self, Description, EngineFault, EngineLink, Possessions};
+use crate::wire::relay::Relayed;
 use crate::wire::session::{Failure, Session};
 
 impl Session {
-    pub(super) async fn run_lent(&mut self, run: &Run<'_>) -> Result<Option<Kept>, Failure> {
+    pub(super) async fn run_lent(&mut self, run: &Run<'_>) -> Result<Relayed, Failure> {
         self.with_lent(async move |session, link| {
             link.run("BEGIN").await?;
             session.apply_settings_for_transaction(link).await?;
             let loaded = session.load(link, run, &Possessions::default()).await?;
+            if let Some(changes) = &loaded.changes {
+                return session.run_change(link, run, changes, &loaded).await;
+            }
             let sql = session.becoming_user(&loaded, run.manner.is_read_only);
             link.run(&sql).await?;
-            Ok(session.run_statement(link, run).await?.kept)
+            session.run_statement(link, run).await
         })
         .await
     }
@@ -38,7 +41,7 @@ impl Session {
     }
 
     /// Has an engine for the time of `work`, and gives it back as it was.
-    async fn with_lent<T>(
+    pub(in crate::wire) async fn with_lent<T>(
         &mut self,
         work: impl AsyncFnOnce(&mut Session, &mut EngineLink) -> Result<T, EngineFault>,
     ) -> Result<T, Failure> {

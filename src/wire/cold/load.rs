@@ -16,6 +16,7 @@ use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, Scanner};
 use crate::sql::{Planned, query_within};
+use crate::wire::changes::ChangePlan;
 use crate::wire::session::Session;
 
 /// The savepoint around a plan.
@@ -30,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) filled: Vec<String>,
     /// SQL that shows keys as they are, which were changed for the time of the statement.
     pub(super) keys: String,
+    /// What the statement changes of the gateway's tables.
+    pub(super) changes: Option<ChangePlan>,
 }
 
 impl Session {
@@ -60,6 +63,7 @@ impl Session {
             }
             Planned::Nothing => return Ok(Loaded::default()),
         };
+        self.prepare_conflicts(link, planned).await?;
         let relations = if has.have_views() {
             self.relations_behind_views(link, run, planned).await?
         } else {
@@ -67,32 +71,44 @@ impl Session {
         };
         let dressing = self.dressing();
         let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
-        if let Some(table) = relations.changed.iter().find_map(found) {
-            return Err(refused(
-                Diagnostic::error(
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    format!("this change of \"{}\" is not supported", table.name),
-                )
-                .with_table(table.name)
-                .with_hint("UPDATE and DELETE by key, INSERT … VALUES and COPY … FROM STDIN are."),
-            ));
+        let changes = ChangePlan::of(self, &relations.changes, planned, |schema, name| {
+            dressing.table(schema, name)
+        });
+        let changes = changes.map_err(EngineFault::Refused)?;
+        let mut whole: Vec<&'static Table> = Vec::new();
+        if let Some(changes) = &changes {
+            self.check_writable(changes.word())
+                .map_err(EngineFault::Refused)?;
+            whole.extend(changes.whole_tables());
         }
-        let tables: Vec<(&Relation, &'static Table)> = relations
+        let mut tables: Vec<(Option<&Relation>, &'static Table)> = relations
             .read
             .iter()
-            .filter_map(|relation| Some((relation, found(relation)?)))
+            .filter_map(|relation| Some((Some(relation), found(relation)?)))
             .collect();
+        for table in &whole {
+            if !tables.iter().any(|(_, read)| std::ptr::eq(*read, *table)) {
+                tables.push((None, table));
+            }
+        }
+        let mut loaded = Loaded {
+            changes,
+            ..Loaded::default()
+        };
         if tables.is_empty() {
-            return Ok(Loaded::default());
+            return Ok(loaded);
         }
         if self.transaction.stages() {
             self.stage_open_batch();
         }
         let parameters = self.parameters(link, &run.question).await?;
-        let mut loaded = Loaded::default();
         for (relation, table) in tables {
             self.await_journaled(table).await?;
-            let needed = if relation.nodes == 1 && !has.has_relation(table.name) {
+            let is_whole = whole.iter().any(|other| std::ptr::eq(*other, table));
+            let alone = relation.filter(|relation| relation.nodes == 1 && !is_whole);
+            let needed = if let Some(relation) = alone
+                && !has.has_relation(table.name)
+            {
                 let settings = self.value_settings();
                 let statement = BoundStatement {
                     sql: query_within(planned),

@@ -206,6 +206,7 @@ impl Session {
             kind,
             text,
             is_on_temporary: false,
+            otherwise: None,
         };
         let wanted = Wanted {
             formats: &ResultFormats::default(),

@@ -9,8 +9,8 @@
 //!
 //! Owns the way of such a statement through an engine and of its rows to the client. Promises
 //! that it meets PostgreSQL unchanged, under the session's settings and as the session's user, and
-//! that nothing of it stays behind but what belongs to the session. Never writes to CDF, and never
-//! answers from a table whose rows were not read for this statement.
+//! that nothing of it stays behind but what belongs to the session. Never writes to CDF by
+//! itself, and never answers from a table whose rows were not read for this statement.
 
 mod copy_in;
 mod lent;
@@ -32,9 +32,12 @@ use super::unknown_relation;
 use crate::catalog::Table;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{Description, Dressing, EngineFault, Question, identifier};
-use crate::sql::{Bindings, ColdStatement, Planned, Statement, on_temporary};
+use crate::sql::{
+    Bindings, ColdStatement, CopyStatement, Planned, Statement, conditional_copy, on_temporary,
+};
 use run::Run;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What a client gets of the rows.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,7 @@ impl Session {
     ) -> Result<Description, Failure> {
         cold.manner(self.owned.is_some())?;
         let gives_nothing = cold.copies_in()
+            || self.conditional_copy(cold).is_some()
             || match (cold.planned()?, cold.kind) {
                 (_, "INSERT" | "FETCH" | "EXPLAIN" | "CALL") | (Planned::Text(_), _) => false,
                 (Planned::NoRows | Planned::Nothing, _) => true,
@@ -104,6 +108,10 @@ impl Session {
         bindings: &Bindings,
         wanted: Wanted<'_>,
     ) -> Result<Option<Kept>, Failure> {
+        let started = Instant::now();
+        if let Some(copy) = self.conditional_copy(cold) {
+            return self.copy_where(cold, &copy, wanted, started).await;
+        }
         let manner = cold.manner(self.owned.is_some())?;
         if cold.needs_block() && !self.is_in_transaction() {
             return Err(Box::new(Diagnostic::error(
@@ -132,10 +140,28 @@ impl Session {
             wanted,
             part: None,
         };
-        if manner.makes || self.owned.is_some() {
-            Ok(self.run_owned(&run).await?.kept)
+        let ran = if manner.makes || self.owned.is_some() {
+            self.run_owned(&run).await
         } else {
             self.run_lent(&run).await
+        };
+        // Whatever it was that ended a change before its last row.
+        self.copy_waits = false;
+        let relayed = ran?;
+        match relayed.changed {
+            None => Ok(relayed.kept),
+            Some(changed) => {
+                self.changes_are_gathered(cold, *changed, wanted, started)
+                    .await
+            }
+        }
+    }
+
+    /// The COPY with a condition into a table of the gateway's that a statement is.
+    fn conditional_copy(&self, cold: &ColdStatement) -> Option<CopyStatement> {
+        match cold.kind {
+            "COPY" if !cold.is_on_temporary => conditional_copy(&cold.text, &self.namespace),
+            _ => None,
         }
     }
 

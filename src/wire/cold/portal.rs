@@ -51,7 +51,9 @@ impl Session {
         rows_max: Option<u32>,
     ) -> Result<Option<Option<OpenPortal>>, Failure> {
         let manner = cold.manner(self.owned.is_some())?;
-        let is_query = matches!(cold.kind, "SELECT" | "WITH" | "TABLE") && !manner.makes;
+        let is_query = matches!(cold.kind, "SELECT" | "WITH" | "TABLE")
+            && !manner.makes
+            && !cold.may_change_rows();
         if !is_query || !(self.transaction.is_open() || self.owned.is_some()) {
             return Ok(None);
         }

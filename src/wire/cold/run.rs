@@ -7,12 +7,14 @@
 
 use super::Wanted;
 use super::load::Loaded;
+use super::name_of;
 use super::owned::OwnedEngine;
 use super::owning::Work;
 use super::portal::limit;
 use crate::catalog::{CDF, PUBLIC};
 use crate::engine::{AS_OWNER, EngineFault, EngineLink, Question, identifier};
 use crate::sql::{Manner, Planned, SetScope};
+use crate::wire::changes::ChangePlan;
 use crate::wire::relay::{Relay, Relayed};
 use crate::wire::session::{Failure, Session};
 
@@ -84,6 +86,24 @@ impl Session {
         Relay::new(self, run.wanted).until_part(link).await
     }
 
+    /// The same of a statement that changes tables of the gateway's. Its answer waits with its
+    /// rows, which are the session's now.
+    pub(super) async fn run_change(
+        &mut self,
+        link: &mut EngineLink,
+        run: &Run<'_>,
+        changes: &ChangePlan,
+        loaded: &Loaded,
+    ) -> Result<Relayed, EngineFault> {
+        let changed = self
+            .change_by_plan(link, &run.question, changes, &loaded.readable, run.wanted)
+            .await?;
+        Ok(Relayed {
+            changed: Some(Box::new(changed)),
+            ..Relayed::default()
+        })
+    }
+
     /// Runs a statement in the session's own engine.
     pub(super) async fn run_owned(&mut self, run: &Run<'_>) -> Result<Relayed, Failure> {
         self.own_engine().await?;
@@ -94,7 +114,20 @@ impl Session {
             session.close_gone_portals(engine).await?;
             session.apply_settings(engine).await?;
             let (link, has) = engine.link_and_possessions()?;
-            let loaded = session.load(link, run, has).await?;
+            let mut loaded = session.load(link, run, has).await?;
+            if let Some(changes) = loaded.changes.take() {
+                let relayed = session.run_change(link, run, &changes, &loaded).await?;
+                for name in changes.tables().map(name_of) {
+                    if !loaded.filled.contains(&name) {
+                        loaded.filled.push(name);
+                    }
+                }
+                return Ok(Ran {
+                    relayed,
+                    loaded,
+                    rights: changes.end(&session.user.name),
+                });
+            }
             let mut sql = session.becoming_user(&loaded, run.manner.is_read_only);
             let mut rights = String::new();
             // A transaction that is read only sees to that by itself.

@@ -32,7 +32,7 @@ pub(super) struct Applied {
 
 impl Session {
     /// Sets them until the transaction ends.
-    pub(super) async fn apply_settings_for_transaction(
+    pub(in crate::wire) async fn apply_settings_for_transaction(
         &self,
         link: &mut EngineLink,
     ) -> Result<(), EngineFault> {
