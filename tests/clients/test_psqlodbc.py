@@ -105,7 +105,7 @@ def test_a_failed_statement_has_its_code_and_leaves_the_rest_of_the_transaction(
         ("INSERT INTO nowhere VALUES (1)", "42P01"),
         ("INSERT INTO double_datapoints (nonsense) VALUES (1)", "42703"),
         ("INSERT INTO double_datapoints (value) VALUES ('one')", "22P02"),
-        ("SELECT count(*) FROM generate_series(1, 2) GROUP", "42601"),
+        ("SELECT 1 / (n - n) FROM generate_series(1, 2) AS n", "22012"),
     ]:
         with pytest.raises(pyodbc.Error) as caught:
             connection.execute(statement)
@@ -113,6 +113,15 @@ def test_a_failed_statement_has_its_code_and_leaves_the_rest_of_the_transaction(
         assert caught.value.args[0] in (sqlstate, {"42P01": "42S02", "42703": "42S22"}.get(sqlstate))
     connection.commit()
     assert store.points(series) == seconds([1.0])
+
+
+def test_a_syntax_error_has_its_code(server):
+    connection = connect(server, autocommit=True)
+    with pytest.raises(pyodbc.Error) as caught:
+        connection.execute("SELECT count(*) FROM generate_series(1, 2) GROUP")
+    assert caught.value.args[0] == "42601"
+    assert connection.execute("SELECT 1").fetchone()[0] == 1
+    connection.close()
 
 
 @pytest.mark.gateway_only
