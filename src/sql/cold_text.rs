@@ -49,7 +49,7 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
 }
 
 /// Whether one of these words (in lower case) stands anywhere in the text, as a word or as a name.
-pub(super) fn mentions(text: &str, words: &[&str]) -> bool {
+pub fn mentions(text: &str, words: &[&str]) -> bool {
     lexemes(text).any(|(_, lexeme)| match lexeme.token {
         Token::Word(word) => is_one_of(word, words),
         Token::QuotedName(name) => words.contains(&name.as_ref()),

@@ -48,7 +48,7 @@ pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use cold::{ColdStatement, Planned};
 pub use cold_manner::Manner;
-pub use cold_text::query_within;
+pub use cold_text::{mentions, query_within};
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use copy_statement::conditional_copy;
 pub use insert::{

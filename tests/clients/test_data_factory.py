@@ -225,7 +225,6 @@ BY_UPDATE_AND_INSERT = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="temporary tables and INSERT … SELECT are not there yet")
 @pytest.mark.parametrize("statements", [BY_CONFLICT, BY_UPDATE_AND_INSERT], ids=["conflict", "update"])
 def test_upsert_goes_through_an_interim_table(connection, store, statements):
     known, new = unique("known"), unique("new")

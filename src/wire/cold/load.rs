@@ -15,7 +15,7 @@ use crate::engine::{
 use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, Scanner};
-use crate::sql::{Planned, query_within};
+use crate::sql::{Planned, mentions, query_within};
 use crate::wire::changes::ChangePlan;
 use crate::wire::session::Session;
 
@@ -95,6 +95,14 @@ impl Session {
             changes,
             ..Loaded::default()
         };
+        // PostgreSQL wants the right to read what the statement names, also where its plan has no use
+        // for a single row of it (`WHERE 1 = 0`).
+        let is_unread = |table: &&&'static Table| {
+            let is_read = tables.iter().any(|(_, read)| std::ptr::eq(*read, **table));
+            !is_read && mentions(planned, &[table.name])
+        };
+        let unread = dressing.tables().iter().filter(is_unread);
+        loaded.readable.extend(unread.map(|table| name_of(table)));
         if tables.is_empty() {
             return Ok(loaded);
         }
