@@ -26,6 +26,7 @@ mod raw_tables;
 mod relationships;
 mod renamed;
 mod resource;
+mod rules_in_words;
 mod sequence_rows;
 mod sequences;
 mod string_datapoints;

@@ -103,6 +103,12 @@ static FULL_NAMES: LazyLock<Vec<(&'static Table, &'static str)>> = LazyLock::new
 });
 
 impl Table {
+    /// Columns of the key that rows need not have, by index: CDF has objects without external ids.
+    pub fn optional_key(&self) -> impl Iterator<Item = usize> + '_ {
+        let key = self.key.iter().copied();
+        key.filter(|index| !self.columns[*index].required)
+    }
+
     /// The name with its schema, where that is not public: what configuration, metrics and dead
     /// letters call it.
     pub fn full_name(&self) -> &'static str {
@@ -139,6 +145,33 @@ impl Table {
             _ => None,
         };
         key.into_iter().chain(self.id)
+    }
+
+    /// The keys of a table whose rows have one of two names: a series or a sequence by its external
+    /// id, in its space where the table knows spaces, or by its id, and a position in it. None for
+    /// other tables.
+    pub fn keys_by_name(&self) -> Vec<Vec<usize>> {
+        let named = |name: &str| self.columns.iter().position(|column| column.name == name);
+        let Some(position) = named("timestamp").or_else(|| named("row_number")) else {
+            return Vec::new();
+        };
+        if !self.key.is_empty() {
+            return Vec::new();
+        }
+        ["external_id", "id"]
+            .into_iter()
+            .filter_map(|name| {
+                let space = match name {
+                    "external_id" => named("instance_space"),
+                    _ => None,
+                };
+                let mut key = vec![named(name)?];
+                key.extend(space);
+                key.push(position);
+                key.sort_unstable();
+                Some(key)
+            })
+            .collect()
     }
 
     /// Index of the column of that name.

@@ -3,10 +3,7 @@
 //! Owns the text of `docs/tables.md`. Promises that it says nothing that the catalog does not
 //! say. Never connects.
 
-use crate::catalog::{
-    Access, Column, ColumnType, CreateBody, JsonForm, JsonShape, OnExisting, Resource, RowRule,
-    TABLES, Table, ValueRule,
-};
+use crate::catalog::{ColumnType, CreateBody, OnExisting, Resource, RowRule, TABLES, Table};
 use clap::Args;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -91,7 +88,7 @@ fn push_table(text: &mut String, table: &Table) {
             column.name,
             type_name(column.column_type),
             column.field,
-            rules(table, index, column).join("; "),
+            table.rules_in_words(index).join("; "),
         );
     }
     if let Some(rule) = row_rule(table) {
@@ -123,80 +120,6 @@ fn type_name(column_type: ColumnType) -> String {
         ColumnType::Varchar(0) => "VARCHAR".to_owned(),
         ColumnType::Varchar(length) => format!("VARCHAR({length})"),
         other => other.sql_name().to_uppercase(),
-    }
-}
-
-fn rules(table: &Table, index: usize, column: &Column) -> Vec<String> {
-    let mut rules = Vec::new();
-    if table.key.contains(&index) {
-        rules.push("key".to_owned());
-    } else if table.id == Some(index) {
-        rules.push("names a row in UPDATE and DELETE".to_owned());
-    }
-    match column.access {
-        Access::ReadOnly => rules.push("made by CDF".to_owned()),
-        Access::CreateOnly => rules.push("never changed afterwards".to_owned()),
-        Access::Writable => {}
-    }
-    if column.required && column.access != Access::ReadOnly {
-        rules.push("required".to_owned());
-    }
-    match column.rule {
-        ValueRule::AsTyped => {}
-        ValueRule::NotEmpty => rules.push("not empty".to_owned()),
-        ValueRule::Identifier => rules.push("ids of CDF".to_owned()),
-        ValueRule::Metadata { value_bytes_max } => rules.push(format!(
-            "a JSON object of strings: 256 pairs, keys of 128 bytes, values of {value_bytes_max}"
-        )),
-        ValueRule::NotNegative => rules.push("from 0 on".to_owned()),
-        ValueRule::UnitInterval => rules.push("from 0 to 1".to_owned()),
-        ValueRule::OneOf(words) => rules.push(format!("one of {}", words.join(", "))),
-        ValueRule::JsonObject => rules.push("a JSON object".to_owned()),
-        ValueRule::Form(form) => rules.push(form_rule(form).to_owned()),
-        ValueRule::AbsolutePath => rules.push("begins with a slash".to_owned()),
-        ValueRule::Schedule => {
-            rules.push("`On trigger`, `Continuous` or a cron expression".to_owned());
-        }
-    }
-    if column.bytes_max > 0 {
-        rules.push(format!("{} bytes in all", column.bytes_max));
-    }
-    if column.elements_max > 0 {
-        rules.push(format!("up to {} elements", column.elements_max));
-    }
-    if column.is_distinct {
-        rules.push("each once".to_owned());
-    }
-    if column.empty_is_none {
-        rules.push("an empty list is left out of an INSERT".to_owned());
-    }
-    match column.shape {
-        JsonShape::AsTyped => {}
-        JsonShape::ExternalIds => rules.push("external ids".to_owned()),
-        JsonShape::Single => rules.push("CDF knows one".to_owned()),
-    }
-    let is_updatable = table
-        .endpoints
-        .is_some_and(|endpoints| endpoints.update.is_some());
-    if is_updatable && column.access == Access::Writable && !column.clearable && !column.required {
-        rules.push("never set to NULL by UPDATE".to_owned());
-    }
-    rules
-}
-
-fn form_rule(form: JsonForm) -> &'static str {
-    match form {
-        JsonForm::GeoLocation => "a GeoJSON `Feature` in two dimensions",
-        JsonForm::SequenceColumns => {
-            "a JSON array of 1 to 400 objects: `externalId` (required, each once, 255 characters), \
-             `name` (255), `description` (1000), `valueType` (`STRING`, up to 200 of them, \
-             `DOUBLE` or `LONG`), `metadata` (10000 bytes)"
-        }
-        JsonForm::RawTables => "a JSON array of objects with `dbName` and `tableName`",
-        JsonForm::Contacts => {
-            "a JSON array of objects: `name`, `email` (254 characters), `role`, `sendNotification`"
-        }
-        JsonForm::NotificationConfig => "a JSON object: `allowedNotSeenRangeInMinutes`",
     }
 }
 

@@ -22,6 +22,9 @@ const STARTUP_BYTES_MAX: u32 = 10_000;
 /// Memory of an embedded PostgreSQL that has not been asked anything, and some to work with.
 const ENGINE_BYTES_MIN: u64 = 128 << 20;
 
+/// Its files, and some room for rows.
+const ENGINE_DISK_BYTES_MIN: u64 = 192 << 20;
+
 /// Rows of one batch; row indexes inside a batch are 32 bits, and a batch is one unit of work.
 const BATCH_ROWS_MAX: usize = 1_000_000;
 
@@ -229,6 +232,15 @@ fn engine(tree: &Tree, findings: &mut Findings) {
     }
     not_zero("engine.stall_s", engine.stall_s, findings);
     not_zero("engine.scan_rows_max", engine.scan_rows_max, findings);
+    if engine.disk_bytes_max < ENGINE_DISK_BYTES_MIN {
+        findings.note(
+            "engine.disk_bytes_max",
+            format!(
+                "the files of an engine take {ENGINE_DISK_BYTES_MIN} bytes before it runs anything"
+            ),
+            format!("Set it to {ENGINE_DISK_BYTES_MIN} or more"),
+        );
+    }
     if engine.memory_bytes_max < ENGINE_BYTES_MIN {
         findings.note(
             "engine.memory_bytes_max",

@@ -22,8 +22,10 @@ pub enum EngineKind {
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     pub kind: EngineKind,
-    /// Engines that may run at the same time: each runs one statement, or one transaction.
+    /// Engines that statements share: so many may run at the same time.
     pub engines_max: usize,
+    /// Engines that sessions may have for themselves besides, for temporary tables and cursors.
+    pub owned_max: usize,
     /// Of these so many are kept up that are nobody's yet, for whoever needs the next one.
     pub spares: usize,
     /// How long a statement waits for one that is free.
@@ -32,6 +34,8 @@ pub struct EngineSettings {
     pub idle_s: u64,
     /// Memory of one engine; past it its statement is ended.
     pub memory_bytes_max: u64,
+    /// Disk that the files of one engine take; past it its statement is ended.
+    pub disk_bytes_max: u64,
     /// Rows that a statement may read of one table.
     pub scan_rows_max: u64,
     /// Answers about the catalog that are kept for the next who asks the same.
@@ -53,10 +57,12 @@ impl Default for EngineSettings {
         EngineSettings {
             kind: EngineKind::default(),
             engines_max: 4,
+            owned_max: 4,
             spares: 1,
             wait_s: 10,
             idle_s: 60,
             memory_bytes_max: 512 << 20,
+            disk_bytes_max: 2 << 30,
             scan_rows_max: 2_000_000,
             catalog_bytes_max: 16 << 20,
             spool_bytes_max: 256 << 20,

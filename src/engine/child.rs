@@ -11,7 +11,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 /// Settings that the gateway needs; the rest is PostgreSQL's own.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
+    // What RESET goes back to, as the gateway has it.
+    ("search_path", "\"$user\", public"),
     // The tables are empty between statements: pages are read once.
     ("shared_buffers", "8MB"),
     ("temp_buffers", "4MB"),

@@ -8,8 +8,8 @@ use crate::catalog::{CDF, CDF_OID, Column, ColumnType, Namespace, PUBLIC, Table}
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The role that owns the tables, so that the user does not.
-pub(super) const OWNER: &str = "penstock";
+/// The role that owns the tables, so that the user does not. It makes way for a user of that name.
+const OWNER: &str = "penstock";
 
 /// The user's role before there is a user.
 const NOBODY: &str = "penstock_user";
@@ -166,6 +166,11 @@ impl Dressing {
             .find(|table| table.schema == schema && table.name == name)
     }
 
+    /// SQL that lets rows without their key in, or shows the keys as NOT NULL.
+    pub fn keys(&self, are_required: bool) -> String {
+        keys(self.tables(), are_required)
+    }
+
     /// SQL that makes it of an engine with its base: transactions to be run one after the other, by
     /// one connection.
     pub fn steps(&self) -> Vec<String> {
@@ -178,14 +183,19 @@ impl Dressing {
 
     fn naming(&self) -> String {
         let mut sql = String::from("BEGIN;\n");
-        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them.
+        let (user, database) = (literal(&self.user), literal(&self.database));
+        // Names that PostgreSQL reserves are no obstacle here: the gateway has taken them. The databases
+        // that every new PostgreSQL has are in the way of theirs, and nobody's to see. Without
+        // a list of its own a database allows what new ones do: temporary tables.
         let _ = writeln!(
             sql,
             "SET LOCAL client_min_messages = warning;\n\
-             UPDATE pg_authid SET rolname = {} WHERE rolname = '{NOBODY}';\n\
-             UPDATE pg_database SET datname = {} WHERE datname = current_database();",
-            literal(&self.user),
-            literal(&self.database),
+             UPDATE pg_authid SET rolname = rolname || '_owner' WHERE rolname = {user} AND rolname <> \
+             '{NOBODY}';\n\
+             UPDATE pg_authid SET rolname = {user} WHERE rolname = '{NOBODY}';\n\
+             DELETE FROM pg_database WHERE datname <> current_database();\n\
+             DELETE FROM pg_shdescription WHERE classoid = 'pg_database'::regclass;\n\
+             UPDATE pg_database SET datname = {database}, datistemplate = false, datacl = NULL;",
         );
         for table in self.own_tables.iter() {
             create(&mut sql, table);
@@ -236,7 +246,27 @@ fn renumbering(more: &str, tables: &[&Table]) -> String {
              {catalog}.{column} = numbers.before;"
         );
     }
+    sql.push_str(&keys(tables.iter().copied(), false));
+    sql.push_str(&column_comments(tables));
     sql.push_str("COMMIT;\n");
+    sql
+}
+
+/// SQL that lets rows without their key in, where CDF has such, or shows what a primary key is to
+/// PostgreSQL: NOT NULL, without which it copies none.
+fn keys<'a>(tables: impl Iterator<Item = &'a Table>, are_required: bool) -> String {
+    let mut sql = String::new();
+    for table in tables {
+        for index in table.optional_key() {
+            let _ = writeln!(
+                sql,
+                "UPDATE pg_catalog.pg_attribute SET attnotnull = {are_required} WHERE attrelid = {} \
+                 AND attnum = {};",
+                table.oid,
+                index + 1
+            );
+        }
+    }
     sql
 }
 
@@ -244,7 +274,37 @@ fn full_name(table: &Table) -> String {
     format!("{}.{}", identifier(table.schema), identifier(table.name))
 }
 
-/// CREATE TABLE and COMMENTs.
+/// What an engine must know before rows of the table are in it: where some have no key, the key does
+/// not tell rows apart, though tools are shown it as the primary one. A key that may be checked
+/// later is one that PostgreSQL draws no conclusions from.
+pub fn doubt_key(table: &Table) -> String {
+    if table.optional_key().next().is_none() {
+        return String::new();
+    }
+    format!(
+        "UPDATE pg_catalog.pg_constraint SET condeferrable = true WHERE conrelid = {} AND contype = 'p';",
+        table.oid
+    )
+}
+
+/// Comments of all columns as one statement: COMMENT ON takes one for each, and there are hundreds. The
+/// tables have their numbers already.
+fn column_comments(tables: &[&Table]) -> String {
+    let comments = tables.iter().flat_map(|table| {
+        (0..table.columns.len()).map(|index| {
+            let text = literal(&table.column_comment(index));
+            format!("({}, {}, {text})", table.oid, index + 1)
+        })
+    });
+    format!(
+        "INSERT INTO pg_catalog.pg_description (objoid, classoid, objsubid, description) SELECT oid, \
+         'pg_catalog.pg_class'::regclass, number, comment FROM (VALUES {}) AS comments (oid, number, \
+         comment);\n",
+        comments.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// CREATE TABLE and its COMMENT.
 fn create(sql: &mut String, table: &Table) {
     let name = full_name(table);
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
@@ -273,7 +333,8 @@ fn column(column: &Column) -> String {
     )
 }
 
-fn type_of(column_type: ColumnType) -> String {
+/// The type as SQL writes it.
+pub(super) fn type_of(column_type: ColumnType) -> String {
     match column_type {
         ColumnType::Varchar(length) if length > 0 => format!("character varying({length})"),
         other => other.sql_name().to_owned(),

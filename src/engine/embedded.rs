@@ -10,6 +10,7 @@ use crate::config::EngineSettings;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::fs;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -94,6 +95,11 @@ impl EmbeddedEngine {
         data_in(&self.directory)
     }
 
+    /// Where all its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Its process.
     pub fn process_id(&self) -> u32 {
         self.process_id
@@ -106,6 +112,21 @@ pub fn resident_bytes(process_id: u32) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kibibytes: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes << 10)
+}
+
+/// Bytes of disk that the files of a directory take now. What disappears meanwhile counts for nothing.
+pub fn disk_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+            Ok(metadata) => metadata.blocks() * 512,
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 impl Drop for EmbeddedEngine {

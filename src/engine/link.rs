@@ -4,7 +4,6 @@
 //! before the next is asked, and that a copy into the engine holds no more than a chunk. Never
 //! decides what is asked.
 
-use super::dressing::OWNER;
 use super::fault::EngineFault;
 use super::frame::Frame;
 use bytes::{Bytes, BytesMut};
@@ -15,6 +14,11 @@ use tokio::net::UnixStream;
 
 /// Free space that a read starts with.
 const READ_BYTES: usize = 64 << 10;
+
+/// SQL after which the owner of the tables asks. Role 10 is the one that the engine was made with,
+/// whatever it is called now.
+pub const AS_OWNER: &str = "SELECT pg_catalog.set_config('session_authorization', rolname, false) \
+     FROM pg_catalog.pg_roles WHERE oid = 10";
 
 /// One connection.
 #[derive(Debug)]
@@ -107,6 +111,25 @@ impl EngineLink {
         }
     }
 
+    /// The next message, if it has come already.
+    ///
+    /// # Errors
+    /// `Broken` when the connection has ended.
+    pub fn received(&mut self) -> Result<Option<Frame>, EngineFault> {
+        loop {
+            if let Some(frame) = Frame::next(&mut self.input)? {
+                return Ok(Some(frame));
+            }
+            self.input.reserve(READ_BYTES);
+            match self.socket.try_read_buf(&mut self.input) {
+                Ok(0) => return Err(EngineFault::Broken("it closed the connection".to_owned())),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Runs SQL of the gateway's own and returns the rows of all its statements.
     ///
     /// # Errors
@@ -135,8 +158,7 @@ impl EngineLink {
         self.run("DISCARD ALL").await?;
         // Said anew: the single-user server that an engine is has no default to go back to, and a
         // transaction that becomes somebody else would stay so.
-        self.run(&format!("SET SESSION AUTHORIZATION {OWNER}"))
-            .await?;
+        self.run(AS_OWNER).await?;
         Ok(())
     }
 

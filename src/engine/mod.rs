@@ -3,10 +3,11 @@
 //! Owns the engines, each a PostgreSQL of its own that looks like the database of one user, with
 //! the gateway's tables, empty. Promises that a statement meets PostgreSQL unchanged, that nothing
 //! of one user is ever seen by another, and that a statement can be ended from outside. Never
-//! writes to CDF, and keeps no row after the statement that needed it.
+//! writes to CDF, and keeps no row of CDF after the statement, or the cursor, that needed it.
 
 mod answer_spool;
 mod answers;
+mod change_log;
 #[cfg(feature = "embedded-postgres")]
 mod child;
 mod dressing;
@@ -16,25 +17,31 @@ mod fickle;
 mod files;
 mod frame;
 mod link;
+mod overlay;
 mod places;
 mod pool;
+mod possessions;
 mod question;
+mod record_text;
 mod relations;
 mod spares;
 mod workshop;
 
 pub use answer_spool::AnswerSpool;
 pub use answers::{Answer, Asked, CatalogAnswers, QuestionKey, Recording};
+pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, identifier, literal};
+pub use dressing::{Dressing, doubt_key, identifier, literal};
 pub use fault::EngineFault;
 pub use fickle::{Fickle, means_the_present};
 pub use frame::Frame;
-pub use link::{EngineLink, TextRow};
+pub use link::{AS_OWNER, EngineLink, TextRow};
+pub use overlay::OverlayStep;
 pub use pool::{Engines, Lease};
+pub use possessions::Possessions;
 pub use question::{Description, Question, describe};
-pub use relations::{Relation, Relations};
+pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";

@@ -43,8 +43,12 @@ impl Places {
 
     /// A place, if one is free and nobody waits for it.
     pub fn try_take(&self) -> Option<Place> {
-        let permit = self.free.clone().try_acquire_owned().ok()?;
-        Some(self.place(permit))
+        Some(self.place(self.try_permit()?))
+    }
+
+    /// The right to a place, for an engine that is there or to come.
+    pub fn try_permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().try_acquire_owned().ok()
     }
 
     /// A place, once there is one.
@@ -61,12 +65,28 @@ impl Places {
         }
     }
 
-    fn place(&self, permit: OwnedSemaphorePermit) -> Place {
+    /// Whether the place is one of these.
+    pub fn has(&self, place: &Place) -> bool {
+        let permit = place.permit.as_ref();
+        permit.is_some_and(|permit| Arc::ptr_eq(permit.semaphore(), &self.free))
+    }
+
+    /// The place of a new engine.
+    pub fn place(&self, permit: OwnedSemaphorePermit) -> Place {
         Place {
             permit: Some(permit),
             freed: self.freed.clone(),
             counted: self.meters.count(),
         }
+    }
+}
+
+impl Place {
+    /// The engine moves to a place of `places`, and gives this one back.
+    pub fn moves_to(&mut self, places: &Places, permit: OwnedSemaphorePermit) {
+        self.permit = Some(permit);
+        let freed = std::mem::replace(&mut self.freed, places.freed.clone());
+        freed.notify_one();
     }
 }
 

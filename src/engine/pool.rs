@@ -1,13 +1,14 @@
 //! Who has which engine, and for how long.
 //!
-//! Owns the engines that are up, and the bound on them. Promises that an engine is used by one
-//! statement or transaction at a time, that none goes from one user to another, and that one whose
-//! user let go of it in the middle of something is ended. Never runs a statement of a client.
+//! Owns the engines that are up, and the bounds on them: on those that statements share, and on those
+//! that sessions have for themselves. Promises that an engine is used by one statement, or one
+//! session, at a time, that none goes from one user to another, and that one whose user let go of it
+//! in the middle of something is ended. Never runs a statement of a client.
 
 use super::answer_spool::{AnswerSpool, SpoolRoom};
 use super::answers::CatalogAnswers;
 use super::dressing::{Base, Dressing};
-use super::embedded::{EmbeddedEngine, resident_bytes};
+use super::embedded::{EmbeddedEngine, disk_bytes, resident_bytes};
 use super::fault::EngineFault;
 use super::fickle::Fickle;
 use super::link::EngineLink;
@@ -18,6 +19,7 @@ use crate::catalog::Namespace;
 use crate::config::{EngineKind, EngineSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{EngineEnd, EngineMeters, EngineState};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -32,6 +34,9 @@ const SPARE_RETRY: Duration = Duration::from_secs(60);
 /// How often the memory of a busy engine is looked at.
 const MEMORY_CHECK: Duration = Duration::from_millis(250);
 
+/// How often its files are measured: there are some thousand.
+const DISK_CHECK: Duration = Duration::from_secs(1);
+
 /// An engine that is up and looks like the database of one user.
 #[derive(Debug)]
 struct Dressed {
@@ -41,6 +46,7 @@ struct Dressed {
     dressing: Dressing,
     /// When it was last used.
     rests_since: Instant,
+    /// Among those that statements share, or among those that sessions have.
     place: Place,
 }
 
@@ -55,6 +61,8 @@ struct Shared {
     settings: EngineSettings,
     workshop: Workshop,
     places: Places,
+    /// For engines that sessions have for themselves.
+    owned_places: Places,
     spares: Spares,
     /// Told when a spare may be missing.
     spares_wanted: Arc<Notify>,
@@ -82,6 +90,7 @@ impl Engines {
             shared: Arc::new(Shared {
                 workshop: Workshop::new(settings.clone()),
                 places: Places::new(settings.engines_max, spares_wanted.clone(), meters.clone()),
+                owned_places: Places::new(settings.owned_max, Arc::default(), meters.clone()),
                 spares: Spares::new(base),
                 spares_wanted,
                 idle: Mutex::default(),
@@ -151,7 +160,7 @@ impl Engines {
         }
     }
 
-    /// An engine of that look, for one statement or transaction.
+    /// An engine of that look, for one statement.
     ///
     /// # Errors
     /// `Unavailable`: 53300 when all are in use for too long, 57P03 when none can be started.
@@ -162,6 +171,46 @@ impl Engines {
             None => self.dressed(dressing).await?,
         };
         self.shared.meters.wait_seconds.record(began.elapsed());
+        Ok(self.lent(engine))
+    }
+
+    /// An engine of that look that a session has for itself, as long as it likes. It does not take
+    /// the place of one that statements share.
+    ///
+    /// # Errors
+    /// `Unavailable`: 53300 at once when sessions have as many as they may, for none of them says
+    /// when it ends; 57P03 when none can be started.
+    pub async fn own(&self, dressing: &Dressing) -> Result<Lease, EngineFault> {
+        let shared = &self.shared;
+        let Some(permit) = shared.owned_places.try_permit() else {
+            return Err(EngineFault::Unavailable(Box::new(
+                Diagnostic::error(
+                    SqlState::TOO_MANY_CONNECTIONS,
+                    "too many sessions have temporary tables or cursors at the same time",
+                )
+                .with_detail(format!("engine.owned_max is {}.", shared.settings.owned_max))
+                .with_hint(
+                    "Try again when others have dropped theirs or disconnected, or let the operator \
+                     set it higher.",
+                ),
+            )));
+        };
+        let mut engine = match shared.take_idle(dressing) {
+            Some(engine) => engine,
+            None => {
+                let spare = match shared.spares.take(dressing.base()).await {
+                    Some(spare) => spare,
+                    None => {
+                        let place = shared.owned_places.place(permit);
+                        let spare = shared.make(dressing.base(), place).await?;
+                        return Ok(self.lent(dress(spare, dressing).await?));
+                    }
+                };
+                dress(spare, dressing).await?
+            }
+        };
+        engine.place.moves_to(&shared.owned_places, permit);
+        shared.spares_wanted.notify_one();
         Ok(self.lent(engine))
     }
 
@@ -322,29 +371,56 @@ impl Lease {
         }
     }
 
-    /// Ends when the engine has come to use more memory than it may.
+    /// Ends when the engine has come to use more memory or disk than it may.
     pub fn outgrown(&self) -> impl Future<Output = EngineFault> + use<> {
         let process_id = self
             .engine
             .as_ref()
             .map(|engine| engine.process.process_id());
+        let disk = self.disk();
         let bytes_max = self.shared.settings.memory_bytes_max;
         async move {
+            let mut measured = Instant::now();
             loop {
                 sleep(MEMORY_CHECK).await;
                 let bytes = process_id.and_then(resident_bytes).unwrap_or(0);
                 if bytes > bytes_max {
                     return outgrown(bytes_max);
                 }
+                if measured.elapsed() >= DISK_CHECK {
+                    if let Err(fault) = disk.check().await {
+                        return fault;
+                    }
+                    measured = Instant::now();
+                }
             }
         }
     }
 
-    /// Takes back what the statement did and lets others of the same user have the engine.
+    /// What its files take of the disk.
+    pub fn disk(&self) -> Disk {
+        Disk {
+            directory: self
+                .engine
+                .as_ref()
+                .map(|engine| engine.process.directory().to_owned()),
+            bytes_max: self.shared.settings.disk_bytes_max,
+        }
+    }
+
+    /// Takes back what was done and lets others of the same user have the engine, if there is a place
+    /// for it among those that statements share.
     pub async fn give_back(mut self) {
         let Some(mut engine) = self.engine.take() else {
             return;
         };
+        if !self.shared.places.has(&engine.place) {
+            let Some(permit) = self.shared.places.try_permit() else {
+                engine.place.counted.ends(EngineEnd::Displaced);
+                return;
+            };
+            engine.place.moves_to(&self.shared.places, permit);
+        }
         engine.place.counted.ends(EngineEnd::Broken);
         let cleaned = timeout(CLEAN_UP_MAX, engine.link.clean()).await;
         let memory = resident_bytes(engine.process.process_id());
@@ -365,6 +441,38 @@ impl Lease {
             sleep(Duration::from_secs(shared.settings.idle_s)).await;
             shared.end_rested();
         });
+    }
+}
+
+/// The files of an engine, and how many bytes they may have.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// `None`: the engine was given back.
+    directory: Option<PathBuf>,
+    bytes_max: u64,
+}
+
+impl Disk {
+    /// Measures them.
+    ///
+    /// # Errors
+    /// `Stopped` when they take more than they may.
+    pub async fn check(&self) -> Result<(), EngineFault> {
+        let Some(directory) = self.directory.clone() else {
+            return Ok(());
+        };
+        let measured = tokio::task::spawn_blocking(move || disk_bytes(&directory)).await;
+        if measured.unwrap_or(0) <= self.bytes_max {
+            return Ok(());
+        }
+        Err(EngineFault::Stopped(Box::new(
+            Diagnostic::error(
+                SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+                "the session's temporary tables and files take more of the disk than they may",
+            )
+            .with_detail(format!("engine.disk_bytes_max is {}.", self.bytes_max))
+            .with_hint("Stage fewer rows at a time, or let the operator set it higher."),
+        )))
     }
 }
 

@@ -117,6 +117,20 @@ impl Question<'_> {
     /// # Errors
     /// `Broken` for what no message can hold.
     pub fn ask(&self, link: &mut EngineLink, describes: bool) -> Result<(), EngineFault> {
+        self.ask_in_portal(link, describes, "", Some(0))
+    }
+
+    /// The same, in a portal of that name, and for so many rows; 0: all. `None`: it is not executed.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_in_portal(
+        &self,
+        link: &mut EngineLink,
+        describes: bool,
+        portal: &str,
+        rows_max: Option<i32>,
+    ) -> Result<(), EngineFault> {
         let output = link.output();
         frontend::parse("", self.text, self.bindings.types().iter().copied(), output)?;
         let count = self.bindings.len();
@@ -127,7 +141,7 @@ impl Question<'_> {
         });
         let values = given.map(|(_, value)| value);
         let bound = frontend::bind(
-            "",
+            portal,
             "",
             formats,
             values,
@@ -146,9 +160,11 @@ impl Question<'_> {
             BindError::Serialization(error) => error.into(),
         })?;
         if describes {
-            frontend::describe(b'P', "", output)?;
+            frontend::describe(b'P', portal, output)?;
         }
-        frontend::execute("", 0, output)?;
+        if let Some(rows_max) = rows_max {
+            frontend::execute(portal, rows_max, output)?;
+        }
         frontend::sync(output);
         Ok(())
     }

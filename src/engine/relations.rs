@@ -1,4 +1,4 @@
-//! Which tables a statement will read, as PostgreSQL's own planner says.
+//! Which tables a statement will read and change, as PostgreSQL's own planner says.
 //!
 //! Owns the walk through a plan. Promises that views, CTEs, search_path and temporary tables that
 //! hide others are resolved, because PostgreSQL resolved them. Never looks at the statement's text.
@@ -17,8 +17,134 @@ pub struct Relations {
     pub read: Vec<Relation>,
     /// Each that is changed.
     pub changed: Vec<Relation>,
+    /// Each part of the statement that changes one.
+    pub changes: Vec<PlannedChange>,
     /// Names that its expressions may call, in lower case.
     pub calls: BTreeSet<String>,
+}
+
+/// A part of a statement that changes a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedChange {
+    pub schema: String,
+    pub name: String,
+    /// What the statement calls it.
+    alias: String,
+    pub operation: PlannedOperation,
+    /// Whether it says what becomes of rows whose key exists.
+    pub decides_conflicts: bool,
+    /// What it returns, as PostgreSQL writes expressions; empty: nothing.
+    returned: Vec<String>,
+    /// Whether it is the statement itself, not a CTE.
+    pub is_outermost: bool,
+    /// Whether it is of every row, without any condition.
+    pub is_of_all: bool,
+}
+
+/// What a part of a statement does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlannedOperation {
+    Insert,
+    Update,
+    Delete,
+    /// Any of the others.
+    Merge,
+}
+
+impl PlannedChange {
+    fn of_node(node: &Value, is_outermost: bool) -> Option<Self> {
+        let name = text(node, "Relation Name")?;
+        Some(PlannedChange {
+            schema: text(node, "Schema")?.to_owned(),
+            name: name.to_owned(),
+            alias: text(node, "Alias").unwrap_or(name).to_owned(),
+            operation: match text(node, "Operation")? {
+                "Insert" => PlannedOperation::Insert,
+                "Update" => PlannedOperation::Update,
+                "Delete" => PlannedOperation::Delete,
+                _ => PlannedOperation::Merge,
+            },
+            decides_conflicts: text(node, "Conflict Resolution").is_some(),
+            returned: node
+                .get("Output")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|output| output.as_str().map(str::to_owned))
+                .collect(),
+            is_outermost,
+            is_of_all: match node
+                .get("Plans")
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
+            {
+                Some([only]) => {
+                    text(only, "Node Type") == Some("Seq Scan")
+                        && text(only, "Relation Name") == Some(name)
+                        && only.get("Filter").is_none()
+                }
+                _ => false,
+            },
+        })
+    }
+
+    /// That of a COPY into the relation, which no plan shows.
+    pub fn of_copy(schema: &str, name: &str) -> Self {
+        PlannedChange {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+            alias: name.to_owned(),
+            operation: PlannedOperation::Insert,
+            decides_conflicts: false,
+            returned: Vec::new(),
+            is_outermost: true,
+            is_of_all: false,
+        }
+    }
+
+    /// Whether it returns something.
+    pub fn returns(&self) -> bool {
+        !self.returned.is_empty()
+    }
+
+    /// Whether what it returns depends on that column.
+    pub fn returns_column(&self, column: &str) -> bool {
+        let forms = [column.to_owned(), super::identifier(column)];
+        let names = [self.alias.clone(), super::identifier(&self.alias)];
+        self.returned.iter().any(|output| {
+            forms.iter().any(|form| {
+                let mut places = whole_words(output, form);
+                places.any(|before| match before.strip_suffix('.') {
+                    Some(before) => names
+                        .iter()
+                        .any(|name| before.ends_with(name) && !ends_in_word(before, name)),
+                    // Where there is one relation only PostgreSQL names it nowhere.
+                    None => !before.ends_with('\''),
+                })
+            })
+        })
+    }
+}
+
+/// What stands before each place of `text` where `word` stands by itself.
+fn whole_words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(word).filter_map(move |(start, _)| {
+        let after = text[start + word.len()..].chars().next();
+        let before = &text[..start];
+        let is_whole =
+            !before.chars().next_back().is_some_and(is_of_word) && !after.is_some_and(is_of_word);
+        is_whole.then_some(before)
+    })
+}
+
+/// Whether the name at the end of `text` is the end of a longer one.
+fn ends_in_word(text: &str, name: &str) -> bool {
+    let before = &text[..text.len() - name.len()];
+    before.chars().next_back().is_some_and(is_of_word)
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 /// A relation of a plan.
@@ -36,7 +162,10 @@ impl Relations {
         let explained: Value = serde_json::from_str(explained).ok()?;
         let mut relations = Relations::default();
         for statement in explained.as_array()? {
-            relations.walk(statement.get("Plan")?);
+            // What is done without a plan, such as a table that exists already, is no object.
+            if statement.is_object() {
+                relations.walk(statement.get("Plan")?, true);
+            }
         }
         Some(relations)
     }
@@ -47,7 +176,11 @@ impl Relations {
         self.changed.is_empty() && self.read.iter().all(is_it)
     }
 
-    fn walk(&mut self, node: &Value) {
+    fn walk(&mut self, node: &Value, is_outermost: bool) {
+        if text(node, "Node Type") == Some("ModifyTable") {
+            self.changes
+                .extend(PlannedChange::of_node(node, is_outermost));
+        }
         for (name, value) in node.as_object().into_iter().flatten() {
             match (name.as_str(), value) {
                 ("Function Name", Value::String(function)) => {
@@ -79,7 +212,7 @@ impl Relations {
             .into_iter()
             .flatten()
         {
-            self.walk(part);
+            self.walk(part, false);
         }
     }
 }
@@ -135,6 +268,39 @@ mod tests {
         let relations = Relations::of_plan(plan).expect("it is a plan");
         assert_eq!(relations.changed.len(), 1);
         assert_eq!(relations.read.len(), 1);
+        assert_eq!(relations.changes[0].operation, PlannedOperation::Update);
+        assert!(relations.changes[0].is_outermost && !relations.changes[0].returns());
         assert_eq!(Relations::of_plan("Seq Scan"), None);
+        assert_eq!(Relations::of_plan("[{}]"), None);
+    }
+
+    #[test]
+    fn what_needs_no_plan_reads_nothing() {
+        let nothing = Some(Relations::default());
+        assert_eq!(Relations::of_plan(r#"["CREATE TABLE AS"]"#), nothing);
+    }
+
+    #[test]
+    fn a_part_of_a_statement_tells_what_its_answer_depends_on() {
+        let plan = r#"[{"Plan": {"Node Type": "CTE Scan", "Plans": [{"Node Type": "ModifyTable",
+            "Operation": "Insert", "Schema": "public", "Relation Name": "assets", "Alias": "a",
+            "Conflict Resolution": "NOTHING",
+            "Output": ["a.id", "upper((a.name)::text)", "a.\"externalId\"", "last_updated_time",
+                "ba.source", "'unit'::text"]}]}}]"#;
+        let relations = Relations::of_plan(plan).expect("it is a plan");
+        let change = &relations.changes[0];
+        assert!(!change.is_outermost && change.decides_conflicts);
+        for (column, is_returned) in [
+            ("id", true),
+            ("name", true),
+            ("externalId", true),
+            ("last_updated_time", true),
+            ("source", false),
+            ("unit", false),
+            ("i", false),
+            ("root_id", false),
+        ] {
+            assert_eq!(change.returns_column(column), is_returned, "{column}");
+        }
     }
 }

@@ -65,6 +65,11 @@ impl<'a> CellChanges<'a> {
         self.set.value(name)
     }
 
+    /// Whether a change takes the cell away.
+    pub fn removes(&self, name: &str) -> bool {
+        self.remove.iter().any(|removed| removed == name)
+    }
+
     /// Writes their text; `set` and `make` are the insides of JSON objects, `remove` that of a list.
     pub(super) fn write(text: &mut Vec<u8>, set: &[u8], remove: &[u8], make: Option<&[u8]>) {
         text.extend_from_slice(b"{\"set\":{");

@@ -12,7 +12,7 @@ use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 
 /// First words of statements that PostgreSQL knows and the session does not run.
-const COLD: [&str; 33] = [
+const COLD: [&str; 31] = [
     "ALTER",
     "ANALYZE",
     "ANALYSE",
@@ -29,12 +29,10 @@ const COLD: [&str; 33] = [
     "FETCH",
     "GRANT",
     "IMPORT",
-    "LISTEN",
     "LOAD",
     "LOCK",
     "MERGE",
     "MOVE",
-    "NOTIFY",
     "PREPARE",
     "REASSIGN",
     "REFRESH",
@@ -74,7 +72,7 @@ pub fn classify(statement: &str, namespace: &Namespace) -> Result<Statement, Box
                 None => cold("PREPARED TRANSACTION", statement),
             })
         }
-        "set" | "reset" | "discard" | "deallocate" | "close" | "unlisten" => {
+        "set" | "reset" | "discard" | "deallocate" | "close" | "listen" | "notify" | "unlisten" => {
             Ok(Statement::Session(session_command::parse(statement)?))
         }
         "select" | "values" | "show" | "with" => query::parse(statement, namespace),
@@ -90,5 +88,21 @@ pub(crate) fn cold(kind: &'static str, statement: &str) -> Statement {
     Statement::Cold(ColdStatement {
         kind,
         text: statement.to_owned(),
+        is_on_temporary: false,
+        otherwise: None,
+    })
+}
+
+/// A statement for the cold road, of which `otherwise` says more where there is none.
+pub(crate) fn cold_or(
+    kind: &'static str,
+    statement: &str,
+    otherwise: Box<Diagnostic>,
+) -> Statement {
+    Statement::Cold(ColdStatement {
+        kind,
+        text: statement.to_owned(),
+        is_on_temporary: false,
+        otherwise: Some(otherwise),
     })
 }

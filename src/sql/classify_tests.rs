@@ -300,7 +300,6 @@ fn other_statements_are_cold_and_say_what_they_are() {
         ("update assets set name = description", "UPDATE"),
         ("DELETE FROM assets WHERE name = 'a'", "DELETE"),
         ("CREATE TABLE x (a int)", "CREATE"),
-        ("LISTEN x", "LISTEN"),
         ("EXPLAIN SELECT 1", "EXPLAIN"),
         ("DECLARE c CURSOR FOR SELECT 1", "DECLARE"),
         ("COMMIT PREPARED 'x'", "PREPARED TRANSACTION"),

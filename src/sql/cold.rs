@@ -4,6 +4,7 @@
 //! Promises that what would change something is refused with what can be done instead. Never runs
 //! anything.
 
+use super::cold_text::{creates_from_query, creates_table, holds_query};
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -15,6 +16,10 @@ pub struct ColdStatement {
     /// What it is, in PostgreSQL's words: `UPDATE`, `CREATE`, `SELECT`.
     pub kind: &'static str,
     pub text: String,
+    /// What it changes, empties or copies is a temporary table of the session.
+    pub is_on_temporary: bool,
+    /// What is said where no engine runs it, if more can be said than that it is not supported.
+    pub otherwise: Option<Box<Diagnostic>>,
 }
 
 /// What tells which tables a statement reads.
@@ -22,13 +27,18 @@ pub struct ColdStatement {
 pub enum Planned {
     /// This is planned: the statement itself, or the one within it.
     Text(String),
-    /// It reads no rows, whatever it names.
+    /// It reads no rows, whatever it names, but must be allowed to look at what it names.
     NoRows,
+    /// There is no plan of it, and it may read no table of the gateway.
+    Nothing,
 }
 
 impl ColdStatement {
     /// 0A000 with what can be done instead.
     pub fn refusal(&self) -> Box<Diagnostic> {
+        if let Some(otherwise) = &self.otherwise {
+            return otherwise.clone();
+        }
         Box::new(
             Diagnostic::error(
                 SqlState::FEATURE_NOT_SUPPORTED,
@@ -48,10 +58,19 @@ impl ColdStatement {
     /// 0A000 for what an engine must not run, because it would change something that is gone
     /// afterwards.
     pub fn planned(&self) -> Result<Planned, Box<Diagnostic>> {
+        let whole = || Ok(Planned::Text(self.text.clone()));
         match self.kind {
-            "SELECT" | "WITH" | "TABLE" => Ok(Planned::Text(self.text.clone())),
+            "SELECT" | "WITH" | "TABLE" | "DECLARE" | "EXECUTE" => whole(),
+            // A setting that only PostgreSQL knows, or that nobody does.
+            "SHOW" => Ok(Planned::NoRows),
             "EXPLAIN" | "COPY" => self.planned_within().ok_or_else(|| self.refusal()),
-            _ => Err(self.refusal()),
+            // Rows that stand in the text need no plan, and they may be many.
+            "INSERT" if self.is_on_temporary && !holds_query(&self.text) => Ok(Planned::Nothing),
+            "INSERT" | "UPDATE" | "DELETE" | "MERGE" => whole(),
+            "CREATE" if creates_from_query(&self.text) => whole(),
+            // LIKE copies columns, for which PostgreSQL wants the right to read the table.
+            "CREATE" if creates_table(&self.text) => Ok(Planned::NoRows),
+            _ => self.manner(true).map(|_| Planned::Nothing),
         }
     }
 
@@ -68,9 +87,16 @@ impl ColdStatement {
                 },
                 true,
             ) => {
-                let is_query = matches!(*statement, ast::Statement::Query(_));
+                let is_planned = matches!(
+                    *statement,
+                    ast::Statement::Query(_)
+                        | ast::Statement::Insert(_)
+                        | ast::Statement::Update(_)
+                        | ast::Statement::Delete(_)
+                        | ast::Statement::Merge(_)
+                );
                 let runs = analyze || options.iter().flatten().any(asks_to_run);
-                match (is_query, runs) {
+                match (is_planned, runs) {
                     (true, true) => Some(Planned::Text(statement.to_string())),
                     (true, false) => Some(Planned::NoRows),
                     (false, _) => None,
@@ -104,7 +130,13 @@ mod tests {
 
     fn planned(kind: &'static str, text: &str) -> Option<Planned> {
         let text = text.to_owned();
-        ColdStatement { kind, text }.planned().ok()
+        let cold = ColdStatement {
+            kind,
+            text,
+            is_on_temporary: false,
+            otherwise: None,
+        };
+        cold.planned().ok()
     }
 
     #[test]
@@ -134,21 +166,65 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_alone_reads_no_rows() {
+    fn a_change_is_planned_whole() {
+        for (kind, text) in [
+            ("UPDATE", "UPDATE assets SET name = upper(name)"),
+            ("DELETE", "DELETE FROM assets WHERE name LIKE 'x%'"),
+            (
+                "INSERT",
+                "INSERT INTO assets (name) SELECT name FROM events",
+            ),
+            (
+                "MERGE",
+                "MERGE INTO assets a USING events e ON true WHEN MATCHED THEN DELETE",
+            ),
+        ] {
+            assert_eq!(planned(kind, text), Some(Planned::Text(text.to_owned())));
+        }
+        assert_eq!(
+            planned("EXPLAIN", "EXPLAIN DELETE FROM assets WHERE name = 'x'"),
+            Some(Planned::NoRows)
+        );
+        assert!(matches!(
+            planned(
+                "EXPLAIN",
+                "EXPLAIN ANALYZE DELETE FROM assets WHERE name = 'x'"
+            ),
+            Some(Planned::Text(_))
+        ));
+    }
+
+    #[test]
+    fn a_temporary_table_of_a_query_is_planned_and_one_of_columns_reads_nothing() {
+        let made = "CREATE TEMP TABLE t AS SELECT * FROM assets";
+        assert_eq!(
+            planned("CREATE", made),
+            Some(Planned::Text(made.to_owned()))
+        );
+        let like = "CREATE TEMP TABLE t (LIKE assets, b int GENERATED ALWAYS AS (1) STORED)";
+        assert_eq!(planned("CREATE", like), Some(Planned::NoRows));
+        let view = "CREATE TEMP VIEW v AS SELECT * FROM assets";
+        assert_eq!(planned("CREATE", view), Some(Planned::Nothing));
+        assert_eq!(planned("FETCH", "FETCH ALL FROM c"), Some(Planned::Nothing));
+    }
+
+    #[test]
+    fn an_explanation_alone_and_a_setting_read_no_rows() {
         assert_eq!(
             planned("EXPLAIN", "EXPLAIN (COSTS OFF) SELECT * FROM assets"),
             Some(Planned::NoRows)
         );
+        assert_eq!(planned("SHOW", "SHOW work_mem"), Some(Planned::NoRows));
     }
 
     #[test]
     fn what_would_change_something_is_refused() {
         for (kind, text) in [
-            ("CREATE", "CREATE TABLE t (a int)"),
-            ("EXPLAIN", "EXPLAIN DELETE FROM assets"),
+            ("EXPLAIN", "EXPLAIN CREATE TABLE t AS SELECT 1"),
             ("COPY", "COPY assets TO '/tmp/assets'"),
             ("COPY", "COPY assets TO PROGRAM 'cat'"),
-            ("DO", "DO $$ BEGIN END $$"),
+            ("VACUUM", "VACUUM"),
+            ("ALTER", "ALTER ROLE me PASSWORD 'x'"),
         ] {
             assert_eq!(planned(kind, text), None, "{text}");
         }

@@ -1,6 +1,6 @@
 //! Parsing of COPY.
 //!
-//! Owns which COPY statements the gateway takes (FROM STDIN without WHERE) and both spellings
+//! Owns which COPY statements the gateway runs itself (FROM STDIN without WHERE) and both spellings
 //! of the option list. Promises PostgreSQL's errors for the others. Never checks option values:
 //! [`super::copy_option_check`] does.
 
@@ -19,12 +19,31 @@ use crate::diagnostic::{Diagnostic, SqlState};
 /// # Errors
 /// 42601, 42P01, 42703, 42701, 42501 for files and programs, and those of the options.
 pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<Diagnostic>> {
+    Ok(match read(text, namespace)? {
+        Some((copy, false)) => Statement::Copy(copy),
+        Some((_, true)) | None => cold("COPY", text),
+    })
+}
+
+/// The COPY … FROM STDIN with a condition that `text` is, without the condition.
+pub fn conditional_copy(text: &str, namespace: &Namespace) -> Option<CopyStatement> {
+    match read(text, namespace) {
+        Ok(Some((copy, true))) => Some(copy),
+        _ => None,
+    }
+}
+
+/// A COPY … FROM STDIN, and whether it has a condition; `None`: it is another COPY.
+fn read(
+    text: &str,
+    namespace: &Namespace,
+) -> Result<Option<(CopyStatement, bool)>, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
     let cursor = &mut cursor;
     cursor.expect_word("copy")?;
     let mut options = Vec::new();
     if cursor.at_symbol("(") {
-        return Ok(cold("COPY", text));
+        return Ok(None);
     }
     let offset = cursor.offset();
     if cursor.accept_word("binary")? {
@@ -34,7 +53,7 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
     let columns = column_list(cursor, named.table).map_err(without_position)?;
     match cursor.accept_one_of(&["from", "to"])? {
         Some("from") => {}
-        Some(_) => return Ok(cold("COPY", text)),
+        Some(_) => return Ok(None),
         None => return Err(cursor.unexpected()),
     }
     source(cursor)?;
@@ -52,19 +71,20 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
     } else {
         keyword_options(cursor, &mut options)?;
     }
-    if cursor.at_word("where") {
-        return Ok(cold("COPY", text));
+    let is_conditional = cursor.at_word("where");
+    if !is_conditional {
+        cursor.expect_end()?;
     }
-    cursor.expect_end()?;
     check_allows(named.table, Write::Insert)?;
     let checked = check(text, named.table, &columns, &options)?;
-    Ok(Statement::Copy(CopyStatement {
+    let copy = CopyStatement {
         table: named.table,
         database: named.database,
         columns,
         options: checked.options,
         names_encoding: checked.names_encoding,
-    }))
+    };
+    Ok(Some((copy, is_conditional)))
 }
 
 /// PostgreSQL looks at the names of a COPY only when it runs, without a position by then; that

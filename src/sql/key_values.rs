@@ -183,6 +183,29 @@ fn any_of(
     }
 }
 
+/// Whether what comes is the beginning of an expression, though it reads like the name of a column.
+pub(super) fn begins_expression(cursor: &Cursor<'_>) -> bool {
+    [
+        "not",
+        "true",
+        "false",
+        "null",
+        "case",
+        "array",
+        "exists",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "current_user",
+        "session_user",
+        "user",
+    ]
+    .iter()
+    .any(|word| cursor.at_word(word))
+}
+
 /// Steps over one value; `false`: it is more than a constant or a parameter.
 ///
 /// # Errors

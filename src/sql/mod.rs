@@ -13,6 +13,8 @@ mod classify;
 #[cfg(test)]
 mod classify_tests;
 mod cold;
+mod cold_manner;
+mod cold_text;
 mod copy_option_check;
 mod copy_options;
 mod copy_statement;
@@ -25,6 +27,7 @@ mod insert;
 mod json_cell;
 mod key_values;
 mod lexer;
+mod planned_change;
 mod query;
 mod ranged;
 mod raw_copy_option;
@@ -35,6 +38,7 @@ mod split;
 mod statement;
 mod syntax;
 mod target;
+mod temporary;
 mod transaction;
 mod type_name;
 
@@ -44,11 +48,17 @@ pub use cell_text::push_cell_text;
 pub use change::{ChangeKind, ChangeReader, ChangeStatement};
 pub use classify::classify;
 pub use cold::{ColdStatement, Planned};
+pub use cold_manner::Manner;
+pub use cold_text::{mentions, query_within};
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
+pub use copy_statement::conditional_copy;
 pub use explanation::{Explanation, ExplanationFormat};
-pub use insert::{InsertProgress, InsertReader, InsertStatement, RowReader};
+pub use insert::{
+    Arbiter, InsertProgress, InsertReader, InsertStatement, PlannedInsert, RowReader,
+};
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
-pub use query::{Query, QueryContext, time_cell};
+pub use planned_change::{RowChange, check_delete_of_all, check_set, naming_columns};
+pub use query::{CancelOutcome, Query, QueryContext, Sessions, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};
@@ -58,6 +68,7 @@ pub use statement::{
     CopyStatement, IsolationLevel, Statement, TransactionCommand, TransactionModes,
 };
 pub use syntax::locate_in_query;
+pub use temporary::on_temporary;
 
 /// The PostgreSQL version whose rules the gateway follows, and its own: what `server_version`
 /// says. Drivers read the leading digits and dots.

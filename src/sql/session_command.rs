@@ -1,4 +1,4 @@
-//! Commands about the session itself: SET, RESET, DISCARD, DEALLOCATE, CLOSE, UNLISTEN.
+//! Commands about the session itself: SET, RESET, DISCARD, DEALLOCATE, CLOSE, LISTEN, NOTIFY.
 //!
 //! Owns their shapes and their parsing. Promises every spelling that drivers and pools use.
 //! Never changes a setting: [`super::Settings::apply`] does.
@@ -53,11 +53,23 @@ pub enum SessionCommand {
     Deallocate(Option<String>),
     /// A cursor; `None`: all.
     CloseCursor(Option<String>),
-    /// Nothing can be listened to, so nothing is left to do.
+    /// A channel, which stays silent: notifications are not delivered.
+    Listen(String),
+    /// A channel, and what is said there, which nobody hears.
+    Notify(String),
+    /// Nothing is ever heard, so nothing is left to do.
     Unlisten,
 }
 
 impl SessionCommand {
+    /// Whether it is about one statement or cursor, by name.
+    pub fn names_one(&self) -> bool {
+        matches!(
+            self,
+            SessionCommand::Deallocate(Some(_)) | SessionCommand::CloseCursor(Some(_))
+        )
+    }
+
     /// The command tag of success.
     pub fn tag(&self) -> &'static str {
         match self {
@@ -78,6 +90,8 @@ impl SessionCommand {
             SessionCommand::Deallocate(None) => "DEALLOCATE ALL",
             SessionCommand::CloseCursor(Some(_)) => "CLOSE CURSOR",
             SessionCommand::CloseCursor(None) => "CLOSE CURSOR ALL",
+            SessionCommand::Listen(_) => "LISTEN",
+            SessionCommand::Notify(_) => "NOTIFY",
             SessionCommand::Unlisten => "UNLISTEN",
         }
     }
@@ -113,6 +127,14 @@ pub(crate) fn parse(text: &str) -> Result<SessionCommand, Box<Diagnostic>> {
             SessionCommand::Deallocate(name_or_all(cursor)?)
         }
         "close" => SessionCommand::CloseCursor(name_or_all(cursor)?),
+        "listen" => SessionCommand::Listen(cursor.name()?.into_owned()),
+        "notify" => {
+            let channel = cursor.name()?.into_owned();
+            if cursor.accept_symbol(",")? {
+                cursor.text_constant()?;
+            }
+            SessionCommand::Notify(channel)
+        }
         "unlisten" => {
             if !cursor.accept_symbol("*")? {
                 cursor.name()?;

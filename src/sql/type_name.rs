@@ -28,6 +28,7 @@ pub(crate) enum Family {
     Timestamp,
     Date,
     Json,
+    Bytea,
     Other,
 }
 
@@ -120,7 +121,7 @@ static TYPES: [TypeEntry; 31] = [
     entry("json", "json", 114, 199, Family::Json),
     entry("jsonb", "jsonb", 3802, 3807, Family::Json),
     entry("uuid", "uuid", 2950, 2951, Family::Other),
-    entry("bytea", "bytea", 17, 1001, Family::Other),
+    entry("bytea", "bytea", 17, 1001, Family::Bytea),
     entry("xml", "xml", 142, 143, Family::Other),
     entry("inet", "inet", 869, 1041, Family::Other),
     entry("regclass", "regclass", 2205, 2210, Family::Other),

@@ -4,6 +4,7 @@
 //! count, and rows that CDF has made something of go before the tag. Promises that no row is
 //! returned before CDF accepted it. Never decides whether a statement succeeded.
 
+use super::awaited_answer::AwaitedAnswer;
 use super::group::Group;
 use super::reply::put_complete;
 use super::returned::Returned;
@@ -21,6 +22,8 @@ pub(super) enum Counted {
     Rows,
     /// Those that CDF had, as the verdicts tell; none where no verdict is waited for.
     ByCdf,
+    /// So many, whatever the verdicts tell: it counts other rows than those that are written.
+    AsSaid,
     /// The tag has no count.
     Nothing,
 }
@@ -34,13 +37,18 @@ pub(super) struct Completion {
     pub(super) rows: u64,
     pub(super) counted: Counted,
     pub(super) returned: Option<Box<Returned>>,
+    /// What an engine answered before the tag.
+    pub(super) relayed: Option<Box<AwaitedAnswer>>,
+    /// How many statements of the group it stands for: the one that is withheld, and those right
+    /// before it.
+    pub(super) parts: usize,
 }
 
 impl Completion {
     /// The tag as far as it is known before any verdict.
     pub(super) fn said_at_once(&self) -> String {
         match self.counted {
-            Counted::Rows => self.said(self.rows),
+            Counted::Rows | Counted::AsSaid => self.said(self.rows),
             Counted::ByCdf | Counted::Nothing => self.said(0),
         }
     }
@@ -48,7 +56,7 @@ impl Completion {
     fn said(&self, rows: u64) -> String {
         match self.counted {
             Counted::Nothing => self.tag.to_owned(),
-            Counted::Rows | Counted::ByCdf => format!("{} {rows}", self.tag),
+            Counted::Rows | Counted::ByCdf | Counted::AsSaid => format!("{} {rows}", self.tag),
         }
     }
 }
@@ -108,20 +116,35 @@ impl Session {
             };
             self.replies.extend_from_slice(&said[copied..offset]);
             copied = message_end(&said, offset);
+            let completion = reply.completion;
             let skipped = told
                 .skipped
                 .get(&reply.statement)
                 .map_or(&[][..], Vec::as_slice);
+            let first = (reply.statement + 1).saturating_sub(completion.parts);
+            let skipped_in_all: usize = told
+                .skipped
+                .range(first..=reply.statement)
+                .map(|(_, rows)| rows.len())
+                .sum();
             let object = |row: u64| told.objects.get(&(reply.statement, row)).map(|raw| &**raw);
-            let completion = reply.completion;
             if let Some(returned) = &completion.returned {
                 returned.put(&mut self.replies, self.encoding, skipped, object)?;
+            }
+            if let Some(relayed) = &completion.relayed {
+                // Rows of several parts are not the statement's in their order.
+                let left_out = match completion.parts {
+                    1 if completion.tag.starts_with("INSERT") => skipped,
+                    _ => &[],
+                };
+                relayed.put(&mut self.replies, left_out);
             }
             let rows = match completion.counted {
                 Counted::ByCdf => (1..=completion.rows)
                     .filter_map(|row| object(row)?.get().parse::<u64>().ok())
                     .sum(),
-                Counted::Rows | Counted::Nothing => completion.rows - skipped.len() as u64,
+                Counted::Rows => completion.rows.saturating_sub(skipped_in_all as u64),
+                Counted::AsSaid | Counted::Nothing => completion.rows,
             };
             put_complete(&mut self.replies, completion.said(rows));
         }

@@ -75,6 +75,8 @@ impl Session {
             rows,
             counted: Counted::Rows,
             returned: None,
+            relayed: None,
+            parts: 1,
         };
         self.rows_are_gathered(batch, StatementKind::Copy, started, completion)
             .await?;
@@ -190,7 +192,7 @@ impl Session {
     }
 
     /// Waits for the next header of a message, or for a cancel.
-    async fn copy_header(&mut self) -> Result<FrameHeader, Failure> {
+    pub(super) async fn copy_header(&mut self) -> Result<FrameHeader, Failure> {
         let bytes_max = self.gateway.settings.listen.message_bytes_max;
         loop {
             match FrameHeader::read(&self.transport.input, bytes_max)? {
@@ -200,7 +202,7 @@ impl Session {
         }
     }
 
-    async fn fill_or_cancel(&mut self) -> Result<(), Failure> {
+    pub(super) async fn fill_or_cancel(&mut self) -> Result<(), Failure> {
         let received = tokio::select! {
             biased;
             () = self.signals.interrupted() => return Err(self.signals.interruption().into()),

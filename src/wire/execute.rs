@@ -30,7 +30,18 @@ pub(super) fn kind_of(statement: &Statement) -> StatementKind {
         Statement::Ranged(change) => of_change(change.kind()),
         Statement::Transaction(_) => StatementKind::Transaction,
         Statement::Session(_) | Statement::Query(_) => StatementKind::Session,
-        Statement::Empty | Statement::Cold(_) => StatementKind::Other,
+        Statement::Cold(cold) => kind_of_cold(cold.kind),
+        Statement::Empty => StatementKind::Other,
+    }
+}
+
+/// What a statement counts as that an engine runs. A MERGE is called by what it does most.
+pub(super) fn kind_of_cold(kind: &str) -> StatementKind {
+    match kind {
+        "INSERT" => StatementKind::Insert,
+        "UPDATE" | "MERGE" => StatementKind::Update,
+        "DELETE" => StatementKind::Delete,
+        _ => StatementKind::Other,
     }
 }
 
@@ -71,7 +82,7 @@ impl Session {
             }
             Statement::Copy(copy) => self.copy_in(copy).await,
             Statement::Transaction(command) => self.control(command).await,
-            Statement::Session(command) => self.command(command),
+            Statement::Session(command) => self.command(command).await,
             Statement::Cold(cold) if self.has_engines() => {
                 let wanted = Wanted {
                     formats: &target.formats,
@@ -141,6 +152,9 @@ impl Session {
             if let Some(returned) = completion.returned {
                 returned.put(&mut self.replies, self.encoding, &[], |_| None)?;
             }
+            if let Some(relayed) = completion.relayed {
+                relayed.put(&mut self.replies, &[]);
+            }
         } else {
             self.withheld.push(Withheld {
                 statement,
@@ -155,7 +169,7 @@ impl Session {
     }
 
     /// Runs a command about the session.
-    fn command(&mut self, command: &SessionCommand) -> Result<(), Failure> {
+    async fn command(&mut self, command: &SessionCommand) -> Result<(), Failure> {
         let in_block = self.transaction.is_open();
         if !in_block && !self.settings_may_roll_back {
             // A pipeline that fails takes its SETs back.
@@ -165,9 +179,14 @@ impl Session {
         for warning in self.settings.apply(command, in_block)? {
             put_diagnostic(&mut self.replies, self.encoding, &warning);
         }
-        self.forget(command)?;
+        let is_answered = self.command_in_engine(command).await?;
+        if !is_answered || !command.names_one() {
+            self.forget(command)?;
+        }
         self.settings_changed();
-        put_complete(&mut self.replies, command.tag());
+        if !is_answered {
+            put_complete(&mut self.replies, command.tag());
+        }
         Ok(())
     }
 
@@ -210,6 +229,8 @@ impl Session {
         }
         match self.answer(query, bindings) {
             Ok(answer) => Ok(Some(answer)),
+            // What the gateway forbids an engine knows nothing of.
+            Err(error) if error.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE => Err(error),
             // What the session cannot work out, or takes for wrong, is PostgreSQL's to judge.
             Err(_) if self.has_engines() && !query.is_show() => Ok(None),
             Err(error) => Err(error),
@@ -224,6 +245,8 @@ impl Session {
             user: &self.user.name,
             database: &self.database,
             backend_pid: self.process_id,
+            ports: (self.transport.local_port(), Some(self.peer.port())),
+            sessions: self.gateway.registry.as_ref(),
             transaction_started,
             in_transaction: self.transaction.is_open(),
         };

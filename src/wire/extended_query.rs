@@ -4,7 +4,7 @@
 //! and that rows of many Executes gather into one batch. Never answers an Execute of an INSERT
 //! before Sync, Flush or a full batch has brought its verdict.
 
-use super::cold::Wanted;
+use super::cold::{OpenPortal, Wanted};
 use super::encoding::ClientEncoding;
 use super::execute::{kind_of, tag_of};
 use super::message::{BindMessage, ParseMessage, Target};
@@ -31,6 +31,8 @@ use std::time::Instant;
 /// A prepared statement.
 pub(super) struct Prepared {
     statement: Statement,
+    /// As it came, in UTF-8.
+    text: Box<str>,
     /// OIDs: as declared, or inferred.
     parameter_types: Arc<[u32]>,
     /// Of the result; `None` where there is none.
@@ -61,6 +63,8 @@ enum Progress {
     Rows(std::vec::IntoIter<Vec<Option<Cell>>>, &'static str),
     /// The same, of an engine: encoded already, and with its tag.
     Kept(VecDeque<Bytes>, String),
+    /// The rest of its rows waits in the session's engine.
+    Open(OpenPortal),
     /// A command has run.
     Done,
 }
@@ -80,8 +84,11 @@ impl Session {
         let text = self.encoding.decode(&parse.query)?;
         let statement = match split_statements(&text).as_slice() {
             [] => Statement::Empty,
-            [part] => classify(part, &self.namespace)
-                .map_err(|error| locate_in_query(error, &text, part))?,
+            [part] => match self.on_temporary(part) {
+                Some(statement) => statement,
+                None => classify(part, &self.namespace)
+                    .map_err(|error| locate_in_query(error, &text, part))?,
+            },
             _ => {
                 return Err(Box::new(Diagnostic::error(
                     SqlState::SYNTAX_ERROR,
@@ -122,6 +129,7 @@ impl Session {
         });
         let prepared = Prepared {
             statement,
+            text: text.into(),
             parameter_types: parameter_types.into(),
             columns,
         };
@@ -200,7 +208,14 @@ impl Session {
         Ok(values)
     }
 
-    pub(super) fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+    pub(super) async fn describe(&mut self, target: &Target) -> Result<(), Failure> {
+        if let Target::Portal(name) = target
+            && self.owned.is_some()
+            && self.portals.get(name).is_none()
+            && self.describe_cursor(name).await?
+        {
+            return Ok(());
+        }
         let (prepared, formats) = match target {
             Target::Statement(name) => (self.prepared(name)?, ResultFormats::default()),
             Target::Portal(name) => {
@@ -230,7 +245,12 @@ impl Session {
         self.check_transaction(&prepared.statement)?;
         self.begin_statement();
         let started = Instant::now();
-        let result = match &prepared.statement {
+        // A temporary table may have come since that hides what was named.
+        let hidden = match &prepared.statement {
+            Statement::Cold(_) | Statement::Session(_) | Statement::Transaction(_) => None,
+            _ => self.on_temporary(&prepared.text),
+        };
+        let result = match hidden.as_ref().unwrap_or(&prepared.statement) {
             Statement::Query(query) => {
                 let own = match portal.progress {
                     Progress::New => self.own_answer(query, &portal.bindings)?,
@@ -244,12 +264,12 @@ impl Session {
                     }
                     None => {
                         let cold = query.as_cold();
-                        self.execute_cold(&cold, &mut portal, rows_max).await
+                        self.execute_cold(&cold, &name, &mut portal, rows_max).await
                     }
                 }
             }
             Statement::Cold(cold) if self.has_engines() => {
-                self.execute_cold(cold, &mut portal, rows_max).await
+                self.execute_cold(cold, &name, &mut portal, rows_max).await
             }
             _ if matches!(portal.progress, Progress::Done) => Err(has_run(&name)),
             statement => {
@@ -279,12 +299,33 @@ impl Session {
     async fn execute_cold(
         &mut self,
         cold: &ColdStatement,
+        name: &[u8],
         portal: &mut Portal,
         rows_max: u32,
     ) -> Result<(), Failure> {
-        match portal.progress {
+        match &portal.progress {
             Progress::Done => return Err(has_run(b"")),
+            Progress::Open(open) => {
+                if !self.fetch_portal(open, &portal.formats, rows_max).await? {
+                    portal.progress = fetched();
+                }
+                return Ok(());
+            }
             Progress::New => {
+                if rows_max > 0
+                    && let Some(open) = self
+                        .open_portal(
+                            cold,
+                            &portal.bindings,
+                            &portal.formats,
+                            name,
+                            Some(rows_max),
+                        )
+                        .await?
+                {
+                    portal.progress = open.map_or_else(fetched, Progress::Open);
+                    return Ok(());
+                }
                 let wanted = Wanted {
                     formats: &portal.formats,
                     describes: false,
@@ -298,6 +339,33 @@ impl Session {
             Progress::Rows(..) | Progress::Kept(..) => {}
         }
         self.fetch(portal, rows_max);
+        Ok(())
+    }
+
+    /// FETCH and MOVE may be about a portal that was bound and not executed: it goes to the engine.
+    ///
+    /// # Errors
+    /// As [`Session::run_cold`].
+    pub(super) async fn open_portal_by_name(&mut self, name: &[u8]) -> Result<(), Failure> {
+        let Some(mut portal) = self.portals.remove(name) else {
+            return Ok(());
+        };
+        let prepared = portal.prepared.clone();
+        let cold = match &prepared.statement {
+            Statement::Query(query) => Some(query.as_cold()),
+            Statement::Cold(cold) => Some(cold.clone()),
+            _ => None,
+        };
+        if let (Progress::New, Some(cold)) = (&portal.progress, cold)
+            && let Some(Some(open)) = self
+                .open_portal(&cold, &portal.bindings, &portal.formats, name, None)
+                .await?
+        {
+            portal.progress = Progress::Open(open);
+        }
+        let bytes = portal.bytes();
+        self.portals
+            .insert(Bytes::copy_from_slice(name), portal, bytes)?;
         Ok(())
     }
 
@@ -322,7 +390,7 @@ impl Session {
                 }
                 return;
             }
-            Progress::New | Progress::Done => return,
+            Progress::New | Progress::Open(_) | Progress::Done => return,
         };
         for row in rows.by_ref().take(rows_max) {
             put_row(&mut self.replies, self.encoding, &row, &portal.formats);
@@ -366,12 +434,16 @@ impl Session {
     }
 }
 
+/// No row is left.
+fn fetched() -> Progress {
+    Progress::Kept(VecDeque::new(), "SELECT 0".to_owned())
+}
+
 /// The tag of the last part of an engine's answer: it counts the rows of that part alone.
 fn tag_of_part(tag: &str, rows: usize) -> String {
     match tag.split_once(' ') {
-        Some((word, count)) if count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{word} {rows}")
-        }
+        Some(("SELECT", _)) => format!("SELECT {rows}"),
+        // A change counts what it changed.
         _ => tag.to_owned(),
     }
 }

@@ -57,6 +57,13 @@ pub(super) struct Run {
     pub(super) batches: VecDeque<Staged>,
 }
 
+impl Run {
+    /// What its rows do in CDF.
+    pub(super) fn action(&self) -> &Action {
+        &self.action
+    }
+}
+
 /// A point to which a group can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
@@ -301,11 +308,6 @@ impl Group {
     /// Rows of all runs, sent or not.
     pub(super) fn rows(&self) -> u64 {
         self.numberings.iter().map(|numbering| numbering.rows).sum()
-    }
-
-    /// Whether it has rows of that resource.
-    pub(super) fn has_rows_of(&self, resource: Resource) -> bool {
-        self.runs.iter().any(|run| run.table.resource == resource)
     }
 
     /// Asks the pipeline to drop what it has not sent to CDF.

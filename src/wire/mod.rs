@@ -18,12 +18,14 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
-mod catalog_answers;
+mod awaited_answer;
+mod changes;
 mod cold;
 mod completion;
 mod connection;
 pub mod copy;
 mod copy_in;
+mod copy_where;
 mod deadlines;
 mod delivery;
 mod departure;
@@ -33,8 +35,8 @@ mod encoding;
 mod ending;
 mod error;
 mod execute;
-mod explained;
 mod extended_query;
+mod failure;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -56,6 +58,7 @@ mod ranged;
 mod receive;
 mod registry;
 mod relay;
+mod replay;
 mod reply;
 mod result;
 mod returned;
@@ -71,12 +74,14 @@ mod simple_query;
 mod spooling;
 mod staged;
 mod staged_bytes;
+mod staged_rows;
 mod startup;
 mod startup_parameters;
 mod streaming;
 mod tls;
 mod transaction;
 mod transport;
+mod unknown_relation;
 mod unread;
 mod user;
 mod welcome;

@@ -16,6 +16,7 @@ use crate::rows::{AnyBuilder, BatchBounds, RowBuilder};
 use jiff::Timestamp;
 
 /// A builder with the run that its rows belong to.
+#[derive(Debug)]
 pub(super) struct OpenBatch {
     pub(super) builder: AnyBuilder,
     /// Number of the statement in its group.

@@ -10,6 +10,7 @@ use super::departures::Departures;
 use super::user::GatewayUser;
 use super::withdrawn::Withdrawn;
 use crate::config::ListenSettings;
+use crate::sql::{CancelOutcome, Sessions};
 use actix::Addr;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -232,6 +233,24 @@ impl Registry {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions for Registry {
+    fn cancel_for(&self, process_id: i32, user: &str) -> CancelOutcome {
+        let connections = self.connections();
+        let Some(entry) = connections.by_process_id.get(&process_id) else {
+            return CancelOutcome::NoSuchSession;
+        };
+        match &entry.user {
+            // One that is signing in is nobody's yet.
+            None => CancelOutcome::NoSuchSession,
+            Some(owner) if owner.name == user => {
+                entry.address.do_send(Cancel);
+                CancelOutcome::Sent
+            }
+            Some(_) => CancelOutcome::Denied,
+        }
     }
 }
 

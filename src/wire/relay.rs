@@ -3,6 +3,7 @@
 //! Owns the hand-over of messages. Promises that they are handed on as they came, row by row, or
 //! wait on disk for a client that is slow. Never keeps more than a bound in memory.
 
+use super::changes::Changed;
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::session::Session;
@@ -27,6 +28,17 @@ pub(super) struct Relay<'s, 'w> {
     recording: Option<Recording>,
     /// Where rows wait for a client that is slow.
     spool: Option<AnswerSpool>,
+}
+
+/// What was handed over.
+#[derive(Debug, Default)]
+pub(super) struct Relayed {
+    /// Rows that are kept, and the tag.
+    pub(super) kept: Option<Kept>,
+    /// The portal may have more rows.
+    pub(super) is_suspended: bool,
+    /// Nothing yet: the statement has changed rows, and its answer waits with them.
+    pub(super) changed: Option<Box<Changed>>,
 }
 
 impl<'s, 'w> Relay<'s, 'w> {
@@ -72,11 +84,12 @@ impl<'s, 'w> Relay<'s, 'w> {
     ///
     /// # Errors
     /// `Refused` with the statement's own error; `Broken` when the engine, or the client, is gone.
-    pub(super) async fn until_ready(
+    pub(super) async fn until_part(
         mut self,
         link: &mut EngineLink,
-    ) -> Result<Option<Kept>, EngineFault> {
+    ) -> Result<Relayed, EngineFault> {
         let mut tag = None;
+        let mut is_suspended = false;
         let mut refused = None;
         loop {
             let frame = link.receive().await?;
@@ -99,6 +112,10 @@ impl<'s, 'w> Relay<'s, 'w> {
                     self.put(&frame);
                     self.send_when_many().await?;
                 }
+                b's' => {
+                    is_suspended = true;
+                    self.put(&frame);
+                }
                 // ParseComplete, BindComplete, NoData, ParameterStatus.
                 _ => {}
             }
@@ -110,7 +127,11 @@ impl<'s, 'w> Relay<'s, 'w> {
                 if let Some(recording) = self.recording {
                     self.session.gateway.engines.answers().keep(recording);
                 }
-                Ok(tag.map(|tag| (self.kept, tag)))
+                Ok(Relayed {
+                    kept: tag.map(|tag| (self.kept, tag)),
+                    is_suspended,
+                    changed: None,
+                })
             }
         }
     }
@@ -142,14 +163,7 @@ impl<'s, 'w> Relay<'s, 'w> {
 
     /// Puts a message of texts, or of bytes that no encoding concerns.
     fn put(&mut self, frame: &Frame) {
-        let encoding = self.session.encoding;
-        let replies = &mut self.session.replies;
-        match (encoding, std::str::from_utf8(frame.body())) {
-            (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
-                put_message(replies, frame.kind, &encoding.encode(text));
-            }
-            _ => replies.extend_from_slice(&frame.bytes),
-        }
+        put_message_in(&mut self.session.replies, self.session.encoding, frame);
     }
 
     async fn send_when_many(&mut self) -> Result<(), EngineFault> {
@@ -160,8 +174,23 @@ impl<'s, 'w> Relay<'s, 'w> {
     }
 }
 
+/// Puts a message of texts, in the client's encoding.
+pub(super) fn put_message_in(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame) {
+    match (encoding, std::str::from_utf8(frame.body())) {
+        (ClientEncoding::Latin1, Ok(text)) if !text.is_ascii() => {
+            put_message(output, frame.kind, &encoding.encode(text));
+        }
+        _ => output.extend_from_slice(&frame.bytes),
+    }
+}
+
 /// Puts a DataRow; text in the client's encoding.
-fn put_row(output: &mut BytesMut, encoding: ClientEncoding, frame: &Frame, wanted: &Wanted<'_>) {
+pub(super) fn put_row(
+    output: &mut BytesMut,
+    encoding: ClientEncoding,
+    frame: &Frame,
+    wanted: &Wanted<'_>,
+) {
     if encoding == ClientEncoding::Utf8 || frame.body().is_ascii() {
         output.extend_from_slice(&frame.bytes);
         return;

@@ -41,6 +41,11 @@ impl Savepoints {
         self.bytes
     }
 
+    /// Their names, the oldest first.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.made.iter().map(|made| made.name.clone()).collect()
+    }
+
     fn keep(&mut self, savepoint: Savepoint) {
         self.bytes += SAVEPOINT_BYTES + savepoint.name.len();
         self.made.push(savepoint);
@@ -90,6 +95,7 @@ impl Session {
         if block.is_streaming && !std::mem::replace(&mut block.savepoints.has_warned, true) {
             self.warn_of_savepoint();
         }
+        self.savepoint_in_engine(name).await?;
         self.hold().await.map_err(Failure::from)
     }
 
@@ -97,14 +103,14 @@ impl Session {
     ///
     /// # Errors
     /// 25P01 outside of a block, 3B001.
-    pub(super) fn release(&mut self, name: &str) -> Result<(), Failure> {
+    pub(super) async fn release(&mut self, name: &str) -> Result<(), Failure> {
         let Transaction::Open(block) = &mut self.transaction else {
             return Err(only_in_block("RELEASE SAVEPOINT").into());
         };
         let index = block.savepoints.position(name)?;
         block.savepoints.forget_from(index);
         self.settings.release(index);
-        Ok(())
+        self.release_in_engine(name).await
     }
 
     /// Goes back to a savepoint, which stays, also out of a failed block.
@@ -135,6 +141,7 @@ impl Session {
         self.warn_of_written_since(block.written, before);
         self.settings.rollback_to(index);
         self.transaction = Transaction::Open(block);
+        self.roll_back_in_engine(name).await?;
         // Less than before, but for a failure before it.
         self.hold().await.map_err(Failure::from)
     }

@@ -5,11 +5,13 @@
 //! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
+use super::cold::{GonePortals, OwnedEngine};
 use super::deadlines::expire;
 use super::delivery::{Delivery, verdicts};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
+pub(super) use super::failure::Failure;
 use super::gateway::Gateway;
 use super::group::Group;
 use super::held::Held;
@@ -45,39 +47,6 @@ const REPLY_BYTES_MAX: usize = 64 << 10;
 /// there is no Sync yet. Enough for tens of thousands of Executes.
 const WITHHELD_BYTES_MAX: usize = 1 << 20;
 
-/// Why a statement did not end well.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The client is told, and goes on.
-    Statement(Box<Diagnostic>),
-    /// The connection ends.
-    Connection(Ending),
-}
-
-impl From<Box<Diagnostic>> for Failure {
-    fn from(diagnostic: Box<Diagnostic>) -> Self {
-        if diagnostic.sqlstate == SqlState::TRANSACTION_TIMEOUT {
-            Failure::Connection(Ending::with_words(ConnectionEnd::TimedOut, diagnostic))
-        } else if diagnostic.severity == Severity::Fatal {
-            Failure::Connection(Ending::violation(diagnostic))
-        } else {
-            Failure::Statement(diagnostic)
-        }
-    }
-}
-
-impl From<Ending> for Failure {
-    fn from(ending: Ending) -> Self {
-        Failure::Connection(ending)
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure::Connection(error.into())
-    }
-}
-
 /// By which protocol a statement came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -98,6 +67,11 @@ pub(super) struct Session {
     pub(super) dressing: Option<Rc<Dressing>>,
     /// Rows of a statement that the client has not taken yet.
     pub(super) spooled: Option<AnswerSpool>,
+    /// The engine that the session has for itself, while it has something there.
+    pub(super) owned: Option<Box<OwnedEngine>>,
+    /// Portals of that engine of which the client's are gone, and how many there ever were.
+    pub(super) gone_portals: GonePortals,
+    pub(super) opened_portals: u64,
     /// What reads rows of CDF; made when a statement first does.
     pub(super) scanner: Option<Scanner>,
     pub(super) settings: Settings,
@@ -190,6 +164,9 @@ impl Session {
             namespace,
             dressing: None,
             spooled: None,
+            owned: None,
+            gone_portals: GonePortals::default(),
+            opened_portals: 0,
             scanner: None,
             settings,
             encoding,
@@ -286,7 +263,7 @@ impl Session {
             FrontendMessage::Query(text) => return self.query(text).await,
             FrontendMessage::Parse(parse) => self.parse(parse).await,
             FrontendMessage::Bind(bind) => self.bind(bind),
-            FrontendMessage::Describe(target) => self.describe(&target),
+            FrontendMessage::Describe(target) => self.describe(&target).await,
             FrontendMessage::Execute { portal, rows_max } => {
                 self.execute_portal(portal, rows_max).await
             }
@@ -325,11 +302,18 @@ impl Session {
     async fn sync(&mut self) -> Result<(), Ending> {
         if self.is_skipping {
             self.is_skipping = false;
-        } else if let Err(failure) = self.settle_in_time().await {
+        } else if let Err(failure) = self.end_implicit().await {
             self.handle(failure, Protocol::Extended).await?;
             self.is_skipping = false;
         }
         self.ready().await
+    }
+
+    /// The implicit transaction is over: its rows are delivered, and what it made in the session's
+    /// engine stays.
+    async fn end_implicit(&mut self) -> Result<(), Failure> {
+        self.settle_in_time().await?;
+        self.end_implicit_in_engine(true).await
     }
 
     /// Tells the client that a statement failed, or ends the connection.
@@ -359,7 +343,11 @@ impl Session {
             self.settings_changed();
         }
         self.is_skipping = protocol == Protocol::Extended;
-        Ok(())
+        match self.end_implicit_in_engine(false).await {
+            Err(Failure::Connection(ending)) => Err(ending),
+            // Nothing is put off to a ROLLBACK.
+            _ => Ok(()),
+        }
     }
 
     /// ReadyForQuery, and all replies on their way.

@@ -8,7 +8,7 @@ use super::delivery::{Halt, verdicts};
 use super::session::{Failure, Protocol, Session};
 use super::withheld::{Withheld, report, with_counts};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::telemetry::StatementOutcome;
+use crate::telemetry::{StatementKind, StatementOutcome};
 
 impl Session {
     /// Delivers what was gathered outside a transaction block and waits for the verdicts.
@@ -120,6 +120,10 @@ impl Session {
 
     pub(super) fn count(&self, replies: &[Withheld], outcome: StatementOutcome) {
         for reply in replies {
+            // What only turned out to write rows was counted when it had run.
+            if reply.kind == StatementKind::Other && outcome == StatementOutcome::Succeeded {
+                continue;
+            }
             let duration = reply.started.elapsed();
             self.gateway.statements.ended(reply.kind, outcome, duration);
         }

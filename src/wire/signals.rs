@@ -9,8 +9,12 @@ use super::departure::Departure;
 use super::ending::Ending;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::cell::Cell;
+use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
+
+/// How long what leaves off by itself may take for that.
+const LEAVE_OFF_MAX: Duration = Duration::from_secs(5);
 
 /// The flags of one connection.
 #[derive(Debug, Default)]
@@ -25,8 +29,19 @@ pub(super) struct Signals {
     departure: Cell<Option<Departure>>,
     /// End before sign-in: the place is needed.
     crowded_out: Cell<bool>,
+    /// What runs now sees to an interruption by itself.
+    leaves_off: Cell<bool>,
     changed: Notify,
     pub(super) deadlines: Deadlines,
+}
+
+/// As long as it lives, what runs sees to an interruption by itself.
+struct LeavingOff<'a>(&'a Cell<bool>);
+
+impl Drop for LeavingOff<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl Signals {
@@ -89,6 +104,21 @@ impl Signals {
                 () = flagged => {}
                 () = sleep_until(deadline) => {}
             },
+        }
+    }
+
+    /// The same, for what can leave off by itself: whoever would break it off gives it some time.
+    pub(super) async fn interrupted_mildly(&self) {
+        self.leaves_off.set(true);
+        let _leaving_off = LeavingOff(&self.leaves_off);
+        self.interrupted().await;
+    }
+
+    /// Waits until the running statement is to be broken off because it does not leave off by itself.
+    pub(super) async fn must_break_off(&self) {
+        self.interrupted().await;
+        if self.leaves_off.get() {
+            sleep(LEAVE_OFF_MAX).await;
         }
     }
 

@@ -43,6 +43,9 @@ impl Session {
         if result.is_ok() {
             result = self.settle().await;
         }
+        if result.is_ok() {
+            result = self.end_implicit_in_engine(true).await;
+        }
         if let Err(failure) = result {
             self.handle(failure, Protocol::Simple).await?;
         }
@@ -88,7 +91,7 @@ impl Session {
         part: &str,
     ) -> Result<(), Failure> {
         let started = Instant::now();
-        let statement = match statement {
+        let statement = match self.on_temporary(part).map_or(statement, Ok) {
             Ok(statement) => statement,
             Err(error) => {
                 // A failed transaction says so before it looks at names.

@@ -10,7 +10,6 @@ use super::savepoints::Savepoints;
 use super::session::{Failure, Session};
 use super::streaming::Written;
 use super::withheld::with_sentence;
-use crate::catalog::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{Statement, TransactionCommand, TransactionModes};
 use pgwire::messages::response::TransactionStatus;
@@ -79,10 +78,10 @@ impl Transaction {
         self.block().map_or(0, |block| block.group.rows())
     }
 
-    /// Whether rows of that resource are staged.
-    pub(super) fn stages_rows_of(&self, resource: Resource) -> bool {
+    /// Names of the savepoints of the block, the oldest first.
+    pub(super) fn savepoints(&self) -> Vec<String> {
         self.block()
-            .is_some_and(|block| block.group.has_rows_of(resource))
+            .map_or_else(Vec::new, |block| block.savepoints.names())
     }
 
     fn block(&self) -> Option<&Block> {
@@ -146,7 +145,7 @@ impl Session {
             }
             TransactionCommand::Rollback { chain } => self.roll_back(*chain).await?,
             TransactionCommand::Savepoint(name) => self.savepoint(name).await?,
-            TransactionCommand::Release(name) => self.release(name)?,
+            TransactionCommand::Release(name) => self.release(name).await?,
             TransactionCommand::RollbackTo(name) => self.roll_back_to(name).await?,
         }
         self.settings_changed();
@@ -192,21 +191,22 @@ impl Session {
     /// Delivers the rows of the block, in the order of its statements.
     async fn commit(&mut self, chain: bool) -> Result<(), Failure> {
         self.stage_open_batch();
-        let last = if self.transaction.stages() {
-            Ok(())
-        } else {
+        let mut last = self.check_constraints_in_engine().await;
+        if last.is_ok() && !self.transaction.stages() {
             // The last statements of a streaming block, or of a pipeline without one.
-            self.settle().await
-        };
+            last = self.settle().await;
+        }
         let written = self.transaction.written();
         let block = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Open(block) => block,
             Transaction::Idle | Transaction::Failed(_) => {
                 last?;
+                self.end_in_engine(true).await?;
                 return self.end_without_block(chain);
             }
         };
         let Block { group, modes, .. } = *block;
+        let rows = group.rows();
         // From here on the rows are like those of one big statement outside a block.
         self.implicit = group;
         self.implicit.is_answered = true;
@@ -218,8 +218,15 @@ impl Session {
             }
             failed => failed,
         };
+        let mut kept = self.end_in_engine(delivered.is_ok()).await;
+        if delivered.is_ok() && rows > 0 {
+            kept = kept.map_err(|failure| {
+                let sentence = format!("CDF has accepted all {rows} rows of the transaction.");
+                failure.with_sentence(sentence)
+            });
+        }
         self.end_transaction();
-        match delivered {
+        match delivered.and(kept) {
             Ok(()) => {
                 self.settings.commit();
                 if chain {
@@ -254,6 +261,7 @@ impl Session {
         // Rows of a streaming block, or of statements before in the same pipeline or Query.
         let sent = self.give_up().await;
         let written = self.transaction.written();
+        self.end_in_engine(false).await?;
         let modes = match std::mem::replace(&mut self.transaction, Transaction::Idle) {
             Transaction::Idle => {
                 if std::mem::take(&mut self.settings_may_roll_back) {

@@ -94,6 +94,15 @@ impl Transport {
         matches!(self.socket, Socket::Tls(_))
     }
 
+    /// The gateway's port of the connection; `None` where the system does not tell.
+    pub(super) fn local_port(&self) -> Option<u16> {
+        let socket = match &self.socket {
+            Socket::Plain(socket) => socket,
+            Socket::Tls(socket) => socket.get_ref().0,
+        };
+        socket.local_addr().ok().map(|address| address.port())
+    }
+
     /// Whether the TLS handshake agreed on a protocol name; ours is the only one offered.
     pub(super) fn negotiated_application_protocol(&self) -> bool {
         match &self.socket {

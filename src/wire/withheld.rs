@@ -33,7 +33,7 @@ impl Withheld {
 
     /// Whether rows go to the client before the reply.
     pub(super) fn returns_rows(&self) -> bool {
-        self.completion.returned.is_some()
+        self.completion.returned.is_some() || self.completion.relayed.is_some()
     }
 }
 

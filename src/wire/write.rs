@@ -46,22 +46,7 @@ impl Session {
     ) -> Result<(), Failure> {
         self.check_writable("INSERT")?;
         let table = insert.table();
-        let action = if insert.names_conflict() {
-            let ignores = self.ignores_read_only(table);
-            insert.action(bindings, || self.value_settings(), ignores)?
-        } else {
-            self.plain_action(table, insert.columns())?
-        };
-        let refused = match (&action, table.resource) {
-            (Action::CreateMissing, Resource::RawRows) => Some("DO NOTHING"),
-            (Action::Upsert(_), Resource::RawRows) => Some("DO UPDATE of some columns"),
-            _ => None,
-        };
-        if let Some(what) = refused
-            && !self.gateway.settings.statements.on_conflict_reads
-        {
-            return Err(does_not_read(table, what).into());
-        }
+        let action = self.action_of_insert(insert, bindings)?;
         let writing = Writing {
             kind: RunKind::Insert,
             tag: "INSERT 0",
@@ -76,6 +61,36 @@ impl Session {
             received_bytes,
         };
         self.write(writing, insert.reader(bindings)).await
+    }
+
+    /// What rows of an INSERT do.
+    ///
+    /// # Errors
+    /// Those of its ON CONFLICT, and 0A000 where that takes reading and the configuration does not
+    /// let it.
+    pub(super) fn action_of_insert(
+        &mut self,
+        insert: &InsertStatement,
+        bindings: &Bindings,
+    ) -> Result<Action, Box<Diagnostic>> {
+        let table = insert.table();
+        let action = if insert.names_conflict() {
+            let ignores = self.ignores_read_only(table);
+            insert.action(bindings, || self.value_settings(), ignores)?
+        } else {
+            self.plain_action(table, insert.columns())?
+        };
+        let refused = match (&action, table.resource) {
+            (Action::CreateMissing, Resource::RawRows) => Some("DO NOTHING"),
+            (Action::Upsert(_), Resource::RawRows) => Some("DO UPDATE of some columns"),
+            _ => None,
+        };
+        match refused {
+            Some(what) if !self.gateway.settings.statements.on_conflict_reads => {
+                Err(does_not_read(table, what))
+            }
+            _ => Ok(action),
+        }
     }
 
     /// Gathers the rows of an UPDATE or a DELETE.
@@ -213,6 +228,8 @@ impl Session {
             rows,
             counted: writing.counted,
             returned,
+            relayed: None,
+            parts: 1,
         };
         self.rows_are_gathered(batch, writing.counted_as, started, completion)
             .await?;
@@ -223,7 +240,10 @@ impl Session {
     ///
     /// # Errors
     /// 0A000 for columns that only CDF's answer would tell, where the reply does not wait for it.
-    fn returned(&self, writing: &Writing<'_>) -> Result<Option<Box<Returned>>, Box<Diagnostic>> {
+    pub(super) fn returned(
+        &self,
+        writing: &Writing<'_>,
+    ) -> Result<Option<Box<Returned>>, Box<Diagnostic>> {
         let Some(returning) = writing.returning else {
             return Ok(None);
         };

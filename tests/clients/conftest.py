@@ -11,7 +11,10 @@ import dataclasses
 import pathlib
 import typing
 
+import psycopg
 import pytest
+from support import every_type
+from support.binary import PROJECT
 from support.samples import unique
 
 LOG_LINES_ON_FAILURE = 60
@@ -64,6 +67,23 @@ def _postgresql_target() -> tuple[Target, typing.Callable]:
     return Target(cluster.server, store), stop
 
 
+def _typed_gateway_target(directory: pathlib.Path) -> tuple[Target, typing.Callable]:
+    from support.configured import ConfiguredGateway
+    from support.emulator import Emulator
+    from support.local_cdf import LocalCdf
+    from support.store import CdfStore
+
+    local = LocalCdf(directory / "cdf.log")
+    gateway = ConfiguredGateway(directory, local.url, tables=(every_type.DEFINITION,))
+    store, emulator = CdfStore(local.url, PROJECT), Emulator(local.url)
+
+    def stop():
+        gateway.process.stop()
+        local.stop()
+
+    return Target(gateway.server, store, emulator, gateway.process, local.url, gateway.http_url), stop
+
+
 def _target(request, tmp_path_factory, *flags: str):
     if request.config.getoption("--against") == "postgresql":
         target, stop = _postgresql_target()
@@ -84,6 +104,22 @@ def target(request, tmp_path_factory):
 def strict_target(request, tmp_path_factory):
     """A gateway that refuses datapoints of unknown time series, which is the default."""
     yield from _target(request, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def typed_target(request, tmp_path_factory):
+    """A server whose user has a table with a column of each type, see `support.every_type`."""
+    if request.config.getoption("--against") == "postgresql":
+        target, stop = _postgresql_target()
+        with psycopg.connect(**target.server.keywords(autocommit=True)) as connection:
+            connection.execute(every_type.CREATE_TABLE)
+    else:
+        target, stop = _typed_gateway_target(tmp_path_factory.mktemp(request.module.__name__))
+    with psycopg.connect(**target.server.keywords(autocommit=True)) as connection:
+        # The engine is there from here on: on a busy machine its start takes longer than some clients wait.
+        connection.execute("SELECT max(n) FROM generate_series(1, 2) AS n")
+    yield target
+    stop()
 
 
 @pytest.fixture

@@ -473,5 +473,11 @@ def test_points_of_a_node_are_deleted_and_changed_with_their_statuses(connection
         (moment_ms(3), 7.0, UNCERTAIN, "Uncertain"),
     ]
     assert len(read(store, instance_id=other)) == 4
-    with pytest.raises(psycopg.errors.FeatureNotSupported):
-        connection.execute("UPDATE cdf.double_datapoints SET value = 1 WHERE id = 1 AND timestamp = now()")
+    # A value without a status takes the point that there is.
+    done = connection.execute(
+        "UPDATE cdf.double_datapoints SET value = value + 1 WHERE instance_space = %s AND external_id = %s"
+        " AND status_symbol <> 'Good'",
+        (space, series),
+    )
+    assert done.statusmessage == "UPDATE 1"
+    assert read(store, instance_id=node)[1] == (moment_ms(3), 8.0, UNCERTAIN, "Uncertain")

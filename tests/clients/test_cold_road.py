@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from support.engines import processes
 from support.psql import psql
+from support.samples import unique
 
 pytestmark = pytest.mark.gateway_only
 
@@ -170,14 +171,15 @@ def test_explain_shows_postgresqls_plan(connection):
     ("statement", "sqlstate"),
     [
         ("CREATE TABLE t (a int)", "0A000"),
-        ("SELECT 1 AS a INTO t FROM pg_class", "25006"),
-        ("WITH gone AS (DELETE FROM assets RETURNING 1) SELECT * FROM gone", "0A000"),
+        ("SELECT 1 AS a INTO t FROM pg_class", "42501"),
+        ("WITH gone AS (DELETE FROM assets RETURNING 1) SELECT * FROM gone", "42501"),
+        ("DELETE FROM assets WHERE true", "42501"),
         ("COPY (SELECT 1) TO PROGRAM 'cat'", "0A000"),
         ("SELECT pg_read_file('/etc/passwd') FROM pg_am", "42501"),
         ("SELECT lo_import('/etc/passwd') FROM pg_am", "42501"),
         ("SELECT rolpassword FROM pg_authid", "42501"),
         ("SELECT nextval('nothing') FROM pg_am", "42P01"),
-        ("DO $$ BEGIN END $$", "0A000"),
+        ("DO $$ BEGIN DELETE FROM assets; END $$", "42501"),
     ],
 )
 def test_what_would_change_or_reach_something_is_refused(connection, statement, sqlstate):
@@ -255,3 +257,31 @@ def test_many_rows_stream_without_filling_memory(connection, target):
     assert rows == 200000
     # 44 MB passed through.
     assert resident() - before < 24 * 1024
+
+
+@pytest.mark.parametrize("table", ["assets", "time_series"])
+def test_rows_without_their_key_are_read_and_told_apart(connection, store, table):
+    """CDF has objects without external ids, and tools are shown these as the primary key."""
+    name = unique("keyless")
+    client = getattr(store.client, table)
+    made = client.create([{"name": f"{name}-{n}"} for n in range(2)])
+    try:
+        asked = f"SELECT external_id, name FROM {table} WHERE name LIKE '{name}%' GROUP BY external_id, name ORDER BY 2"
+        assert connection.execute(asked).fetchall() == [(None, f"{name}-0"), (None, f"{name}-1")]
+        asked = f"SELECT count(*) FROM {table} WHERE external_id IS NULL AND starts_with(name, '{name}')"
+        assert connection.execute(asked).fetchone() == (2,)
+    finally:
+        client.delete(id=[one.id for one in made])
+
+
+def test_columns_have_comments_that_name_their_field_and_rules(connection):
+    comment = "SELECT col_description('assets'::regclass, %s)"
+    assert connection.execute(comment, [2]).fetchone() == ("externalId in CDF; key",)
+    assert connection.execute(comment, [1]).fetchone() == (
+        "id in CDF; names a row in UPDATE and DELETE; made by CDF",
+    )
+    without = connection.execute(
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema IN ('public', 'cdf')"
+        " AND col_description(format('%I.%I', table_schema, table_name)::regclass, ordinal_position) IS NULL"
+    ).fetchone()
+    assert without == (0,)

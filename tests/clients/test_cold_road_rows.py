@@ -94,16 +94,6 @@ def test_a_query_string_writes_and_reads_in_order(server, raw_database):
         assert cursor.fetchone() == (1,)
 
 
-def test_rows_that_are_only_staged_are_not_passed_over(server, raw_database):
-    with psycopg.connect(**server.keywords()) as connection:
-        connection.execute(
-            "INSERT INTO raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) VALUES (%s, 't', 'c', '{}')",
-            [raw_database],
-        )
-        with pytest.raises(psycopg.errors.FeatureNotSupported, match="same transaction"):
-            connection.execute("SELECT count(*) FROM raw_rows WHERE _raw_database = %s", [raw_database])
-
-
 def test_rows_of_tables_can_be_copied_out(connection, plant):
     with connection.cursor().copy(
         f"COPY (SELECT name FROM assets WHERE external_id = '{plant}-2') TO STDOUT"

@@ -240,6 +240,7 @@ def test_the_tables_of_schema_public_are_those_of_the_version(connection):
     found = connection.execute(
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
         " ON n.oid = c.relnamespace WHERE n.nspname = current_schema()"
+        " AND c.relkind = 'r'"
     ).fetchall()
     assert {name for (name,) in found} == TABLES
 

@@ -186,7 +186,6 @@ def test_columns_of_a_probe_name_their_table_and_place(client):
     [
         "CREATE TABLE t (a int)",
         "UPDATE double_datapoints SET value = 1",
-        "CREATE TEMP TABLE x AS SELECT 1",
     ],
 )
 def test_what_is_not_supported_yet_is_refused_with_0A000_and_a_hint(client, statement):

@@ -143,3 +143,79 @@ async fn a_failed_statement_leaves_the_connection_usable() {
     let one = client.query_one("SELECT 1", &[]).await.expect("answered");
     assert_eq!(one.get::<_, i32>(0), 1);
 }
+
+#[tokio::test]
+async fn what_was_written_is_read_back_in_binary() {
+    let dev = DevProcess::start(&[]);
+    let client = dev.connect().await;
+    let written = client
+        .execute(
+            "INSERT INTO time_series (external_id, name, is_string, security_categories) \
+             VALUES ($1, $2, $3, $4)",
+            &[&"pump", &"Ærlig \"pumpe\"", &false, &vec![1_i64, 1 << 40]],
+        )
+        .await
+        .expect("written");
+    assert_eq!(written, 1);
+    let at = instant(EPOCH_MS + 123);
+    client
+        .execute(
+            "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES ($1, $2, $3)",
+            &[&"pump", &at, &0.1],
+        )
+        .await
+        .expect("written");
+    let row = client
+        .query_one(
+            "SELECT s.id, s.name, s.is_string, s.security_categories, p.timestamp, p.value, \
+             s.unit, s.created_time > $2 AS is_new FROM time_series s \
+             JOIN double_datapoints p ON p.external_id = s.external_id \
+             WHERE s.external_id = $1 AND p.external_id = $1",
+            &[&"pump", &instant(EPOCH_MS)],
+        )
+        .await
+        .expect("read");
+    let types: Vec<Type> = row
+        .columns()
+        .iter()
+        .map(|column| column.type_().clone())
+        .collect();
+    assert_eq!(
+        types,
+        [
+            Type::INT8,
+            Type::VARCHAR,
+            Type::BOOL,
+            Type::INT8_ARRAY,
+            Type::TIMESTAMPTZ,
+            Type::FLOAT8,
+            Type::VARCHAR,
+            Type::BOOL
+        ]
+    );
+    assert!(row.get::<_, i64>(0) > 0);
+    assert_eq!(row.get::<_, &str>(1), "Ærlig \"pumpe\"");
+    assert!(!row.get::<_, bool>(2));
+    assert_eq!(row.get::<_, Vec<i64>>(3), [1, 1 << 40]);
+    assert_eq!(row.get::<_, SystemTime>(4), at);
+    assert_eq!(row.get::<_, f64>(5).to_bits(), 0.1_f64.to_bits());
+    assert_eq!(row.get::<_, Option<&str>>(6), None);
+    assert!(row.get::<_, bool>(7));
+}
+
+#[tokio::test]
+async fn a_client_whose_connection_was_ended_knows_it_and_another_one_is_had() {
+    let dev = DevProcess::start(&[]);
+    let (client, mut notices) = dev.connect_with_notices().await;
+    client
+        .batch_execute("SET idle_session_timeout = 100")
+        .await
+        .expect("set");
+    // The other side of the channel goes with the connection.
+    while notices.recv().await.is_some() {}
+    assert!(client.is_closed());
+    assert!(client.query("SELECT 1", &[]).await.is_err());
+    let again = dev.connect().await;
+    let one = again.query_one("SELECT 1", &[]).await.expect("answered");
+    assert_eq!(one.get::<_, i32>(0), 1);
+}

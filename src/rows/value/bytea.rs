@@ -30,6 +30,16 @@ pub fn parse_bytea(value: &[u8], text: &mut Vec<u8>) -> Result<(), Box<Diagnosti
     }
 }
 
+/// The hexadecimal form, with its `\x`, of what either text form says.
+///
+/// # Errors
+/// As [`parse_bytea`].
+pub fn bytea_text(value: &str) -> Result<String, Box<Diagnostic>> {
+    let mut text = Vec::new();
+    parse_bytea(value.as_bytes(), &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Digits in pairs; blanks may stand between pairs.
 fn parse_hexadecimal(mut rest: &[u8], text: &mut Vec<u8>) -> Result<(), Box<Diagnostic>> {
     loop {

@@ -33,6 +33,7 @@ mod zone;
 mod zone_names;
 
 pub use array::{for_each_of_binary, for_each_of_text};
+pub use bytea::bytea_text;
 pub use json::{DEPTH_MAX, JsonKind, check_json};
 pub use reader::ValueReader;
 pub use refusal::{not_finite, quoted};

@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::sql::assignments::{SetItem, Source, ends_value, is_too_much};
 use crate::sql::cursor::Cursor;
 use crate::sql::insert::expression;
+use crate::sql::key_values::begins_expression;
 use crate::sql::lexer::Token;
 use crate::sql::returning;
 use crate::sql::type_name;
@@ -36,7 +37,7 @@ struct Term {
 /// Reads what follows WHERE, if it names rows by key alone.
 ///
 /// # Errors
-/// 42601, 42703, 42P01; 0A000 where a part of the key has no value.
+/// 42601, 42703, 42P01.
 pub(super) fn parse(
     cursor: &mut Cursor<'_>,
     table: &'static Table,
@@ -78,8 +79,8 @@ pub(super) fn parse(
         });
     }
     let is_named = |column: &usize| terms.iter().any(|term| term.column == *column);
-    if let Some(missing) = table.key.iter().find(|column| !is_named(column)) {
-        return Err(refusal::part_of_key(table, *missing));
+    if !table.key.iter().all(|column| is_named(column)) {
+        return Ok(None);
     }
     let several = terms.iter().filter(|term| term.single.is_none()).count();
     let place = terms
@@ -117,7 +118,9 @@ fn term(
     table: &'static Table,
     name: &str,
 ) -> Result<Option<Term>, Box<Diagnostic>> {
-    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_)) {
+    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_))
+        || begins_expression(cursor)
+    {
         return Ok(None);
     }
     let mut offset = cursor.offset();

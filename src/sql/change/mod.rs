@@ -17,7 +17,7 @@ mod tests;
 pub(in crate::sql) use elements::Elements;
 pub(crate) use parse::{delete, truncate, update};
 pub use reader::ChangeReader;
-pub(in crate::sql) use refusal::{empties, missing_from};
+pub(in crate::sql) use refusal::{empties, missing_from, names_itself, of_shape};
 
 use super::assignments::{SetItem, Source};
 use super::bindings::Bindings;

@@ -7,9 +7,9 @@
 use super::condition::{self, Condition};
 use super::{ChangeKind, ChangeStatement, Keys, refusal};
 use crate::catalog::{Namespace, RowShape, Table};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::assignments::{self, SetItem, SetList, Unread, fixed_at_creation};
-use crate::sql::classify::cold;
+use crate::sql::classify::{cold, cold_or};
 use crate::sql::cursor::Cursor;
 use crate::sql::lexer::Token;
 use crate::sql::ranged;
@@ -69,7 +69,8 @@ pub(crate) fn delete(text: &str, namespace: &Namespace) -> Result<Statement, Box
             return Err(refusal::empties(named.table, "DELETE"));
         }
         if cursor.at_word("returning") {
-            return Err(refusal::returns_all(named.table));
+            let otherwise = refusal::returns_all(named.table);
+            return Ok(cold_or("DELETE", text, otherwise));
         }
         return Ok(all(text, ChangeKind::Delete, named));
     }
@@ -187,7 +188,13 @@ fn rest(
         return Ok(cold(word, text));
     };
     let returning = match cursor.accept_word("returning")? {
-        true => Some(returning::parse(cursor, table, alias.as_deref())?),
+        true => match returning::parse(cursor, table, alias.as_deref()) {
+            Ok(returning) => Some(returning),
+            Err(otherwise) if otherwise.sqlstate == SqlState::FEATURE_NOT_SUPPORTED => {
+                return Ok(cold_or(word, text, otherwise));
+            }
+            Err(wrong) => return Err(wrong),
+        },
         false => None,
     };
     cursor.expect_end()?;

@@ -35,7 +35,7 @@ pub(in crate::sql) fn empties(table: &Table, statement: &str) -> Box<Diagnostic>
 }
 
 /// 0A000 for tables whose rows a key of one column does not name.
-pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic>> {
+pub(in crate::sql) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic>> {
     let is_named = match table.shape {
         RowShape::RawRows | RowShape::RawColumns(_) => true,
         RowShape::Objects => {
@@ -58,29 +58,6 @@ pub(super) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Diagnostic
         .with_hint("CDF's API and its user interface do it.")
         .with_table(table.name),
     ))
-}
-
-/// 0A000: the condition leaves a part of the key open.
-pub(super) fn part_of_key(table: &Table, missing: usize) -> Box<Diagnostic> {
-    let name = |column: &usize| table.columns[*column].name;
-    let key: Vec<&str> = table.key.iter().map(name).collect();
-    Box::new(
-        Diagnostic::error(
-            SqlState::FEATURE_NOT_SUPPORTED,
-            format!(
-                "the condition does not say which \"{}\": rows of \"{}\" are changed by their whole key",
-                name(&missing),
-                table.name
-            ),
-        )
-        .with_hint(format!(
-            "Name each of {}: … AND {} = ….",
-            key.join(", "),
-            name(&missing)
-        ))
-        .with_table(table.name)
-        .with_column(name(&missing)),
-    )
 }
 
 /// 0A000: rows that nobody has read cannot be returned.
@@ -108,7 +85,7 @@ pub(super) fn several(table: &Table) -> Box<Diagnostic> {
 }
 
 /// 0A000: the new value would name another object.
-pub(super) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
+pub(in crate::sql) fn names_itself(table: &Table, column: usize) -> Box<Diagnostic> {
     let column = table.columns[column].name;
     Box::new(
         Diagnostic::error(

@@ -10,6 +10,7 @@ use super::expression::{Expression, Node};
 use super::refusal::Refusal;
 use crate::catalog::{Column, ColumnType};
 use crate::diagnostic::SqlState;
+use crate::rows::value::bytea_text;
 use crate::sql::settings::parse_bool;
 use crate::sql::type_name::{CastType, Family};
 use std::borrow::Cow;
@@ -213,6 +214,7 @@ fn convert<'a>(value: Typed<'a>, target: CastType) -> Result<Typed<'a>, Refusal>
         (Family::Text | Family::PaddedText, _) => input(text, target)?,
         (Family::Boolean, Family::Boolean)
         | (Family::Json, Family::Json)
+        | (Family::Bytea, Family::Bytea)
         | (Family::TimestampTz, Family::TimestampTz)
         | (Family::Timestamp, Family::Timestamp)
         | (Family::Date, Family::Timestamp | Family::TimestampTz)
@@ -315,6 +317,7 @@ fn input<'a>(text: Cow<'a, str>, target: CastType) -> Result<Cow<'a, str>, Refus
                 format!("invalid input syntax for type {}", target.sql_name()),
             )),
         },
+        Family::Bytea => Ok(Cow::Owned(bytea_text(&text).map_err(Refusal::of)?)),
         Family::Timestamp | Family::TimestampTz | Family::Date => Ok(text),
         Family::Other => Err(unsupported(&format!(
             "a cast to type {}",

@@ -28,6 +28,22 @@ pub(super) enum Conflict {
     Update(Box<UpdateClause>),
 }
 
+/// Clauses that are not taken as they are.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// No SQL, or nothing that CDF does.
+    Wrong(Box<Diagnostic>),
+    /// Something to be worked out over the row that exists, which needs a plan; without one it is
+    /// refused so.
+    NeedsPlan(Box<Diagnostic>),
+}
+
+impl From<Box<Diagnostic>> for Unfit {
+    fn from(diagnostic: Box<Diagnostic>) -> Self {
+        Unfit::Wrong(diagnostic)
+    }
+}
+
 /// `DO UPDATE SET …`.
 #[derive(Debug)]
 pub(super) struct UpdateClause {
@@ -48,41 +64,41 @@ pub(super) fn parse(
     cursor: &mut Cursor<'_>,
     table: &'static Table,
     columns: &[usize],
-) -> Result<Conflict, Box<Diagnostic>> {
+) -> Result<Conflict, Unfit> {
     let start = cursor.offset();
     cursor.expect_word("on")?;
     cursor.expect_word("conflict")?;
     let has_target = target(cursor, table)?;
     cursor.expect_word("do")?;
     if cursor.accept_word("nothing")? {
-        return nothing(cursor, table, start);
+        return Ok(nothing(cursor, table, start)?);
     }
     cursor.expect_word("update")?;
     if !has_target {
-        return Err(error_at(
+        return Err(Unfit::Wrong(error_at(
             cursor.text(),
             start,
             SqlState::SYNTAX_ERROR,
             "ON CONFLICT DO UPDATE requires inference specification or constraint name",
-        ));
+        )));
     }
     cursor.expect_word("set")?;
     let list = assignments::parse(cursor, table, true).map_err(|unread| match unread {
-        Unread::Wrong(diagnostic) => diagnostic,
-        Unread::TooMuch(offset) => unsupported(
+        Unread::Wrong(diagnostic) => Unfit::Wrong(diagnostic),
+        Unread::TooMuch(offset) => Unfit::NeedsPlan(unsupported(
             cursor.text(),
             offset,
             "expressions are not supported in DO UPDATE SET",
             "Set excluded columns, constants or parameters.",
-        ),
+        )),
     })?;
     if cursor.at_word("where") {
-        return Err(unsupported(
+        return Err(Unfit::NeedsPlan(unsupported(
             cursor.text(),
             cursor.offset(),
             "ON CONFLICT DO UPDATE … WHERE is not supported",
             "CDF changes objects by their key alone: leave WHERE out.",
-        ));
+        )));
     }
     update(cursor.text(), table, columns, list, start)
 }
@@ -139,24 +155,8 @@ fn target(cursor: &mut Cursor<'_>, table: &'static Table) -> Result<bool, Box<Di
 
 /// Whether the columns, in order, are a key of the table.
 fn is_key(table: &Table, columns: &[usize]) -> bool {
-    let named = |name: &str| table.columns.iter().position(|column| column.name == name);
-    let second = match table.shape {
-        RowShape::DoubleDatapoints | RowShape::StringDatapoints => "timestamp",
-        _ => "row_number",
-    };
     if table.key.is_empty() {
-        // The series or the sequence is named by its external id, in its space where the table
-        // knows spaces, or by its id.
-        let space = named("instance_space");
-        return ["external_id", "id"].iter().any(|first| {
-            let mut key = vec![named(first), named(second)];
-            if *first == "external_id" && space.is_some() {
-                key.push(space);
-            }
-            key.sort_unstable();
-            key.iter().all(Option::is_some)
-                && columns.iter().copied().map(Some).eq(key.iter().copied())
-        });
+        return table.keys_by_name().iter().any(|key| key == columns);
     }
     let mut key = table.key.to_vec();
     key.sort_unstable();
@@ -202,7 +202,7 @@ fn update(
     columns: &[usize],
     list: SetList,
     start: usize,
-) -> Result<Conflict, Box<Diagnostic>> {
+) -> Result<Conflict, Unfit> {
     let SetList { items, read_only } = list;
     if table.on_existing == OnExisting::Overwrite {
         if overwrites(table, columns, &items) {
@@ -228,7 +228,7 @@ fn update(
             }
             _ => "CDF replaces the value by the new one: set it to its excluded value.",
         };
-        return Err(unsupported(
+        let refusal = unsupported(
             text,
             start,
             &format!(
@@ -236,13 +236,18 @@ fn update(
                 table.name
             ),
             hint,
-        ));
+        );
+        return Err(match table.key.is_empty() {
+            // All of its rows cannot be read for this.
+            true => Unfit::Wrong(refusal),
+            false => Unfit::NeedsPlan(refusal),
+        });
     }
     if table
         .endpoints
         .is_none_or(|endpoints| endpoints.update.is_none())
     {
-        return Err(unsupported(
+        return Err(Unfit::Wrong(unsupported(
             text,
             start,
             &format!(
@@ -255,16 +260,16 @@ fn update(
                 }
                 None => "CDF has no call that changes one: use DO NOTHING.",
             },
-        ));
+        )));
     }
     for item in &items {
         if let Some(mut fixed) = fixed_at_creation(table, item.column) {
             fixed.position = Some(position(text, start));
-            return Err(fixed);
+            return Err(Unfit::Wrong(fixed));
         }
         let names_itself = table.references().any(|column| column == item.column);
         if names_itself && item.source != Source::Excluded(item.column) {
-            return Err(unsupported(
+            return Err(Unfit::Wrong(unsupported(
                 text,
                 start,
                 &format!(
@@ -272,7 +277,7 @@ fn update(
                     table.columns[item.column].name
                 ),
                 "Leave it out of SET.",
-            ));
+            )));
         }
     }
     let valued = items

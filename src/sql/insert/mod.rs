@@ -9,6 +9,7 @@ mod coercion;
 mod conflict;
 mod decimal;
 pub(in crate::sql) mod expression;
+mod planned;
 mod reader;
 #[cfg(test)]
 pub(in crate::sql) mod recorder;
@@ -19,10 +20,11 @@ pub(in crate::sql) mod template;
 #[cfg(test)]
 mod tests;
 
+pub use planned::{Arbiter, PlannedInsert};
 pub use reader::{InsertProgress, InsertReader, RowReader};
 
 use super::bindings::Bindings;
-use super::classify::cold;
+use super::classify::{cold, cold_or};
 use super::cursor::Cursor;
 use super::returning::Returning;
 use super::statement::Statement;
@@ -31,7 +33,7 @@ use crate::catalog::{Namespace, Table};
 use crate::diagnostic::Diagnostic;
 use crate::rows::Action;
 use crate::rows::value::ValueSettings;
-use conflict::Conflict;
+use conflict::{Conflict, Unfit};
 use scanner::{Behind, Scanner};
 use std::sync::OnceLock;
 use template::{Template, TemplateMaker};
@@ -203,7 +205,11 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
         return Err(cursor.unexpected());
     };
     check_allows(named.table, Write::Insert)?;
-    let tail = tail::parse(text, rows_end, named.table, &columns, alias.as_deref())?;
+    let tail = match tail::parse(text, rows_end, named.table, &columns, alias.as_deref()) {
+        Ok(tail) => tail,
+        Err(Unfit::NeedsPlan(otherwise)) => return Ok(cold_or("INSERT", text, otherwise)),
+        Err(Unfit::Wrong(wrong)) => return Err(wrong),
+    };
     Ok(Statement::Insert(InsertStatement {
         table: named.table,
         database: named.database,

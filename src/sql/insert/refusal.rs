@@ -14,6 +14,11 @@ impl Refusal {
         Refusal(Box::new(Diagnostic::error(sqlstate, message)))
     }
 
+    /// What somebody else found wrong with the value.
+    pub fn of(diagnostic: Box<Diagnostic>) -> Self {
+        Refusal(diagnostic)
+    }
+
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self

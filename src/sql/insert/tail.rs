@@ -3,10 +3,10 @@
 //! Owns finding where the rows end. Promises that a bulk statement without such clauses is not
 //! read for it, but for one search. Never reads a value.
 
-use super::conflict::{self, Conflict};
+use super::conflict::{self, Conflict, Unfit};
 use super::scanner::Scanner;
 use crate::catalog::Table;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::SqlState;
 use crate::sql::cursor::Cursor;
 use crate::sql::returning::{self, Returning};
 
@@ -50,7 +50,7 @@ pub(super) fn parse(
     table: &'static Table,
     columns: &[usize],
     alias: Option<&str>,
-) -> Result<Tail, Box<Diagnostic>> {
+) -> Result<Tail, Unfit> {
     let mut tail = Tail {
         conflict: None,
         returning: None,
@@ -63,7 +63,14 @@ pub(super) fn parse(
         tail.conflict = Some(conflict::parse(&mut cursor, table, columns)?);
     }
     if cursor.accept_word("returning")? {
-        tail.returning = Some(returning::parse(&mut cursor, table, alias)?);
+        let returning =
+            returning::parse(&mut cursor, table, alias).map_err(|refusal| {
+                match refusal.sqlstate {
+                    SqlState::FEATURE_NOT_SUPPORTED => Unfit::NeedsPlan(refusal),
+                    _ => Unfit::Wrong(refusal),
+                }
+            })?;
+        tail.returning = Some(returning);
     }
     cursor.expect_end()?;
     Ok(tail)

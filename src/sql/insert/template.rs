@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::scanner::{RowSink, Value};
 use crate::catalog::{Column, ColumnType, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
+use crate::rows::value::is_assignable;
 use crate::rows::{RowBuilder, WireFormat};
 use crate::sql::bindings::Bindings;
 use crate::sql::type_name::{CastType, Family};
@@ -294,7 +295,7 @@ fn reading(oid: u32, casts: &[CastType], column: &Column) -> Result<Reading, Ref
         return Ok(as_typed(own, column));
     };
     check_assignment(*last, column)?;
-    if casts.iter().all(|cast| same_values(own, *cast)) {
+    if casts.iter().all(|cast| same_values(own, *cast)) || is_assignment(own, casts, column) {
         return Ok(as_typed(own, column));
     }
     // Text and binary of a string are the same bytes, so that they can be read as another type.
@@ -325,6 +326,16 @@ fn as_typed(own: CastType, column: &Column) -> Reading {
 
 fn is_text(cast: CastType) -> bool {
     cast.family() == Family::Text
+}
+
+/// Whether the one cast does what the assignment would do without it: `$1::real[]` of doubles for a
+/// column of reals.
+fn is_assignment(own: CastType, casts: &[CastType], column: &Column) -> bool {
+    let [cast] = casts else { return false };
+    cast.oid() == column.column_type.oid()
+        && cast.length.is_none()
+        && own.array == cast.array
+        && is_assignable(column.column_type, own.oid())
 }
 
 /// Whether a cast changes nothing that the column could tell.

@@ -3,9 +3,9 @@
 //! Owns their names, argument types, result types and what they return. Promises what
 //! PostgreSQL returns, about this session. Never has a function whose answer would be a lie.
 
-use super::QueryContext;
 use super::system;
 use super::value::{Value, integer_of, text_of};
+use super::{CancelOutcome, QueryContext};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::settings::parse_bool;
 use crate::sql::{Cell, SERVER_VERSION, SetScope};
@@ -28,6 +28,9 @@ pub(super) enum Function {
     CurrentSetting,
     SetConfig,
     BackendPid,
+    CancelBackend,
+    ServerPort,
+    ClientPort,
     TransactionTime,
     ClockTime,
     IsInRecovery,
@@ -74,6 +77,9 @@ pub(super) fn find(name: &str) -> Option<Signature> {
         "current_setting" => (Function::CurrentSetting, &[TEXT, BOOL], 1, TEXT),
         "set_config" => (Function::SetConfig, &[TEXT, TEXT, BOOL], 0, TEXT),
         "pg_backend_pid" => (Function::BackendPid, &[], 0, INT4),
+        "pg_cancel_backend" => (Function::CancelBackend, &[INT4], 0, BOOL),
+        "inet_server_port" => (Function::ServerPort, &[], 0, INT4),
+        "inet_client_port" => (Function::ClientPort, &[], 0, INT4),
         "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" => {
             (Function::TransactionTime, &[], 0, TIMESTAMPTZ)
         }
@@ -129,6 +135,12 @@ impl Function {
             Function::CurrentSetting => return current_setting(&text, context),
             Function::SetConfig => return set_config(&text, context),
             Function::BackendPid => Some(Cell::Int4(context.backend_pid)),
+            Function::CancelBackend => match number(0) {
+                Some(process_id) => Some(cancel(process_id, context)?),
+                None => None,
+            },
+            Function::ServerPort => context.ports.0.map(|port| Cell::Int4(i32::from(port))),
+            Function::ClientPort => context.ports.1.map(|port| Cell::Int4(i32::from(port))),
             Function::TransactionTime => Some(time(context.transaction_started, context)),
             Function::ClockTime => Some(time(Timestamp::now(), context)),
             Function::IsInRecovery => Some(Cell::Bool(false)),
@@ -161,6 +173,24 @@ impl Function {
             Function::Lower => text(0).map(|text| Cell::Text(text.to_lowercase())),
             Function::Upper => text(0).map(|text| Cell::Text(text.to_uppercase())),
         })
+    }
+}
+
+/// Breaks off what runs in another session of the same user.
+fn cancel(process_id: i64, context: &QueryContext<'_>) -> Result<Cell, Box<Diagnostic>> {
+    let outcome = i32::try_from(process_id).map_or(CancelOutcome::NoSuchSession, |process_id| {
+        context.sessions.cancel_for(process_id, context.user)
+    });
+    match outcome {
+        CancelOutcome::Sent => Ok(Cell::Bool(true)),
+        CancelOutcome::NoSuchSession => Ok(Cell::Bool(false)),
+        CancelOutcome::Denied => Err(Box::new(
+            Diagnostic::error(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                "permission denied to cancel query",
+            )
+            .with_detail("The session is another user's."),
+        )),
     }
 }
 

@@ -55,6 +55,21 @@ const LEXEMES_MAX: usize = 4000;
 const OF_TYPES: [&str; 3] = ["pg_type", "pg_range", "pg_enum"];
 const OF_RELATIONS: [&str; 3] = ["pg_class", "pg_attribute", "pg_namespace"];
 
+/// The sessions that live now, as far as a query may do something to one.
+pub trait Sessions: std::fmt::Debug {
+    /// Breaks off what runs in the session of that process id, for `user`.
+    fn cancel_for(&self, process_id: i32, user: &str) -> CancelOutcome;
+}
+
+/// What became of a cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelOutcome {
+    Sent,
+    NoSuchSession,
+    /// The session is another user's.
+    Denied,
+}
+
 /// What an answer may depend on.
 #[derive(Debug)]
 pub struct QueryContext<'a> {
@@ -65,6 +80,9 @@ pub struct QueryContext<'a> {
     pub user: &'a str,
     pub database: &'a str,
     pub backend_pid: i32,
+    /// Ports of the connection, where the system tells them: the gateway's and the client's.
+    pub ports: (Option<u16>, Option<u16>),
+    pub sessions: &'a dyn Sessions,
     /// When the transaction began: what now() says.
     pub transaction_started: Timestamp,
     /// Whether set_config(…, true) has a transaction to be local to.
@@ -144,8 +162,13 @@ impl Query {
     /// The same query, to be run by an engine.
     pub fn as_cold(&self) -> ColdStatement {
         ColdStatement {
-            kind: "SELECT",
+            kind: match self.kind {
+                Kind::Show(_) => "SHOW",
+                Kind::Select(_) | Kind::TypeTree => "SELECT",
+            },
             text: self.text.clone(),
+            is_on_temporary: false,
+            otherwise: None,
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Owns the reading of `key = …`, `key IN (…)`, `key = ANY (…)` and of comparisons of the
 //! position, with AND between them, and times that spans are added to. Promises that a condition which it takes names its series or
-//! sequences and nothing but positions in them; any other is refused with what is taken. Never
-//! reads a value.
+//! sequences and nothing but positions in them; any other is left to the cold road. Never reads a
+//! value.
 
 use super::positions::Comparison;
 use super::shift::{self, Shift};
@@ -14,7 +14,7 @@ use crate::sql::assignments::{ends_value, is_too_much};
 use crate::sql::change::{ChangeKind, missing_from};
 use crate::sql::cursor::Cursor;
 use crate::sql::insert::expression::{self, Node};
-use crate::sql::key_values::{Place, step_array, step_list, step_value};
+use crate::sql::key_values::{Place, begins_expression, step_array, step_list, step_value};
 use crate::sql::lexer::Token;
 use crate::sql::returning;
 
@@ -44,18 +44,18 @@ pub(super) struct Term {
     pub shifts: Vec<Shift>,
 }
 
-/// Reads what follows WHERE. `name`: what the statement calls its table.
+/// Reads what follows WHERE; `None`: any other condition. `name`: what the statement calls its
+/// table.
 ///
 /// # Errors
-/// 42601, 42703, 42P01; 42501 without a key, 0A000 for any other condition.
+/// 42601, 42703, 42P01; 42501 without a key.
 pub(super) fn parse(
     cursor: &mut Cursor<'_>,
     table: &'static Table,
     roles: &Roles,
     kind: ChangeKind,
     name: &str,
-) -> Result<Condition, Box<Diagnostic>> {
-    let other = || refusal::other_condition(table, kind);
+) -> Result<Option<Condition>, Box<Diagnostic>> {
     let mut keys: Vec<KeyTerm> = Vec::new();
     let mut spaces: Vec<KeyTerm> = Vec::new();
     let mut terms: Vec<Term> = Vec::new();
@@ -64,18 +64,24 @@ pub(super) fn parse(
         while cursor.accept_symbol("(")? {
             open += 1;
         }
-        let column = column(cursor, table, name)?.ok_or_else(other)?;
-        if roles.keys.contains(&column) {
-            let place = equal(cursor)?.ok_or_else(other)?;
-            keys.push(KeyTerm { column, place });
-        } else if roles.space == Some(column) {
-            let place = equal(cursor)?.ok_or_else(other)?;
-            spaces.push(KeyTerm { column, place });
-        } else if column == roles.position {
+        let Some(column) = column(cursor, table, name)? else {
+            return Ok(None);
+        };
+        if column == roles.position {
             let is_time = table.columns[column].column_type == ColumnType::TimestampTz;
-            comparison(cursor, is_time, &mut terms)?.ok_or_else(other)?;
+            if comparison(cursor, is_time, &mut terms)?.is_none() {
+                return Ok(None);
+            }
         } else {
-            return Err(other());
+            let named = match roles.keys.contains(&column) {
+                true => &mut keys,
+                false if roles.space == Some(column) => &mut spaces,
+                false => return Ok(None),
+            };
+            let Some(place) = equal(cursor)? else {
+                return Ok(None);
+            };
+            named.push(KeyTerm { column, place });
         }
         while open > 0 && cursor.accept_symbol(")")? {
             open -= 1;
@@ -85,19 +91,19 @@ pub(super) fn parse(
         }
     }
     if open > 0 || !(cursor.at_end() || cursor.at_word("returning")) {
-        return Err(other());
+        return Ok(None);
     }
     let space = spaces.pop();
     // A node is named by its space and its external id.
     let is_node = |key: &KeyTerm| roles.keys.first() == Some(&key.column);
     match keys.as_slice() {
-        [key] if spaces.is_empty() && (space.is_none() || is_node(key)) => Ok(Condition {
+        [key] if spaces.is_empty() && (space.is_none() || is_node(key)) => Ok(Some(Condition {
             key: *key,
             space,
             terms,
-        }),
+        })),
         [] => Err(refusal::no_key(table, kind)),
-        _ => Err(other()),
+        _ => Ok(None),
     }
 }
 
@@ -107,7 +113,9 @@ fn column(
     table: &'static Table,
     name: &str,
 ) -> Result<Option<usize>, Box<Diagnostic>> {
-    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_)) {
+    if !matches!(cursor.peek().token, Token::Word(_) | Token::QuotedName(_))
+        || begins_expression(cursor)
+    {
         return Ok(None);
     }
     let mut offset = cursor.offset();

@@ -14,8 +14,10 @@ mod shift;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::sql) use parse::naming_columns;
 pub(crate) use parse::{delete, is_ranged, update};
 pub use reader::RangedReader;
+pub(in crate::sql) use refusal::moves;
 
 use super::assignments::{SetItem, Source};
 use super::bindings::Bindings;

@@ -1,14 +1,17 @@
 //! Parsing of changes by position.
 //!
 //! Owns which tables have positions, and what such statements may say. Promises PostgreSQL's
-//! errors for names that do not exist. Never reads a value.
+//! errors for names that do not exist; every other form is left to the cold road. Never reads a
+//! value.
 
 use super::condition::{self, Condition};
+use super::positions::Comparison;
 use super::{RangedChange, Roles, refusal};
 use crate::catalog::{Resource, Table};
 use crate::diagnostic::Diagnostic;
 use crate::sql::assignments::{self, SetList, Unread};
 use crate::sql::change::ChangeKind;
+use crate::sql::classify::cold_or;
 use crate::sql::cursor::Cursor;
 use crate::sql::returning;
 use crate::sql::statement::Statement;
@@ -21,6 +24,16 @@ pub(crate) fn is_ranged(table: &Table) -> bool {
         table.resource,
         Resource::Datapoints | Resource::SequenceRows
     ) && table.is_writable
+}
+
+/// The columns that say where a row is: those that name its series or sequence, its space and its
+/// position.
+pub(in crate::sql) fn naming_columns(table: &Table) -> Vec<usize> {
+    let roles = Roles::of(table);
+    let mut columns = roles.keys;
+    columns.extend(roles.space);
+    columns.push(roles.position);
+    columns
 }
 
 impl Roles {
@@ -55,7 +68,8 @@ pub(crate) fn update(
         Ok(list) => list,
         Err(Unread::Wrong(diagnostic)) => return Err(diagnostic),
         Err(Unread::TooMuch(_)) => {
-            return Err(refusal::other_condition(table, ChangeKind::Update));
+            let otherwise = refusal::other_condition(table, ChangeKind::Update);
+            return Ok(cold_or("UPDATE", cursor.text(), otherwise));
         }
     };
     let roles = Roles::of(table);
@@ -80,7 +94,8 @@ pub(crate) fn update(
         .any(|column| column.field == "status.code");
     let sets_status = sets("status.code") || sets("status.symbol");
     if has_statuses && !(sets("value") && sets_status) {
-        return Err(refusal::no_status(table));
+        let otherwise = refusal::no_status(table);
+        return Ok(cold_or("UPDATE", cursor.text(), otherwise));
     }
     rest(cursor, ChangeKind::Update, named, alias, roles, list)
 }
@@ -88,7 +103,7 @@ pub(crate) fn update(
 /// Parses a DELETE from behind its table's name on.
 ///
 /// # Errors
-/// 42601, 42703, 42P01; 42501 without a condition on series or sequences, 0A000 for others.
+/// 42601, 42703, 42P01; 42501 without a condition on series or sequences.
 pub(crate) fn delete(
     cursor: &mut Cursor<'_>,
     named: NamedTable,
@@ -109,20 +124,37 @@ fn rest(
     list: SetList,
 ) -> Result<Statement, Box<Diagnostic>> {
     let NamedTable { table, database } = named;
+    let text = cursor.text();
+    let word = match kind {
+        ChangeKind::Update => "UPDATE",
+        ChangeKind::Delete | ChangeKind::Truncate => "DELETE",
+    };
+    let needs_plan = |otherwise| Ok(cold_or(word, text, otherwise));
     if !cursor.accept_word("where")? {
         // FROM, USING, or no condition at all.
-        return Err(match cursor.at_end() || cursor.at_word("returning") {
-            true => refusal::no_key(table, kind),
-            false => refusal::other_condition(table, kind),
-        });
+        return match cursor.at_end() || cursor.at_word("returning") {
+            true => Err(refusal::no_key(table, kind)),
+            false => needs_plan(refusal::other_condition(table, kind)),
+        };
     }
     let name = alias.unwrap_or(table.name);
-    let Condition { key, space, terms } = condition::parse(cursor, table, &roles, kind, name)?;
+    let condition = condition::parse(cursor, table, &roles, kind, name)?;
+    let Some(Condition { key, space, terms }) = condition else {
+        return needs_plan(refusal::other_condition(table, kind));
+    };
     if table.resource == Resource::SequenceRows && terms.is_empty() {
-        return Err(refusal::too_wide(table, super::reader::ROWS_MAX));
+        return needs_plan(refusal::too_wide(table, super::reader::ROWS_MAX));
+    }
+    let is_of_range = terms
+        .iter()
+        .all(|term| term.comparison != Comparison::Equal);
+    if table.resource == Resource::Datapoints && kind == ChangeKind::Update && is_of_range {
+        return needs_plan(refusal::update_of_range(table));
     }
     let returning = match cursor.accept_word("returning")? {
-        true if kind == ChangeKind::Delete => return Err(refusal::returns_deleted(table)),
+        true if kind == ChangeKind::Delete => {
+            return needs_plan(refusal::returns_deleted(table));
+        }
         true => Some(returning::parse(cursor, table, alias)?),
         false => None,
     };

@@ -79,7 +79,7 @@ pub(super) fn too_wide(table: &Table, rows_max: i64) -> Box<Diagnostic> {
 }
 
 /// 0A000: a column that says where a row is.
-pub(super) fn moves(table: &Table, column: usize) -> Box<Diagnostic> {
+pub(in crate::sql) fn moves(table: &Table, column: usize) -> Box<Diagnostic> {
     let column = table.columns[column].name;
     let mut refusal = not_supported(
         table,

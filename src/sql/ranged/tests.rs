@@ -49,10 +49,12 @@ fn read(text: &str) -> Vec<String> {
     rows(&change(text), &Bindings::none()).expect(text)
 }
 
-/// `code message` of the error, at Parse or when its values are read.
+/// `code message` of the error, at Parse or when its values are read, or without an engine.
 fn refusal(text: &str) -> String {
     let error = match classify(text, &Namespace::default()) {
         Ok(Statement::Ranged(statement)) => rows(&statement, &Bindings::none()).expect_err(text),
+        // What is said where there is no engine.
+        Ok(Statement::Cold(cold)) => cold.refusal(),
         Ok(other) => panic!("{text} is {other:?}"),
         Err(error) => error,
     };

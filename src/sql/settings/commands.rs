@@ -62,6 +62,8 @@ impl Settings {
             | SessionCommand::Discard(_)
             | SessionCommand::Deallocate(_)
             | SessionCommand::CloseCursor(_)
+            | SessionCommand::Listen(_)
+            | SessionCommand::Notify(_)
             | SessionCommand::Unlisten => {}
         }
         Ok(warnings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pathlib
 import secrets
+import subprocess
 
 from .binary import PROJECT, USER, binary
 from .process import ServerProcess
@@ -29,9 +30,19 @@ def toml(sections: dict[str, dict | list[dict]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def create_tables(file: pathlib.Path, tables: tuple[dict, ...]) -> None:
+    """Gives the user of a configuration file custom tables, as an operator does."""
+    definitions = file.with_name("tables.json")
+    definitions.write_text(json.dumps({"items": tables}))
+    command = [binary(), "table", "create", "--config", str(file), "--user", USER, str(definitions)]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+
+
 class ConfiguredGateway:
-    """`sections` are added to the file; `cdf` replaces the fixed token, `user` adds to the user, and
-    `under` is a command that runs the gateway."""
+    """`sections` are added to the file; `cdf` replaces the fixed token, `user` adds to the user,
+    `under` is a command that runs the gateway, and `tables` are custom tables that the user has from
+    the start."""
 
     def __init__(
         self,
@@ -40,6 +51,7 @@ class ConfiguredGateway:
         cdf: dict | None = None,
         user: dict | None = None,
         under: tuple[str, ...] = (),
+        tables: tuple[dict, ...] = (),
         **sections: dict | list[dict],
     ):
         password = secrets.token_urlsafe(12)
@@ -47,8 +59,12 @@ class ConfiguredGateway:
         principal |= cdf or {"token": "any-token-will-do"}
         listen = {"postgres": "127.0.0.1:0", "http": "127.0.0.1:0"} | sections.pop("listen", {})
         file = directory / "penstock.toml"
+        if tables:
+            sections.setdefault("state", {"path": str(directory / "state.sqlite")})
         users = {"name": USER, "password": password, "cdf": "plant"} | (user or {})
         file.write_text(toml({"[users]": users, "cdf.plant": principal, "listen": listen, **sections}))
+        if tables:
+            create_tables(file, tables)
         command = [*under, binary(), "serve", str(file)]
         self.process = ServerProcess(command, READY, directory / "gateway.log")
         ready = self.process.ready

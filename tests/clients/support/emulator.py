@@ -83,3 +83,11 @@ class Emulator:
         while not self.operation(operation).get("in_flight"):
             if time.monotonic() > deadline:
                 raise AssertionError(f"no request of {operation} arrived within {within_s} s")
+
+    def await_none_in_flight(self, operation: str, within_s: float = 20) -> None:
+        """Returns once every request of that operation is served, also those that nobody waits for."""
+        deadline = time.monotonic() + within_s
+        while self.operation(operation).get("in_flight"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"requests of {operation} are in flight after {within_s} s")
+            time.sleep(0.02)

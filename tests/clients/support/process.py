@@ -26,9 +26,16 @@ class ServerProcess:
     """`command` must print one line that matches `ready` on stdout once it serves."""
 
     def __init__(
-        self, command: list[str], ready: str, log: pathlib.Path, environment=None, awaits_ready: bool = True
+        self,
+        command: list[str],
+        ready: str,
+        log: pathlib.Path,
+        environment=None,
+        awaits_ready: bool = True,
+        ready_within_s: float = READY_WITHIN_S,
     ):
         self.command = command
+        self._ready_within_s = ready_within_s
         self._ready = re.compile(ready)
         self.log = log
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -73,9 +80,9 @@ class ServerProcess:
     def _await_line(self, pattern: re.Pattern) -> re.Match:
         while True:
             try:
-                line = self._lines.get(timeout=READY_WITHIN_S)
+                line = self._lines.get(timeout=self._ready_within_s)
             except queue.Empty:
-                raise self._failure(f"printed no ready line within {READY_WITHIN_S} s") from None
+                raise self._failure(f"printed no ready line within {self._ready_within_s} s") from None
             if line is None:
                 raise self._failure(f"ended with {self.child.wait()} before it was ready")
             if found := pattern.search(line):

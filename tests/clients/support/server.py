@@ -64,5 +64,7 @@ class Server:
             "Password": self.password,
             "Database": self.database,
             "Timeout": "20",
+            # The first statement may have to wait for an engine on a busy machine.
+            "Command Timeout": "90",
         } | {key.replace("_", " "): value for key, value in more.items()}
         return ";".join(f"{key}={value}" for key, value in pairs.items())

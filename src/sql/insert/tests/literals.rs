@@ -172,6 +172,14 @@ fn refusals_are_those_of_postgresql() {
             "42804 43 column \"id\" is of type bigint but expression is of type json",
         ),
         (
+            "(id) VALUES ('1'::bytea)",
+            "42804 43 column \"id\" is of type bigint but expression is of type bytea",
+        ),
+        (
+            "(external_id) VALUES ('\\x0'::bytea)",
+            "22023 52 invalid hexadecimal data: odd number of digits",
+        ),
+        (
             "(id) VALUES ('1'::nonsense)",
             "42704 48 type \"nonsense\" does not exist",
         ),

@@ -26,6 +26,8 @@ fn parameters_take_the_type_of_their_cast_or_column_unless_declared() {
     assert_eq!(statement.parameter_types(&[25]), Ok(vec![25]));
     let statement = insert("INSERT INTO time_series (metadata) VALUES ($1)");
     assert_eq!(statement.parameter_types(&[3802]), Ok(vec![3802]));
+    let statement = insert("INSERT INTO time_series (security_categories) VALUES ($1::BIGINT[])");
+    assert_eq!(statement.parameter_types(&[1005]), Ok(vec![1005]));
 }
 
 #[test]

@@ -7,8 +7,8 @@ mod names;
 mod probes;
 mod session;
 
-use super::QueryContext;
 use super::value::text_of;
+use super::{CancelOutcome, QueryContext, Sessions};
 use crate::catalog::Namespace;
 use crate::diagnostic::Diagnostic;
 use crate::sql::{Answer, Bindings, Query, Settings, Statement, classify};
@@ -33,6 +33,20 @@ fn answer_with(
     answer_in(query, &Namespace::default(), settings, bindings)
 }
 
+/// Two sessions besides the one that asks: 43 of the same user, and 44 of another.
+#[derive(Debug)]
+struct Neighbours;
+
+impl Sessions for Neighbours {
+    fn cancel_for(&self, process_id: i32, user: &str) -> CancelOutcome {
+        match process_id {
+            43 if user == "writer" => CancelOutcome::Sent,
+            43 | 44 => CancelOutcome::Denied,
+            _ => CancelOutcome::NoSuchSession,
+        }
+    }
+}
+
 fn answer_in(
     query: &Query,
     namespace: &Namespace,
@@ -45,6 +59,8 @@ fn answer_in(
         user: "writer",
         database: "gw",
         backend_pid: 42,
+        ports: (Some(5432), None),
+        sessions: &Neighbours,
         transaction_started: Timestamp::UNIX_EPOCH,
         in_transaction: false,
     };

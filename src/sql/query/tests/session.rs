@@ -59,6 +59,22 @@ fn the_questions_of_a_connect_are_answered() {
         ("select session_user", "session_user:19:-1", "writer"),
         ("select pg_backend_pid()", "pg_backend_pid:23:-1", "42"),
         (
+            "select inet_server_port()",
+            "inet_server_port:23:-1",
+            "5432",
+        ),
+        ("select inet_client_port()", "inet_client_port:23:-1", "~"),
+        (
+            "SELECT pg_cancel_backend(43);",
+            "pg_cancel_backend:16:-1",
+            "true",
+        ),
+        (
+            "select pg_catalog.pg_cancel_backend(45)",
+            "pg_cancel_backend:16:-1",
+            "false",
+        ),
+        (
             "select pg_is_in_recovery()",
             "pg_is_in_recovery:16:-1",
             "false",

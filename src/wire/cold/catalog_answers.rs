@@ -4,14 +4,15 @@
 //! depends on is part of the question, and that a session that sees more than its dressing shows is
 //! never answered from what was kept. Never judges what a statement does: the engine's plan does.
 
-use super::cold::{SETTINGS, Wanted};
-use super::session::Session;
+use super::Wanted;
+use super::settings::SETTINGS;
 use crate::engine::{
     Answer, Asked, Description, EngineFault, EngineLink, Question, QuestionKey, Recording,
     Relations, means_the_present,
 };
 use crate::rows::WireFormat;
 use crate::sql::ColdStatement;
+use crate::wire::session::Session;
 use std::sync::Arc;
 
 impl Session {
@@ -90,7 +91,7 @@ impl Session {
 
     /// What all questions of this session have in common.
     fn key_of_session(&mut self, asked: Asked) -> Option<QuestionKey> {
-        if !self.gateway.engines.answers().are_kept() {
+        if self.owned.is_some() || !self.gateway.engines.answers().are_kept() {
             return None;
         }
         let mut key = QuestionKey::new(asked, &self.dressing());

@@ -4,13 +4,15 @@
 //! ANALYZE what that came to. Promises PostgreSQL's own lines unchanged, and before the others.
 //! Never reads rows for an EXPLAIN that only plans.
 
-use super::cold::{Kept, Loaded, Wanted};
-use super::relay::Relay;
-use super::session::{Failure, Session};
+use super::load::Reads;
+use super::run::Run;
+use super::{Kept, Wanted};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{EngineFault, EngineLink, Frame, Question};
+use crate::engine::{EngineFault, EngineLink, Frame, Possessions, Question};
 use crate::scan::{Scan, ScanFigures};
-use crate::sql::{Explanation, ExplanationFormat};
+use crate::sql::{Explanation, ExplanationFormat, Manner, Planned};
+use crate::wire::relay::Relay;
+use crate::wire::session::{Failure, Session};
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 
@@ -36,29 +38,32 @@ impl Session {
         &mut self,
         explanation: &Explanation,
         question: &Question<'_>,
+        manner: Manner,
         wanted: Wanted<'_>,
     ) -> Result<Option<Kept>, Failure> {
-        self.with_engine(async move |session, link| {
-            let planned = explanation.statement.as_str();
+        self.with_lent(async move |session, link| {
             link.run("BEGIN").await?;
-            session.apply_settings(link).await?;
-            let Loaded { readable, scans } = match explanation.runs {
-                true => {
-                    let relations = question.relations(link, planned).await?;
-                    session.load(link, question, planned, &relations).await?
-                }
-                // It reads no rows: it may name every table.
-                false => Loaded {
-                    readable: session.every_table(),
-                    scans: Vec::new(),
+            session.apply_settings_for_transaction(link).await?;
+            let run = Run {
+                question: *question,
+                planned: match explanation.runs {
+                    true => Planned::Text(explanation.statement.clone()),
+                    // It reads no rows: it may name every table.
+                    false => Planned::NoRows,
                 },
+                manner,
+                wanted,
+                part: None,
             };
-            session.become_user(link, &readable).await?;
+            let has = Possessions::default();
+            let loaded = session.load(link, &run, &has).await?;
+            let sql = session.becoming_user(&loaded, true);
+            link.run(&sql).await?;
             question.ask(link, wanted.describes)?;
             link.send().await?;
             let mut frames = whole_answer(link).await?;
             let explained: Vec<Explained> = match explanation.runs {
-                true => (scans.into_iter())
+                true => (loaded.scans.into_iter())
                     .map(|(scan, figures)| Explained {
                         scan,
                         figures: Some(figures),
@@ -66,9 +71,11 @@ impl Session {
                     .collect(),
                 // Only now: errors of the statement are those of its own text.
                 false => {
+                    let planned = explanation.statement.as_str();
                     let relations = question.relations(link, planned).await?;
-                    let scans = session.scans_of(link, question, planned, &relations);
-                    (scans.await?.into_iter())
+                    let reads = Reads::of(session, link, question, planned).await?;
+                    let scans = session.scans_of(&relations, &reads, &has);
+                    (scans.into_iter())
                         .map(|scan| Explained {
                             scan,
                             figures: None,
