@@ -83,6 +83,8 @@ mod tests {
         Explanation::of(&ColdStatement {
             kind: "EXPLAIN",
             text,
+            is_on_temporary: false,
+            otherwise: None,
         })
     }
 

@@ -121,7 +121,7 @@ fn add(frames: &mut Vec<Frame>, explained: &[Explained], format: ExplanationForm
     };
     match format {
         ExplanationFormat::Text => {
-            let text: Vec<String> = explained.iter().map(Explained::to_string).collect();
+            let text: Vec<String> = explained.iter().map(Explained::text).collect();
             let lines = text.iter().flat_map(|text| text.lines());
             let rows: Vec<Frame> = lines.map(|line| row(line.as_bytes())).collect();
             frames.splice(end..end, rows);
@@ -168,7 +168,7 @@ fn row(value: &[u8]) -> Frame {
 }
 
 impl Explained {
-    fn to_string(&self) -> String {
+    fn text(&self) -> String {
         let plan = self.scan.plan().to_string();
         let Some(figures) = &self.figures else {
             return plan;
