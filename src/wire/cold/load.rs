@@ -16,7 +16,7 @@ use crate::pipeline::Ticket;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, Scanner};
 use crate::sql::{Planned, query_within};
-use crate::wire::changes::ChangePlan;
+use crate::wire::change_plan::ChangePlan;
 use crate::wire::session::Session;
 
 /// The savepoint around a plan.
