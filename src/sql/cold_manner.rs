@@ -196,7 +196,6 @@ mod tests {
                 "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
             ),
             ("DROP", "DROP OWNED BY me"),
-            ("UPDATE", "UPDATE assets SET name = 'x' WHERE name = 'y'"),
             ("VACUUM", "VACUUM"),
         ] {
             assert_eq!(manner(kind, text), None, "{text}");

@@ -4,7 +4,8 @@
 //! gathered here, and that the rows which are left go the way of any COPY. Never looks at the data.
 
 use super::awaited_answer::AwaitedAnswer;
-use super::changes::{ChangePlan, Changed};
+use super::change_plan::ChangePlan;
+use super::changes::Changed;
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
 use super::ending::Ending;

@@ -19,6 +19,7 @@
 //! CDF and never parses SQL by itself.
 
 mod awaited_answer;
+mod change_plan;
 mod changes;
 mod cold;
 mod completion;

@@ -5,7 +5,7 @@
 //! statements do, and that a change CDF cannot make is refused with the row that it is about. Never lets
 //! a row go before the last one is read.
 
-use super::changes::ChangePlan;
+use super::change_plan::ChangePlan;
 use super::completion::Counted;
 use super::group::{RunKind, RunShape};
 use super::open_batch::OpenBatch;

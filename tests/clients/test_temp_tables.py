@@ -375,6 +375,7 @@ def test_conditions_on_a_table_that_hides_another_are_none_on_that(session, conn
         ("ALTER ROLE CURRENT_USER PASSWORD 'x'", "0A000"),
         ("DROP OWNED BY CURRENT_USER", "0A000"),
         ("VACUUM", "0A000"),
+        ("DO $$ BEGIN INSERT INTO labels (external_id) VALUES ('never'); END $$", "42501"),
         ("DO $$ BEGIN DELETE FROM labels; END $$", "42501"),
         ("CREATE TEMP TABLE t AS SELECT pg_read_file('/etc/passwd')", "42501"),
         ("COPY anchor FROM '/etc/passwd'", "42501"),

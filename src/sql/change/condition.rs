@@ -79,7 +79,7 @@ pub(super) fn parse(
         });
     }
     let is_named = |column: &usize| terms.iter().any(|term| term.column == *column);
-    if !table.key.iter().all(|column| is_named(column)) {
+    if !table.key.iter().all(is_named) {
         return Ok(None);
     }
     let several = terms.iter().filter(|term| term.single.is_none()).count();

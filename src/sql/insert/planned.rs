@@ -56,7 +56,9 @@ impl PlannedInsert {
 
 fn read(text: &str, namespace: &Namespace) -> Result<Option<PlannedInsert>, Box<Diagnostic>> {
     let mut cursor = Cursor::new(text)?;
-    if !cursor.at_word("insert") && !(cursor.at_word("with") && skip_to(&mut cursor, is_insert)?) {
+    let is_found =
+        cursor.at_word("insert") || (cursor.at_word("with") && skip_to(&mut cursor, is_insert)?);
+    if !is_found {
         return Ok(None);
     }
     cursor.expect_word("insert")?;

@@ -17,7 +17,7 @@ use crate::rows::value::ValueSettings;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
 use crate::scan::{Scan, ScanFigures, Scanner};
 use crate::sql::{Planned, mentions, query_within};
-use crate::wire::changes::ChangePlan;
+use crate::wire::change_plan::ChangePlan;
 use crate::wire::session::Session;
 
 /// The savepoint around a plan.

@@ -14,7 +14,7 @@ use super::portal::limit;
 use crate::catalog::{CDF, PUBLIC};
 use crate::engine::{AS_OWNER, EngineFault, EngineLink, Question, Recording, identifier};
 use crate::sql::{Manner, Planned, SetScope};
-use crate::wire::changes::ChangePlan;
+use crate::wire::change_plan::ChangePlan;
 use crate::wire::relay::{Relay, Relayed};
 use crate::wire::session::{Failure, Session};
 

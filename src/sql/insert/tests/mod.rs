@@ -24,6 +24,8 @@ fn insert(text: &str) -> InsertStatement {
 fn read(text: &str) -> Result<Vec<Vec<String>>, Box<Diagnostic>> {
     let statement = match classify(text, &Namespace::default())? {
         Statement::Insert(statement) => statement,
+        // What is said where there is no engine.
+        Statement::Cold(cold) if cold.otherwise.is_some() => return Err(cold.refusal()),
         other => panic!("{text} is {other:?}"),
     };
     let mut recorder = Recorder::new();
