@@ -84,9 +84,15 @@ def test_a_message_that_is_too_large_before_sign_in_ends_the_connection(server):
 
 
 @pytest.fixture
-def slow_cdf(emulator):
+def slow_cdf(server, emulator, series):
     """Writes of datapoints wait longer than any cancel here, and then give their slots back."""
+    with psycopg.connect(**server.keywords(), autocommit=True) as connection:
+        # The series is there, so that one request is all that is delayed.
+        connection.execute(POINT, (series, moment(1), 0.0))
     emulator.inject(operation="datapoints.insert", kind="delay", delay_ms=5_000)
+    yield
+    # What was cancelled is served to its end, which the next test must not take for its own.
+    emulator.await_none_in_flight("datapoints.insert")
 
 
 @pytest.mark.gateway_only
