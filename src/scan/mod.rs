@@ -39,3 +39,4 @@ pub use fault::ScanFault;
 pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
 pub use rows::ScanRows;
 pub use scanner::Scanner;
+pub use sources::raw_cell;
