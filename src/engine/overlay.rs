@@ -7,7 +7,7 @@
 use super::dressing::{identifier, literal, type_of};
 use super::fault::EngineFault;
 use super::link::EngineLink;
-use crate::catalog::{Column, ColumnType, Table};
+use crate::catalog::{Column, ColumnType, RowShape, Table};
 use crate::rows::{
     Action, Assigned, ConflictUpdate, LAST_TIMESTAMP, ObjectBatch, RowBatch, RowText,
 };
@@ -150,7 +150,7 @@ impl OverlayStep<'_> {
                         self.value(columns[from].name)
                     }
                     Assigned::Excluded(_) => "NULL".to_owned(),
-                    Assigned::Constant => constant(update.constants.as_ref(), set),
+                    Assigned::Constant => constant(update.constants.as_ref(), self.table, set),
                 };
                 format!("{} = {value}", identifier(set.name))
             })
@@ -161,15 +161,17 @@ impl OverlayStep<'_> {
     fn value(&self, name: &str) -> String {
         let text = format!("s.{}", identifier(name));
         let column = self.table.columns.iter().find(|column| column.name == name);
-        column.map_or_else(|| text.clone(), |column| typed(&text, column))
+        column.map_or_else(|| text.clone(), |column| typed(&text, self.table, column))
     }
 }
 
 /// An expression of text as a value of the column.
-fn typed(text: &str, column: &Column) -> String {
+fn typed(text: &str, table: &Table, column: &Column) -> String {
+    // Values of custom RAW tables are in PostgreSQL's text form, all of them.
+    let has_json_lists = !matches!(table.shape, RowShape::RawColumns(_));
     match column.column_type {
         // Lists of strings are JSON.
-        ColumnType::TextArray | ColumnType::VarcharArray => format!(
+        ColumnType::TextArray | ColumnType::VarcharArray if has_json_lists => format!(
             "CASE WHEN {text} IS NOT NULL THEN ARRAY(SELECT json_array_elements_text({text}::json)) END"
         ),
         other => format!("{text}::{}", type_of(other)),
@@ -177,13 +179,16 @@ fn typed(text: &str, column: &Column) -> String {
 }
 
 /// A constant of `DO UPDATE SET`.
-fn constant(constants: Option<&ObjectBatch>, column: &Column) -> String {
+fn constant(constants: Option<&ObjectBatch>, table: &Table, column: &Column) -> String {
     let text = constants.and_then(|constants| {
         let row = RowBatch::Objects(constants.clone()).row_text(0);
         let place = row.columns.iter().position(|name| *name == column.name)?;
         row.values.into_iter().nth(place)?
     });
-    text.map_or_else(|| "NULL".to_owned(), |text| typed(&literal(&text), column))
+    text.map_or_else(
+        || "NULL".to_owned(),
+        |text| typed(&literal(&text), table, column),
+    )
 }
 
 /// Rows as lines of COPY.

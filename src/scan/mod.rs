@@ -40,4 +40,5 @@ pub use fault::ScanFault;
 pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
 pub use rows::ScanRows;
 pub use scanner::Scanner;
+pub use sources::raw_cell;
 pub use tally::ScanFigures;

@@ -75,6 +75,7 @@ mod simple_query;
 mod spooling;
 mod staged;
 mod staged_bytes;
+mod staged_cells;
 mod staged_rows;
 mod startup;
 mod startup_parameters;

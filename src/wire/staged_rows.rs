@@ -7,6 +7,7 @@
 use super::group::{Group, Run};
 use super::session::Session;
 use super::staged::Staged;
+use super::staged_cells::raw_row_text;
 use super::transaction::Transaction;
 use crate::catalog::{RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -97,11 +98,21 @@ impl Session {
 }
 
 fn runs_of<'a>(group: &'a Group, table: &'static Table) -> impl Iterator<Item = &'a Run> {
-    let resource = table.resource;
     group
         .runs
         .iter()
-        .filter(move |run| run.table.resource == resource && !run.batches.is_empty())
+        .filter(move |run| may_share_rows(run.table, table) && !run.batches.is_empty())
+}
+
+/// Whether a row of one table can be a row of the other.
+fn may_share_rows(one: &Table, other: &Table) -> bool {
+    let is_same_place = match (one.shape, other.shape) {
+        (RowShape::RawColumns(one), RowShape::RawColumns(other)) => {
+            one.database == other.database && one.table == other.table
+        }
+        _ => true,
+    };
+    one.resource == other.resource && is_same_place
 }
 
 fn is_of_points(table: &Table) -> bool {
@@ -114,8 +125,10 @@ fn is_of_points(table: &Table) -> bool {
 /// Whether staged rows of that run can be laid over others of `table`.
 fn check(run: &Run, table: &'static Table) -> Result<(), EngineFault> {
     let is_known = match table.shape {
-        RowShape::RawColumns(_) => false,
-        RowShape::DoubleDatapoints | RowShape::StringDatapoints | RowShape::RawRows => true,
+        RowShape::DoubleDatapoints
+        | RowShape::StringDatapoints
+        | RowShape::RawRows
+        | RowShape::RawColumns(_) => true,
         // Objects without a key of their own are new ones, always.
         RowShape::Objects => !table.key.is_empty() || run.action().kind() == ActionKind::Create,
     };
@@ -135,7 +148,12 @@ async fn lay(
     let mut rows: Vec<RowText> = Vec::new();
     let mut keys: HashSet<Vec<Option<String>>> = HashSet::new();
     for index in 0..batch.rows() {
-        let row = batch.row_text(index);
+        let row = match (table.shape, batch) {
+            (RowShape::RawColumns(raw), RowBatch::RawRows(batch)) => {
+                raw_row_text(table, raw, batch, index).map_err(EngineFault::Refused)?
+            }
+            _ => batch.row_text(index),
+        };
         let key_columns = key_of(table, &row).ok_or_else(|| unseen(table))?;
         let key = values_of(&row, &key_columns);
         let joins = rows

@@ -83,9 +83,10 @@ def record(number: int, name: str | None) -> dict:
     return {"id": number, "name": name, "started": "2026-11-01T00:00:00Z", "is_on": number % 2 == 0}
 
 
-@pytest.mark.xfail(strict=True, reason="the target stages its rows in temporary tables")
 @pytest.mark.parametrize("use_copy", [False, True], ids=["insert", "copy"])
 def test_records_are_merged_by_their_key(gateway, load, use_copy):
+    with psycopg.connect(**gateway.server.keywords(autocommit=True)) as connection:
+        connection.execute("TRUNCATE pumps")
     first = load("pumps", [record(n, f"it's pump {n}") for n in range(50)], use_copy=use_copy)
     assert first.returncode == 0, first.stderr
     second = load("pumps", [record(n, None) for n in range(40, 60)], use_copy=use_copy)
@@ -95,7 +96,8 @@ def test_records_are_merged_by_their_key(gateway, load, use_copy):
 
 
 def test_a_stream_without_a_table_is_refused_with_the_reason(gateway, load):
+    before = pumps(gateway)
     done = load("valves", [record(1, "valve")])
     assert done.returncode != 0
     assert "CREATE statement is not supported" in done.stderr or "permission denied" in done.stderr
-    assert pumps(gateway) == []
+    assert pumps(gateway) == before

@@ -8,6 +8,7 @@ mod instances;
 mod objects;
 mod points;
 mod raw;
+mod raw_cells;
 mod raw_names;
 mod runs;
 mod schemas;
@@ -15,6 +16,7 @@ mod sequence_rows;
 mod series;
 
 pub(super) use instances::takes_condition_on;
+pub use raw_cells::raw_cell;
 
 use super::condition::Condition;
 use super::plan::{Reading, Taken};

@@ -1,6 +1,6 @@
 //! Rows of RAW tables: by key, or page by page in parts.
 //!
-//! Owns the reads of rows and the values of custom RAW tables. Promises each row once, whichever
+//! Owns the reads of rows. Promises each row once, whichever
 //! way it is read: the parts that CDF cuts a table into do not overlap. Never finds tables:
 //! `raw_names` does.
 
@@ -10,15 +10,16 @@ use super::super::fault::ScanFault;
 use super::super::plan::{Reading, Taken};
 use super::super::source::{Page, Source, Turn, bytes_max};
 use super::super::typed;
+use super::raw_cells::{key_text, raw_cell};
 use super::raw_names::shown;
 use super::{PARTITIONS, nothing};
-use crate::catalog::{ColumnType, RawColumns, Resource, RowShape, Table};
+use crate::catalog::{RawColumns, Resource, RowShape, Table};
 use crate::cdf::{Operation, PageCall, PageFormat, with_query_value, with_segment};
-use crate::sql::{Cell, Misfit, cell_of_field, cell_of_json, push_cell_text};
+use crate::sql::{Cell, cell_of_field};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -170,52 +171,6 @@ pub(super) fn reading(
     }
 }
 
-/// The key that a row with this value in its key column has; `None`: it could be another one.
-fn key_text(value: &str, column_type: ColumnType) -> Option<String> {
-    match column_type {
-        ColumnType::Text | ColumnType::Varchar(_) => Some(value.to_owned()),
-        ColumnType::BigInt => Some(typed::integer(value)?.to_string()),
-        ColumnType::Bool => Some(typed::boolean(value)?.to_string()),
-        ColumnType::TimestampTz => {
-            let us = typed::time_us(value)?;
-            time_key(us.checked_div(1000).filter(|ms| ms * 1000 == us)?)
-        }
-        // Doubles and reals have many texts for what compares as one value.
-        _ => None,
-    }
-}
-
-/// A time as the key of a row.
-fn time_key(ms: i64) -> Option<String> {
-    let at = jiff::Timestamp::from_millisecond(ms).ok()?;
-    Some(format!("{at:.3}"))
-}
-
-/// The value of the key column. A key that the gateway would write otherwise is no value: a
-/// condition on the column would not find its row.
-fn key_cell(key: &str, column_type: ColumnType) -> Result<Option<Cell>, Misfit> {
-    let quoted = json!(key).to_string();
-    let cell = cell_of_json(&quoted, column_type, &TimeZone::UTC)?;
-    let is_own = match (&cell, column_type) {
-        (Some(Cell::TimestampTz { text, .. }), _) => {
-            typed::time_us(text)
-                .and_then(|us| time_key(us / 1000))
-                .as_deref()
-                == Some(key)
-        }
-        (Some(cell @ Cell::Int8(_)), _) => {
-            let mut text = String::new();
-            push_cell_text(&mut text, cell);
-            text == key
-        }
-        _ => true,
-    };
-    match is_own {
-        true => Ok(cell),
-        false => Err(Misfit::of(column_type, &quoted)),
-    }
-}
-
 /// One RAW table.
 struct Place {
     table: &'static Table,
@@ -279,13 +234,8 @@ impl Place {
             let cells: BTreeMap<String, &RawValue> =
                 serde_json::from_str(row.columns.get()).map_err(|error| page.unreadable(&error))?;
             return rows.row(named, |index, column| {
-                if index == raw.key {
-                    return key_cell(&row.key, column.column_type);
-                }
-                match cells.get(column.name) {
-                    Some(value) => cell_of_json(value.get(), column.column_type, &TimeZone::UTC),
-                    None => Ok(None),
-                }
+                let value = cells.get(column.name).map(|value| value.get());
+                raw_cell(raw, (index, column), &row.key, value)
             });
         }
         rows.row(named, |_, column| match column.field {
