@@ -93,6 +93,9 @@ impl GatewayProcess {
             directory = "journal"
             position_interval_ms = 50
             {journal}
+            # The gateway's own ways are promised here, and none of a PostgreSQL that starts beside it.
+            [engine]
+            kind = "off"
             [state]
             path = "state.sqlite"
             [[users]]
