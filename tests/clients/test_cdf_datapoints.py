@@ -430,7 +430,7 @@ def test_the_catalog_lists_both_schemas(connection):
     assert found == [(schema, name) for schema in ("cdf", "public") for name in names]
     columns = connection.execute(
         "SELECT a.attname FROM pg_catalog.pg_attribute a"
-        " WHERE a.attrelid = 'cdf.double_datapoints'::regclass ORDER BY a.attnum"
+        " WHERE a.attrelid = 'cdf.double_datapoints'::regclass AND a.attnum > 0 ORDER BY a.attnum"
     ).fetchall()
     assert [name for (name,) in columns] == [
         "value",
