@@ -82,7 +82,10 @@ impl EmbeddedEngine {
     /// Whether its process has not ended by itself.
     pub fn is_up(&mut self) -> bool {
         let child = self.child.as_mut();
-        child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        let has_not_ended = child.is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+        // One that was killed is not to be waited for before its last thread is gone; its memory goes
+        // first.
+        has_not_ended && resident_bytes(self.process_id).is_some()
     }
 
     /// Where it listens.
