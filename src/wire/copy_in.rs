@@ -10,14 +10,13 @@ use super::completion::{Completion, Counted, message_end};
 use super::ending::Ending;
 use super::frame::{FrameHeader, HEADER_BYTES};
 use super::group::{RunKind, RunShape};
-use super::message::{FrontendMessage, unfit};
+use super::message::FrontendMessage;
 use super::open_batch::OpenBatch;
 use super::reply::{put, put_complete};
 use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
 use super::withheld::Withheld;
 use crate::config::CopyMode;
-use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{CopyFormat, CopyStatement, OnError};
 use crate::telemetry::{ConnectionEnd, StatementKind};
 use crate::wire::copy::CopyDecoder;
@@ -119,28 +118,8 @@ impl Session {
             }
             self.receive(header).await?;
             let frame = header.split(&mut self.transport.input);
-            match FrontendMessage::decode(frame)? {
-                FrontendMessage::CopyDone => return self.copy_end(decoder, batch).await,
-                FrontendMessage::CopyFail(reason) => {
-                    let reason = self.encoding.decode(&reason)?.into_owned();
-                    return Err(Box::new(Diagnostic::error(
-                        SqlState::QUERY_CANCELED,
-                        format!("COPY from stdin failed: {reason}"),
-                    ))
-                    .into());
-                }
-                // Clients send these behind an Execute, before they know that it is a COPY.
-                FrontendMessage::Sync | FrontendMessage::Flush => {}
-                FrontendMessage::Terminate => {
-                    return Err(Ending::silent(ConnectionEnd::Terminated).into());
-                }
-                _ => {
-                    return Err(unfit(format!(
-                        "unexpected message type 0x{:02X} during COPY from stdin",
-                        header.kind
-                    ))
-                    .into());
-                }
+            if self.ends_copy(header.kind, FrontendMessage::decode(frame)?)? {
+                return self.copy_end(decoder, batch).await;
             }
         }
     }

@@ -8,15 +8,12 @@ use super::change_plan::ChangePlan;
 use super::changes::Changed;
 use super::cold::{Kept, Wanted};
 use super::encoding::ClientEncoding;
-use super::ending::Ending;
 use super::frame::HEADER_BYTES;
-use super::message::{FrontendMessage, unfit};
+use super::message::FrontendMessage;
 use super::reply::put;
 use super::session::{Failure, Session};
-use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{AS_OWNER, EngineFault, EngineLink};
 use crate::sql::{Bindings, ColdStatement, CopyFormat, CopyStatement};
-use crate::telemetry::ConnectionEnd;
 use bytes::{Buf, Bytes};
 use pgwire::messages::copy::CopyInResponse;
 use postgres_protocol::message::frontend;
@@ -150,28 +147,8 @@ impl Session {
             }
             self.receive(header).await?;
             let frame = header.split(&mut self.transport.input);
-            match FrontendMessage::decode(frame)? {
-                FrontendMessage::CopyDone => return Ok(None),
-                FrontendMessage::CopyFail(reason) => {
-                    let reason = self.encoding.decode(&reason)?.into_owned();
-                    return Err(Box::new(Diagnostic::error(
-                        SqlState::QUERY_CANCELED,
-                        format!("COPY from stdin failed: {reason}"),
-                    ))
-                    .into());
-                }
-                // Clients send these behind an Execute, before they know that it is a COPY.
-                FrontendMessage::Sync | FrontendMessage::Flush => {}
-                FrontendMessage::Terminate => {
-                    return Err(Ending::silent(ConnectionEnd::Terminated).into());
-                }
-                _ => {
-                    return Err(unfit(format!(
-                        "unexpected message type 0x{:02X} during COPY from stdin",
-                        header.kind
-                    ))
-                    .into());
-                }
+            if self.ends_copy(header.kind, FrontendMessage::decode(frame)?)? {
+                return Ok(None);
             }
         }
     }

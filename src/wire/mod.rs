@@ -26,6 +26,7 @@ mod completion;
 mod connection;
 pub mod copy;
 mod copy_in;
+mod copy_message;
 mod copy_where;
 mod deadlines;
 mod delivery;

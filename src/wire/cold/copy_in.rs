@@ -14,7 +14,7 @@ use crate::telemetry::ConnectionEnd;
 use crate::wire::encoding::ClientEncoding;
 use crate::wire::ending::Ending;
 use crate::wire::frame::{FrameHeader, HEADER_BYTES};
-use crate::wire::message::{FrontendMessage, unfit};
+use crate::wire::message::FrontendMessage;
 use crate::wire::session::{Failure, Session};
 use bytes::{Buf, Bytes};
 use postgres_protocol::message::frontend;
@@ -132,29 +132,23 @@ impl Session {
                 }
             }
             let frame = header.split(&mut self.transport.input);
-            match FrontendMessage::decode(frame) {
-                Ok(FrontendMessage::CopyDone) => {
-                    frontend::copy_done(link.output());
-                    link.send().await?;
-                    return Ok(Ok(()));
-                }
+            let message = match FrontendMessage::decode(frame) {
+                // The engine repeats the reason.
                 Ok(FrontendMessage::CopyFail(reason)) => {
                     let reason = String::from_utf8_lossy(&reason).into_owned();
                     return Err(given_up(link, &reason).await);
                 }
-                // Clients send these behind an Execute, before they know that it is a COPY.
-                Ok(FrontendMessage::Sync | FrontendMessage::Flush) => {}
-                Ok(FrontendMessage::Terminate) => {
-                    return Ok(Err(Ending::silent(ConnectionEnd::Terminated).into()));
-                }
-                Ok(_) => {
-                    let diagnostic = unfit(format!(
-                        "unexpected message type 0x{:02X} during COPY from stdin",
-                        header.kind
-                    ));
-                    return Ok(Err(diagnostic.into()));
-                }
+                Ok(message) => message,
                 Err(violation) => return Ok(Err(violation.into())),
+            };
+            match self.ends_copy(header.kind, message) {
+                Ok(true) => {
+                    frontend::copy_done(link.output());
+                    link.send().await?;
+                    return Ok(Ok(()));
+                }
+                Ok(false) => {}
+                Err(gone) => return Ok(Err(gone)),
             }
         }
     }

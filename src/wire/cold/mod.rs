@@ -175,10 +175,10 @@ impl Session {
         } else {
             self.run_lent(&run, key).await
         };
-        // The engine is free for others meanwhile.
-        self.send_spooled().await?;
         // Whatever it was that ended a change before its last row.
         self.copy_waits = false;
+        // The engine is free for others meanwhile.
+        self.send_spooled().await?;
         let relayed = ran?;
         match relayed.changed {
             None => Ok(relayed.kept),
