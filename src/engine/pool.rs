@@ -28,6 +28,9 @@ use tokio::time::{sleep, timeout};
 /// How long the clean-up after a statement may take: nothing of the client's runs in it.
 const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
 
+/// How long an engine may take to become a user's: a few statements of the gateway's own.
+const DRESS_MAX: Duration = Duration::from_secs(60);
+
 /// How long after a start that failed the next one is tried that nobody waits for.
 const SPARE_RETRY: Duration = Duration::from_secs(60);
 
@@ -258,8 +261,15 @@ async fn dress(spare: Spare, dressing: &Dressing) -> Result<Dressed, EngineFault
         place,
         ..
     } = spare;
-    for step in dressing.steps() {
-        link.run(&step).await?;
+    let dressed = async {
+        for step in dressing.steps() {
+            link.run(&step).await?;
+        }
+        Ok::<(), EngineFault>(())
+    };
+    match timeout(DRESS_MAX, dressed).await {
+        Ok(dressed) => dressed?,
+        Err(_) => return Err(EngineFault::Broken("it does not answer".to_owned())),
     }
     Ok(Dressed {
         link,

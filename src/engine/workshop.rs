@@ -12,13 +12,19 @@ use super::link::EngineLink;
 use crate::config::EngineSettings;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// Who an engine takes connections of the gateway for.
 const SUPERUSER: &str = "postgres";
 
 /// How its database is called until it is somebody's.
 const DATABASE: &str = "template1";
+
+/// From nothing to an engine with its tables, on a machine that is busy: twice what its process may
+/// take to start.
+const MAKE_MAX: Duration = Duration::from_secs(120);
 
 /// The files of engines.
 #[derive(Debug)]
@@ -49,7 +55,11 @@ impl Workshop {
     /// `Unavailable` when it cannot be started, `Broken` when it ends too early.
     pub async fn make(&self, base: &Base) -> Result<(EmbeddedEngine, EngineLink), EngineFault> {
         let (files, template) = self.materials(base).await?;
-        let made = self.make_of(base, &files, template).await;
+        let made = match timeout(MAKE_MAX, self.make_of(base, &files, template)).await {
+            Ok(made) => made,
+            // Whoever waits for it must not wait for ever.
+            Err(_) => Err(unavailable(&"it did not take its tables in time")),
+        };
         if made.is_err() {
             // Whatever is wrong with the files: the next one begins from nothing.
             let mut shelf = self.shelf.lock().await;
