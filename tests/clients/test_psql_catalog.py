@@ -123,11 +123,17 @@ class Terminal:
     def await_text(self, pattern: str) -> re.Match:
         """Returns once the terminal shows it; what is shown up to there is not looked at again."""
         while not (found := re.search(pattern, self.shown)):
-            readable, _, _ = select.select([self._master], [], [], WITHIN_S)
-            assert readable, f"no {pattern!r} in {self.shown!r}"
-            self.shown += os.read(self._master, 65536).decode("utf-8", "replace")
+            assert self.says_more_within(WITHIN_S), f"no {pattern!r} in {self.shown!r}"
+            self.read()
         self.shown = self.shown[found.end() :]
         return found
+
+    def says_more_within(self, seconds: float) -> bool:
+        readable, _, _ = select.select([self._master], [], [], seconds)
+        return bool(readable)
+
+    def read(self) -> None:
+        self.shown += os.read(self._master, 65536).decode("utf-8", "replace")
 
     def interrupt(self) -> None:
         os.kill(self.child.pid, signal.SIGINT)
@@ -174,16 +180,16 @@ def test_control_c_cancels_the_statement_and_not_psql(server):
     with Terminal(server) as terminal:
         terminal.type("SELECT 40 + 2 AS before;\n")
         terminal.await_text(r"\b42\b")
-        terminal.type("SELECT count(*), 'started' FROM generate_series(1, 1000000000000) AS n;\n")
-        # What was typed is shown by the terminal before psql reads it, so the first interrupt may
-        # come when there is nothing to cancel yet.
-        while True:
+        terminal.type("\\set ECHO queries\n")
+        terminal.type("\\set what rows\n")
+        terminal.type("SELECT count(*) AS :what FROM generate_series(1, 1000000000000) AS n;\n")
+        # Shown so only when psql sends it: an interrupt before that would take the line back. One
+        # that comes just then may find nothing to cancel yet.
+        terminal.await_text("AS rows FROM")
+        while "canceling statement due to user request" not in terminal.shown:
             terminal.interrupt()
-            readable, _, _ = select.select([terminal._master], [], [], 0.5)
-            if readable:
-                terminal.shown += os.read(terminal._master, 65536).decode()
-            if "canceling statement due to user request" in terminal.shown:
-                break
+            while terminal.says_more_within(2):
+                terminal.read()
         terminal.await_text("canceling statement due to user request")
         terminal.type("SELECT 6 * 7 AS after;\n")
         terminal.await_text(r"\b42\b")
