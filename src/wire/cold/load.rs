@@ -105,7 +105,8 @@ impl Session {
         let relations = if has.have_views() {
             self.relations_behind_views(link, run, planned).await?
         } else {
-            run.question.relations(link, planned).await?
+            let found = run.question.relations(link, planned).await;
+            found.map_err(|fault| within(fault, run.question.text, planned))?
         };
         let dressing = self.dressing();
         let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
@@ -193,7 +194,8 @@ impl Session {
             "SAVEPOINT {PLAN}; GRANT SELECT ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user}"
         ))
         .await?;
-        let relations = run.question.relations(link, planned).await?;
+        let relations = run.question.relations(link, planned).await;
+        let relations = relations.map_err(|fault| within(fault, run.question.text, planned))?;
         link.run(&format!(
             "ROLLBACK TO SAVEPOINT {PLAN}; RELEASE SAVEPOINT {PLAN}"
         ))
@@ -317,6 +319,19 @@ impl Session {
             .with_hint("Try again when CDF takes them: the journal keeps them until then."),
         ))
     }
+}
+
+/// An error in `planned` with its position in `text`, which holds it.
+fn within(fault: EngineFault, text: &str, planned: &str) -> EngineFault {
+    let EngineFault::Refused(mut diagnostic) = fault else {
+        return fault;
+    };
+    let before = text
+        .find(planned)
+        .map_or(0, |at| text[..at].chars().count());
+    let before = u32::try_from(before).unwrap_or(0);
+    diagnostic.position = diagnostic.position.map(|position| position + before);
+    EngineFault::Refused(diagnostic)
 }
 
 /// Whether a statement may name a table: by itself, through a view, or as one that was prepared.
