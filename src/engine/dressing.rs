@@ -17,6 +17,11 @@ const NOBODY: &str = "penstock_user";
 /// What is made from here on cannot take the number of a built-in table, of either version.
 const FIRST_FREE_OID: u32 = 18_000;
 
+/// Functions of PostgreSQL's that run SQL which they get as a text, or make themselves. No plan tells
+/// which tables that reads: what it finds there could be another statement's rows, or none.
+const RUN_UNSEEN_SQL: &str = "proname ~ '^(query|table|schema|database)_to_xml' OR \
+    proname = 'ts_stat' OR (proname = 'ts_rewrite' AND pronargs = 2)";
+
 /// Where PostgreSQL notes the numbers of schemas and tables.
 const NOTED: [(&str, &str); 13] = [
     ("pg_namespace", "oid"),
@@ -80,7 +85,10 @@ impl Base {
              CREATE ROLE {NOBODY} LOGIN;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {NOBODY};",
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {NOBODY};\n\
+             DO $$ DECLARE unseen regprocedure; BEGIN FOR unseen IN SELECT oid FROM pg_proc WHERE \
+             pronamespace = 'pg_catalog'::regnamespace AND ({RUN_UNSEEN_SQL}) LOOP EXECUTE \
+             format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', unseen); END LOOP; END $$;",
         );
         for table in self.tables.iter() {
             create(&mut sql, table);

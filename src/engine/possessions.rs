@@ -20,13 +20,25 @@ const QUESTION: &str = "\
     SELECT 'other', typname::pg_catalog.text FROM pg_catalog.pg_type \
     WHERE typnamespace = pg_catalog.pg_my_temp_schema() AND typtype IN ('d', 'e', 'r') \
     UNION ALL \
-    SELECT 'routine', proname::pg_catalog.text FROM pg_catalog.pg_proc \
-    WHERE pronamespace = pg_catalog.pg_my_temp_schema() \
+    SELECT CASE WHEN prosqlbody IS NOT NULL OR prosrc OPERATOR(pg_catalog.~*) \
+    '\\m(from|table|execute|using|update)\\M' THEN 'reader' ELSE 'routine' END, \
+    proname::pg_catalog.text FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema() \
     UNION ALL \
     SELECT CASE WHEN is_holdable THEN 'held cursor' ELSE 'cursor' END, name \
     FROM pg_catalog.pg_cursors WHERE name <> '' \
     UNION ALL \
-    SELECT 'prepared', name FROM pg_catalog.pg_prepared_statements WHERE from_sql";
+    SELECT 'prepared', name FROM pg_catalog.pg_prepared_statements WHERE from_sql \
+    UNION ALL \
+    SELECT 'prepared text', statement FROM pg_catalog.pg_prepared_statements WHERE from_sql \
+    UNION ALL \
+    SELECT 'read by view', read.relname::pg_catalog.text \
+    FROM pg_catalog.pg_class view, pg_catalog.pg_rewrite rule, pg_catalog.pg_depend link, \
+    pg_catalog.pg_class read \
+    WHERE view.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() \
+    AND rule.ev_class OPERATOR(pg_catalog.=) view.oid AND link.objid OPERATOR(pg_catalog.=) rule.oid \
+    AND link.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
+    AND link.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
+    AND link.refobjid OPERATOR(pg_catalog.=) read.oid AND read.relkind = 'r'";
 
 /// What there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +51,14 @@ pub struct Possessions {
     cursors: BTreeMap<String, bool>,
     /// Names of statements that PREPARE made.
     prepared: BTreeSet<String>,
+    /// Their texts.
+    prepared_texts: BTreeSet<String>,
+    /// Names of tables that views read.
+    behind_views: BTreeSet<String>,
     /// Functions of the session.
     routines: usize,
+    /// Names of those among them that may read tables.
+    readers: BTreeSet<String>,
     /// Types of the session.
     others: usize,
 }
@@ -90,9 +108,31 @@ impl Possessions {
         self.views > 0
     }
 
+    /// Whether a view reads a table of that name.
+    pub fn read_by_view(&self, name: &str) -> bool {
+        self.behind_views.contains(name)
+    }
+
+    /// The texts of statements that PREPARE made.
+    pub fn prepared_texts(&self) -> impl Iterator<Item = &str> {
+        self.prepared_texts.iter().map(String::as_str)
+    }
+
     /// Whether there are functions of the session's: they may do what no text shows.
     pub fn have_routines(&self) -> bool {
         self.routines > 0
+    }
+
+    /// Whether a function of the session's may read tables, as far as its source tells. One that
+    /// computes from its arguments may not.
+    pub fn may_read_unseen(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
+    /// Whether such a function has one of these names, in lower case.
+    pub fn has_reader_among(&self, names: &BTreeSet<String>) -> bool {
+        let is_among = |reader: &String| names.contains(&reader.to_lowercase());
+        self.readers.iter().any(is_among)
     }
 
     /// What is left when a transaction ends in which none of it changed.
@@ -118,9 +158,15 @@ impl Possessions {
                 self.relations.insert(name);
             }
             "routine" => self.routines += 1,
+            "reader" => {
+                self.routines += 1;
+                self.readers.insert(name);
+            }
             "cursor" => drop(self.cursors.insert(name, false)),
             "held cursor" => drop(self.cursors.insert(name, true)),
             "prepared" => drop(self.prepared.insert(name)),
+            "prepared text" => drop(self.prepared_texts.insert(name)),
+            "read by view" => drop(self.behind_views.insert(name)),
             _ => self.others += 1,
         }
     }
@@ -188,6 +234,11 @@ mod tests {
         assert!(possessions.has_relation("a relation") && possessions.has_relation("a view"));
         assert!(possessions.have_views());
         assert!(possessions.have_routines() && possessions.have_prepared());
+        assert!(!possessions.may_read_unseen());
+        possessions.note("reader", "Reads".to_owned());
+        assert!(possessions.may_read_unseen());
+        assert!(possessions.has_reader_among(&BTreeSet::from(["reads".to_owned()])));
+        assert!(!possessions.has_reader_among(&BTreeSet::from(["a routine".to_owned()])));
         assert!(!possessions.have_cursors());
     }
 }

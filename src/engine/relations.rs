@@ -170,6 +170,11 @@ impl Relations {
         Some(relations)
     }
 
+    /// Notes the names that a text may call, such as those in VALUES, which a plan leaves out.
+    pub fn note_calls_of(&mut self, text: &str) {
+        self.calls.extend(calls_in(text));
+    }
+
     /// Whether all are the catalog's, and none is changed.
     pub fn are_of_the_catalog(&self) -> bool {
         let is_it = |relation: &Relation| OF_THE_CATALOG.contains(&relation.schema.as_str());

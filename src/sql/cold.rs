@@ -4,7 +4,7 @@
 //! Promises that what would change something is refused with what can be done instead. Never runs
 //! anything.
 
-use super::cold_text::{creates_from_query, creates_table, holds_query};
+use super::cold_text::{copied_query, creates_from_query, creates_table, holds_query};
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -76,6 +76,9 @@ impl ColdStatement {
 
     /// What EXPLAIN runs, or COPY … TO STDOUT reads.
     fn planned_within(&self) -> Option<Planned> {
+        if let Some(query) = copied_query(&self.text) {
+            return Some(Planned::Text(query.to_owned()));
+        }
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &self.text).ok()?;
         match (statements.pop()?, statements.is_empty()) {
             (
@@ -104,16 +107,13 @@ impl ColdStatement {
             }
             (
                 ast::Statement::Copy {
-                    source,
+                    source: ast::CopySource::Table { table_name, .. },
                     to: true,
                     target: ast::CopyTarget::Stdout,
                     ..
                 },
                 true,
-            ) => Some(Planned::Text(match source {
-                ast::CopySource::Query(query) => query.to_string(),
-                ast::CopySource::Table { table_name, .. } => format!("TABLE {table_name}"),
-            })),
+            ) => Some(Planned::Text(format!("TABLE {table_name}"))),
             _ => None,
         }
     }
@@ -159,6 +159,14 @@ mod tests {
             planned("COPY", &format!("COPY ({select}) TO STDOUT")),
             text(select)
         );
+        assert_eq!(
+            planned(
+                "COPY",
+                "copy/* ( */(TABLE ONLY (assets)) to STDOUT (FORMAT csv)"
+            ),
+            text("TABLE ONLY (assets)")
+        );
+        assert_eq!(planned("COPY", &format!("COPY ({select}) TO 'file'")), None);
         assert_eq!(
             planned("COPY", "COPY assets (name) TO STDOUT"),
             text("TABLE assets")

@@ -115,6 +115,26 @@ pub(super) fn copies_in(text: &str) -> bool {
         .is_some_and(|(word, _)| word.eq_ignore_ascii_case("from"))
 }
 
+/// The query of COPY (query) TO STDOUT, whatever PostgreSQL takes there.
+pub(super) fn copied_query(text: &str) -> Option<&str> {
+    let mut all = lexemes(text);
+    let (_, copy) = all.next()?;
+    let (_, open) = all.next()?;
+    if !matches!(copy.token, Token::Word(word) if is_one_of(word, &["copy"]))
+        || open.token != Token::Symbol("(")
+    {
+        return None;
+    }
+    let (_, close) =
+        all.find(|(depth, lexeme)| *depth == 1 && lexeme.token == Token::Symbol(")"))?;
+    for wanted in ["to", "stdout"] {
+        if !matches!(all.next()?.1.token, Token::Word(word) if is_one_of(word, &[wanted])) {
+            return None;
+        }
+    }
+    Some(text[open.range.end..close.range.start].trim())
+}
+
 /// Whether a DECLARE makes a cursor that outlives its transaction.
 pub(super) fn declares_with_hold(text: &str) -> bool {
     let mut before = "";

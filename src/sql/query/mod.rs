@@ -28,7 +28,7 @@ pub use function::time_cell;
 
 use super::answer::{Answer, ResultColumn};
 use super::bindings::Bindings;
-use super::classify::cold;
+use super::classify::{cold, cold_or};
 use super::cold::ColdStatement;
 use super::lexer::{Lexer, Token};
 use super::settings::Settings;
@@ -310,11 +310,11 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
             })),
         })),
         Err(Unplanned::Cold) => Ok(cold("SELECT", text)),
-        // PostgreSQL knows more casts.
-        Err(Unplanned::Wrong(diagnostic)) if diagnostic.sqlstate == SqlState::CANNOT_COERCE => {
-            Ok(cold("SELECT", text))
+        Err(Unplanned::Wrong(diagnostic)) if diagnostic.sqlstate == SqlState::UNDEFINED_TABLE => {
+            Err(diagnostic)
         }
-        Err(Unplanned::Wrong(diagnostic)) => Err(diagnostic),
+        // PostgreSQL knows more operators and casts, and the place of whatever is wrong.
+        Err(Unplanned::Wrong(diagnostic)) => Ok(cold_or("SELECT", text, diagnostic)),
     }
 }
 

@@ -105,7 +105,8 @@ impl Session {
         let relations = if has.have_views() {
             self.relations_behind_views(link, run, planned).await?
         } else {
-            run.question.relations(link, planned).await?
+            let found = run.question.relations(link, planned).await;
+            found.map_err(|fault| within(fault, run.question.text, planned))?
         };
         let dressing = self.dressing();
         let found = |relation: &Relation| dressing.table(&relation.schema, &relation.name);
@@ -138,10 +139,16 @@ impl Session {
         // for a single row of it (`WHERE 1 = 0`).
         let is_unread = |table: &&'static Table| {
             let is_read = tables.iter().any(|(_, read)| std::ptr::eq(*read, *table));
-            !is_read && mentions(planned, &[table.name])
+            !is_read && names_table(planned, table.name, has)
         };
-        let unread = dressing.tables().filter(is_unread);
-        loaded.readable.extend(unread.map(name_of));
+        let unread: Vec<&'static Table> = dressing.tables().filter(is_unread).collect();
+        for table in unread {
+            if may_be_read_unseen(table, planned, &relations, has) {
+                tables.push((None, table));
+            } else {
+                loaded.readable.push(name_of(table));
+            }
+        }
         if tables.is_empty() {
             return Ok(loaded);
         }
@@ -187,7 +194,8 @@ impl Session {
             "SAVEPOINT {PLAN}; GRANT SELECT ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user}"
         ))
         .await?;
-        let relations = run.question.relations(link, planned).await?;
+        let relations = run.question.relations(link, planned).await;
+        let relations = relations.map_err(|fault| within(fault, run.question.text, planned))?;
         link.run(&format!(
             "ROLLBACK TO SAVEPOINT {PLAN}; RELEASE SAVEPOINT {PLAN}"
         ))
@@ -313,6 +321,46 @@ impl Session {
     }
 }
 
+/// An error in `planned` with its position in `text`, which holds it.
+fn within(fault: EngineFault, text: &str, planned: &str) -> EngineFault {
+    let EngineFault::Refused(mut diagnostic) = fault else {
+        return fault;
+    };
+    let before = text
+        .find(planned)
+        .map_or(0, |at| text[..at].chars().count());
+    let before = u32::try_from(before).unwrap_or(0);
+    diagnostic.position = diagnostic.position.map(|position| position + before);
+    EngineFault::Refused(diagnostic)
+}
+
+/// Whether a statement may name a table: by itself, through a view, or as one that was prepared.
+fn names_table(planned: &str, name: &str, has: &Possessions) -> bool {
+    let mut prepared = has.prepared_texts();
+    mentions(planned, &[name])
+        || has.read_by_view(name)
+        || (mentions(planned, &["execute"]) && prepared.any(|text| mentions(text, &[name])))
+}
+
+/// Whether a function of the session's may read a table which the text names and the plan does not
+/// read: it must find the table's rows there.
+fn may_be_read_unseen(
+    table: &Table,
+    planned: &str,
+    relations: &Relations,
+    has: &Possessions,
+) -> bool {
+    let is_it =
+        |relation: &Relation| relation.schema == table.schema && relation.name == table.name;
+    if !relations.changed.iter().any(is_it) {
+        return has.may_read_unseen();
+    }
+    // An INSERT does not need what is there; to read it for no reason could be too much.
+    let mut called = relations.clone();
+    called.note_calls_of(planned);
+    has.has_reader_among(&called.calls)
+}
+
 /// What a statement needs of a table that its plan reads.
 fn needed_of(
     relation: &Relation,
@@ -320,10 +368,12 @@ fn needed_of(
     reads: &Reads<'_>,
     has: &Possessions,
 ) -> Needed {
-    // What one part of the statement has no use for another may need; and conditions on a temporary
-    // table are none on the table of the gateway that it hides.
+    // What one part of the statement has no use for another may need, as may a function; and
+    // conditions on a temporary table are none on the table of the gateway that it hides.
     match relation.nodes {
-        1 if !has.has_relation(table.name) => reads.needed(relation, table),
+        1 if !has.may_read_unseen() && !has.has_relation(table.name) => {
+            reads.needed(relation, table)
+        }
         _ => Needed::default(),
     }
 }
