@@ -7,8 +7,9 @@
 use crate::accounts_api::{self, AccountsService};
 use crate::admin::{self, Guarded, Letters, Readiness, ReadinessState};
 use crate::cdf::{CdfClient, IdentityOfUser, TokenCache, WritingTerm};
-use crate::config::{Configuration, Password};
+use crate::config::{Configuration, EngineSettings, Password};
 use crate::dead_letters::{DeadLetterStore, Replayer, StoreError};
+use crate::engine::{Server, ServerFault};
 use crate::http_server::{self, CurrentTls, HttpServer};
 use crate::journal::{
     Journal, JournalError, JournalParts, RejectedFile, RulePrincipals, UserPrincipals, WritePath,
@@ -46,6 +47,8 @@ pub enum GatewayError {
     Watchdog(io::Error),
     #[error("tokens cannot be checked: {0}")]
     TokenCheck(String),
+    #[error("the PostgreSQL of engine.url is of no use: {0}")]
+    Engine(ServerFault),
     #[error(transparent)]
     State(#[from] StateError),
     #[error(transparent)]
@@ -164,7 +167,8 @@ impl Gateway {
         // 7. Who takes users' access back.
         let revocation = watch_access(configuration, &users, &connections, &tokens)?;
 
-        // 8. The way in.
+        // 8. The way in, and who runs statements that are not the gateway's own.
+        check_engine(&configuration.engine)?;
         let tls = tls_identity(configuration)?;
         let settings = WireSettings {
             listen: configuration.listen.clone(),
@@ -419,4 +423,20 @@ fn users(configuration: &Configuration, look_alikes: &LookAlikes) -> Users {
         modes: user.modes,
         barred: None,
     }))
+}
+
+/// Looks at the server of `engine.url`, if there is one: what will not do is told of at the start. One
+/// that is away may come, and nothing but statements that need it has to wait for that.
+fn check_engine(settings: &EngineSettings) -> Result<(), GatewayError> {
+    let Some(server) = Server::of(settings) else {
+        return Ok(());
+    };
+    match server.check() {
+        Ok(()) => Ok(()),
+        Err(ServerFault::Away(why)) => {
+            tracing::warn!(%why, "the PostgreSQL of engine.url is away");
+            Ok(())
+        }
+        Err(fault) => Err(GatewayError::Engine(fault)),
+    }
 }

@@ -6,7 +6,7 @@
 
 use super::signals::Signals;
 use crate::cdf::{Credentials, Identity, Project, RequiredAccess, Secret};
-use crate::config::{Configuration, LogSettings, Password, User, UserModes};
+use crate::config::{Configuration, EngineKind, LogSettings, Password, User, UserModes};
 use crate::emulator::{self, EmulatorHandle, EmulatorOptions};
 use crate::gateway::Gateway;
 use crate::telemetry;
@@ -46,6 +46,10 @@ pub struct DevArguments {
     /// Directory for rows that CDF refuses for good; without it none are kept
     #[arg(long)]
     pub dead_letters: Option<PathBuf>,
+    /// A PostgreSQL, 16 or later, that runs what is not the gateway's own, by its URL; without it an
+    /// embedded one does
+    #[arg(long, env = "PENSTOCK_ENGINE_URL", hide_env_values = true)]
+    pub engine_url: Option<String>,
     /// Bearer token of the HTTP paths that show or change rows; without it they are closed
     #[arg(long, env = "PENSTOCK_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -126,6 +130,10 @@ fn configuration(arguments: &DevArguments, cdf_url: &str) -> Configuration {
         .directory
         .clone_from(&arguments.dead_letters);
     configuration.admin.token = arguments.admin_token.clone().map(Secret::new);
+    if let Some(url) = &arguments.engine_url {
+        configuration.engine.kind = EngineKind::External;
+        configuration.engine.url = Some(Secret::new(url.clone()));
+    }
     configuration.users = vec![User {
         name: arguments.user.clone(),
         password: Password::Plain(Secret::new(arguments.password.clone())),

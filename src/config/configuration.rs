@@ -93,6 +93,7 @@ impl Configuration {
         drop(sections);
         let admin = tree.admin.resolve(&surroundings, &mut findings);
         let state = tree.state.resolve(&surroundings, &mut findings);
+        let engine = tree.engine.resolve(&surroundings, &mut findings);
         check_files(&tree, surroundings.directory, &mut findings);
         if !findings.found.is_empty() {
             return Err(sources.locate(findings));
@@ -127,10 +128,7 @@ impl Configuration {
             },
             copy: tree.copy,
             statements: tree.statements,
-            engine: EngineSettings {
-                directory: tree.engine.directory.map(|name| directory.join(name)),
-                ..tree.engine
-            },
+            engine,
             tables: tree.tables,
             journal,
             timeouts: tree.timeouts,

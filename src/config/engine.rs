@@ -3,6 +3,9 @@
 //! Owns the settings of the cold road. Promises that the defaults fit a gateway with 1 GiB of
 //! memory. Never starts anything.
 
+use super::problem::Findings;
+use super::secret_source::{SecretSource, Surroundings};
+use crate::cdf::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,6 +18,8 @@ pub enum EngineKind {
     /// PostgreSQL in child processes of the gateway.
     #[default]
     Embedded,
+    /// A PostgreSQL that somebody else runs.
+    External,
 }
 
 /// The section `engine` of the configuration.
@@ -22,6 +27,14 @@ pub enum EngineKind {
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     pub kind: EngineKind,
+    /// Where the external one is, as `postgresql://…`; its role makes databases and roles there.
+    #[serde(skip_serializing)]
+    pub url: Option<Secret>,
+    #[serde(skip_serializing)]
+    pub url_env: Option<String>,
+    /// Read anew for each sign-in. Relative to the file that names it.
+    #[serde(skip_serializing)]
+    pub url_file: Option<PathBuf>,
     /// Engines that statements share: so many may run at the same time.
     pub engines_max: usize,
     /// Engines that sessions may have for themselves besides, for temporary tables and cursors.
@@ -56,6 +69,9 @@ impl Default for EngineSettings {
     fn default() -> Self {
         EngineSettings {
             kind: EngineKind::default(),
+            url: None,
+            url_env: None,
+            url_file: None,
             engines_max: 4,
             owned_max: 4,
             spares: 1,
@@ -74,6 +90,47 @@ impl Default for EngineSettings {
 }
 
 impl EngineSettings {
+    /// Reads the URL, and makes the names of files whole.
+    pub(super) fn resolve(&self, surroundings: &Surroundings<'_>, findings: &mut Findings) -> Self {
+        let source = SecretSource {
+            section: "engine",
+            name: "url",
+            value: self.url.as_ref(),
+            variable: self.url_env.as_deref(),
+            file: self.url_file.as_deref(),
+        };
+        let url = match self.kind {
+            EngineKind::External => source.read(surroundings, findings),
+            EngineKind::Off | EngineKind::Embedded => {
+                if source.is_named() {
+                    findings.note(
+                        "engine.url",
+                        "it is set and nothing uses it",
+                        "Set engine.kind to \"external\", or leave the URL out",
+                    );
+                }
+                None
+            }
+        };
+        if let Some(url) = &url
+            && url.expose().parse::<tokio_postgres::Config>().is_err()
+        {
+            // The parser's own words may hold a part of the secret.
+            findings.note(
+                "engine.url",
+                "it is no URL of a PostgreSQL",
+                "Write it as postgresql://role:password@host:5432/database?sslmode=require",
+            );
+        }
+        let directory = surroundings.directory;
+        EngineSettings {
+            url,
+            url_file: self.url_file.as_ref().map(|name| directory.join(name)),
+            directory: self.directory.as_ref().map(|name| directory.join(name)),
+            ..self.clone()
+        }
+    }
+
     /// Where engines keep their files.
     pub fn directory_or_temporary(&self) -> PathBuf {
         self.directory.clone().unwrap_or_else(std::env::temp_dir)

@@ -6,9 +6,10 @@
 //! schema is not the user's: neither can a statement write to the log nor read it. Never sends a row
 //! to CDF.
 
-use super::dressing::{identifier, literal};
+use super::dressing::identifier;
 use super::fault::EngineFault;
 use super::frame::Frame;
+use super::powers::Powers;
 use super::record_text::fields_of_record;
 use crate::catalog::Table;
 use crate::sql::{RowChange, naming_columns};
@@ -64,7 +65,7 @@ impl ChangeLog {
     }
 
     /// SQL that begins it, to be run by the owner within the statement's transaction.
-    pub fn begin(&self) -> String {
+    pub fn begin(&self, powers: &Powers) -> String {
         let mut sql = format!(
             "CREATE SCHEMA {SCHEMA};\n\
              CREATE SEQUENCE {SCHEMA}.firing;\n\
@@ -76,7 +77,7 @@ impl ChangeLog {
                 logged.log(&mut sql, place, *change);
             }
             if logged.admits_duplicates {
-                logged.set_unique(&mut sql, false);
+                sql.push_str(&powers.admit_duplicates(logged.table));
             }
         }
         sql
@@ -92,11 +93,11 @@ impl ChangeLog {
 
     /// SQL that ends it, where the transaction goes on: nothing of it is left. The rows that are
     /// logged are the caller's to take out of their tables.
-    pub fn end(&self) -> String {
+    pub fn end(&self, powers: &Powers) -> String {
         let mut sql = format!("DROP SCHEMA {SCHEMA} CASCADE;\n");
         for logged in &self.tables {
             if logged.admits_duplicates {
-                logged.set_unique(&mut sql, true);
+                sql.push_str(&powers.refuse_duplicates(logged.table));
             }
         }
         sql
@@ -216,16 +217,6 @@ impl LoggedTable {
             .collect();
         digits.join(" || ")
     }
-
-    /// Whether the keys of the table are checked.
-    fn set_unique(&self, sql: &mut String, is_unique: bool) {
-        let name = literal(&full_name(self.table));
-        let _ = writeln!(
-            sql,
-            "UPDATE pg_catalog.pg_index SET indisunique = {is_unique} WHERE indrelid = \
-             {name}::regclass AND indisprimary;"
-        );
-    }
 }
 
 fn full_name(table: &Table) -> String {
@@ -236,6 +227,10 @@ fn full_name(table: &Table) -> String {
 mod tests {
     use super::*;
     use crate::catalog::Namespace;
+
+    fn superuser() -> Powers {
+        Powers::Superuser("reader".into())
+    }
 
     fn logged(name: &str, changes: Vec<RowChange>) -> LoggedTable {
         let table = Namespace::default()
@@ -252,7 +247,7 @@ mod tests {
     #[test]
     fn only_what_the_statement_does_is_logged() {
         let log = ChangeLog::of(vec![logged("assets", vec![RowChange::Delete])]);
-        let sql = log.begin();
+        let sql = log.begin(&superuser());
         assert!(sql.contains("AFTER DELETE ON \"public\".\"assets\""));
         assert!(!sql.contains("AFTER INSERT") && !sql.contains("AFTER UPDATE"));
         assert!(sql.contains("ROW(o.\"external_id\", o.\"id\")::text"));
@@ -263,7 +258,7 @@ mod tests {
         let mut table = logged("raw_rows", vec![RowChange::Insert]);
         table.admits_duplicates = true;
         let log = ChangeLog::of(vec![table]);
-        assert!(log.begin().contains("indisunique = false"));
-        assert!(log.end().contains("indisunique = true"));
+        assert!(log.begin(&superuser()).contains("indisunique = false"));
+        assert!(log.end(&superuser()).contains("indisunique = true"));
     }
 }

@@ -216,7 +216,7 @@ impl Dressing {
 
 /// Lets `user` know tables: information_schema shows only what one may do something with. Reading
 /// is granted table by table, when there are rows.
-fn grant_names(sql: &mut String, tables: &[&Table], user: &str) {
+pub(super) fn grant_names(sql: &mut String, tables: &[&Table], user: &str) {
     if tables.is_empty() {
         return;
     }
@@ -282,19 +282,6 @@ fn full_name(table: &Table) -> String {
     format!("{}.{}", identifier(table.schema), identifier(table.name))
 }
 
-/// What an engine must know before rows of the table are in it: where some have no key, the key does
-/// not tell rows apart, though tools are shown it as the primary one. A key that may be checked
-/// later is one that PostgreSQL draws no conclusions from.
-pub fn doubt_key(table: &Table) -> String {
-    if table.optional_key().next().is_none() {
-        return String::new();
-    }
-    format!(
-        "UPDATE pg_catalog.pg_constraint SET condeferrable = true WHERE conrelid = {} AND contype = 'p';",
-        table.oid
-    )
-}
-
 /// Comments of all columns as one statement: COMMENT ON takes one for each, and there are hundreds. The
 /// tables have their numbers already.
 fn column_comments(tables: &[&Table]) -> String {
@@ -313,7 +300,7 @@ fn column_comments(tables: &[&Table]) -> String {
 }
 
 /// CREATE TABLE and its COMMENT.
-fn create(sql: &mut String, table: &Table) {
+pub(super) fn create(sql: &mut String, table: &Table) {
     let name = full_name(table);
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
     if !table.key.is_empty() {

@@ -6,6 +6,7 @@
 
 use super::fault::EngineFault;
 use super::files::{self, EngineFiles};
+use super::running::{Engine, EngineSize};
 use crate::config::EngineSettings;
 use crate::diagnostic::{Diagnostic, SqlState};
 use std::fs;
@@ -79,15 +80,6 @@ impl EmbeddedEngine {
         }
     }
 
-    /// Whether its process has not ended by itself.
-    pub fn is_up(&mut self) -> bool {
-        let child = self.child.as_mut();
-        let has_not_ended = child.is_some_and(|child| matches!(child.try_wait(), Ok(None)));
-        // One that was killed is not to be waited for before its last thread is gone; its memory goes
-        // first.
-        has_not_ended && resident_bytes(self.process_id).is_some()
-    }
-
     /// Where it listens.
     pub fn socket(&self) -> PathBuf {
         socket_in(&self.directory)
@@ -97,20 +89,47 @@ impl EmbeddedEngine {
     pub fn data(&self) -> PathBuf {
         data_in(&self.directory)
     }
+}
 
-    /// Where all its files are.
-    pub fn directory(&self) -> &Path {
-        &self.directory
+impl Engine for EmbeddedEngine {
+    fn is_up(&mut self) -> bool {
+        let child = self.child.as_mut();
+        let has_not_ended = child.is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+        // One that was killed is not to be waited for before its last thread is gone; its memory goes
+        // first.
+        has_not_ended && resident_bytes(self.process_id).is_some()
     }
 
-    /// Its process.
-    pub fn process_id(&self) -> u32 {
-        self.process_id
+    fn size(&self) -> Arc<dyn EngineSize> {
+        Arc::new(EmbeddedSize {
+            process_id: self.process_id,
+            directory: self.directory.clone(),
+        })
+    }
+}
+
+/// What measures one.
+#[derive(Debug)]
+struct EmbeddedSize {
+    process_id: u32,
+    directory: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl EngineSize for EmbeddedSize {
+    fn memory_bytes(&self) -> Option<u64> {
+        resident_bytes(self.process_id)
+    }
+
+    async fn disk_bytes(&self) -> u64 {
+        let directory = self.directory.clone();
+        let measured = tokio::task::spawn_blocking(move || disk_bytes(&directory)).await;
+        measured.unwrap_or(0)
     }
 }
 
 /// Bytes of memory that a process uses now; `None` when it is gone, or the system does not tell.
-pub fn resident_bytes(process_id: u32) -> Option<u64> {
+fn resident_bytes(process_id: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process_id}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kibibytes: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
@@ -118,7 +137,7 @@ pub fn resident_bytes(process_id: u32) -> Option<u64> {
 }
 
 /// Bytes of disk that the files of a directory take now. What disappears meanwhile counts for nothing.
-pub fn disk_bytes(directory: &Path) -> u64 {
+fn disk_bytes(directory: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else {
         return 0;
     };

@@ -4,10 +4,14 @@
 //! before the next is asked, and that a copy into the engine holds no more than a chunk. Never
 //! decides what is asked.
 
+use super::canceller::Canceller;
 use super::fault::EngineFault;
 use super::frame::Frame;
+use super::powers::Powers;
+use super::socket::{Socket, take_ready};
 use bytes::{Bytes, BytesMut};
 use postgres_protocol::message::frontend;
+use std::fmt;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -15,34 +19,74 @@ use tokio::net::UnixStream;
 /// Free space that a read starts with.
 const READ_BYTES: usize = 64 << 10;
 
-/// SQL after which the owner of the tables asks. Role 10 is the one that the engine was made with,
-/// whatever it is called now.
-pub const AS_OWNER: &str = "SELECT pg_catalog.set_config('session_authorization', rolname, false) \
-     FROM pg_catalog.pg_roles WHERE oid = 10";
-
 /// One connection.
-#[derive(Debug)]
 pub struct EngineLink {
-    socket: UnixStream,
+    socket: Socket,
     input: BytesMut,
     output: BytesMut,
+    powers: Powers,
+    canceller: Option<Canceller>,
+}
+
+impl fmt::Debug for EngineLink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("EngineLink")
+    }
 }
 
 /// A row of an answer to a question of the gateway's own.
 pub type TextRow = Vec<Option<String>>;
 
 impl EngineLink {
+    /// Over a socket on which nothing was said yet.
+    pub(super) fn of(socket: Socket, powers: Powers) -> Self {
+        EngineLink {
+            socket,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            powers,
+            canceller: None,
+        }
+    }
+
+    /// What the gateway may do there.
+    pub fn powers(&self) -> &Powers {
+        &self.powers
+    }
+
+    pub(super) fn set_powers(&mut self, powers: Powers) {
+        self.powers = powers;
+    }
+
+    /// What has its statements leave off; `None`: they do not, and the engine is to be ended.
+    pub fn canceller(&self) -> Option<Canceller> {
+        self.canceller.clone()
+    }
+
+    pub(super) fn set_canceller(&mut self, canceller: Canceller) {
+        self.canceller = Some(canceller);
+    }
+
+    /// Whether it has not been closed while nothing was asked.
+    pub(super) fn is_open(&mut self) -> bool {
+        loop {
+            match self.received() {
+                Ok(None) => return true,
+                // The last words of a server that stops.
+                Ok(Some(frame)) if frame.kind == b'E' => return false,
+                Ok(Some(_)) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Connects as `user` to `database`; the engine asks for no password.
     ///
     /// # Errors
     /// `Refused` with what it said, `Broken` when it cannot be reached.
     pub async fn connect(path: &Path, user: &str, database: &str) -> Result<Self, EngineFault> {
         let socket = UnixStream::connect(path).await?;
-        let mut link = EngineLink {
-            socket,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-        };
+        let mut link = EngineLink::of(Box::new(socket), Powers::Superuser(user.into()));
         let parameters = [
             ("user", user),
             ("database", database),
@@ -88,6 +132,7 @@ impl EngineLink {
     /// `Broken` when it is gone.
     pub async fn send(&mut self) -> Result<(), EngineFault> {
         self.socket.write_all(&self.output).await?;
+        self.socket.flush().await?;
         self.output.clear();
         if self.output.capacity() > READ_BYTES {
             self.output = BytesMut::new();
@@ -121,11 +166,10 @@ impl EngineLink {
                 return Ok(Some(frame));
             }
             self.input.reserve(READ_BYTES);
-            match self.socket.try_read_buf(&mut self.input) {
-                Ok(0) => return Err(EngineFault::Broken("it closed the connection".to_owned())),
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) => return Err(error.into()),
+            match take_ready(&mut self.socket, &mut self.input)? {
+                Some(0) => return Err(EngineFault::Broken("it closed the connection".to_owned())),
+                Some(_) => {}
+                None => return Ok(None),
             }
         }
     }
@@ -148,6 +192,14 @@ impl EngineLink {
         Ok(rows)
     }
 
+    /// Whatever comes next, the owner of the tables asks it.
+    ///
+    /// # Errors
+    /// `Broken` when it is gone.
+    pub async fn run_as_owner(&mut self) -> Result<(), EngineFault> {
+        self.run(self.powers.as_owner()).await.map(drop)
+    }
+
     /// Takes back what a statement did.
     ///
     /// # Errors
@@ -158,8 +210,7 @@ impl EngineLink {
         self.run("DISCARD ALL").await?;
         // Said anew: the single-user server that an engine is has no default to go back to, and a
         // transaction that becomes somebody else would stay so.
-        self.run(AS_OWNER).await?;
-        Ok(())
+        self.run_as_owner().await
     }
 
     /// Makes the engine send rows as they come. The embedded one gathers a whole answer in memory

@@ -7,11 +7,14 @@
 
 mod answer_spool;
 mod answers;
+mod bounds;
+mod canceller;
 mod change_log;
 #[cfg(feature = "embedded-postgres")]
 mod child;
 mod dressing;
 mod embedded;
+mod external;
 mod fault;
 mod fickle;
 mod files;
@@ -21,25 +24,31 @@ mod overlay;
 mod places;
 mod pool;
 mod possessions;
+mod powers;
 mod question;
 mod record_text;
 mod relations;
+mod running;
+mod socket;
 mod spares;
 mod workshop;
 
 pub use answer_spool::AnswerSpool;
 pub use answers::{Answer, Asked, CatalogAnswers, QuestionKey, Recording};
+pub use canceller::Canceller;
 pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
-pub use dressing::{Dressing, doubt_key, identifier, literal};
+pub use dressing::{Dressing, identifier, literal};
+pub use external::{Server, ServerFault};
 pub use fault::EngineFault;
 pub use fickle::{Fickle, means_the_present};
 pub use frame::Frame;
-pub use link::{AS_OWNER, EngineLink, TextRow};
+pub use link::{EngineLink, TextRow};
 pub use overlay::OverlayStep;
 pub use pool::{Engines, Lease};
 pub use possessions::Possessions;
+pub use powers::Powers;
 pub use question::{Description, Question, describe};
 pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 

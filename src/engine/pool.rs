@@ -7,19 +7,21 @@
 
 use super::answer_spool::{AnswerSpool, SpoolRoom};
 use super::answers::CatalogAnswers;
+use super::bounds::Bounds;
 use super::dressing::{Base, Dressing};
-use super::embedded::{EmbeddedEngine, disk_bytes, resident_bytes};
+use super::external::{ExternalEngines, Server};
 use super::fault::EngineFault;
 use super::fickle::Fickle;
 use super::link::EngineLink;
 use super::places::{Place, Places};
+use super::powers::Powers;
+use super::running::Engine;
 use super::spares::{Spare, Spares};
 use super::workshop::Workshop;
 use crate::catalog::Namespace;
 use crate::config::{EngineKind, EngineSettings};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::telemetry::{EngineEnd, EngineMeters, EngineState};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -34,18 +36,12 @@ const DRESS_MAX: Duration = Duration::from_secs(60);
 /// How long after a start that failed the next one is tried that nobody waits for.
 const SPARE_RETRY: Duration = Duration::from_secs(60);
 
-/// How often the memory of a busy engine is looked at.
-const MEMORY_CHECK: Duration = Duration::from_millis(250);
-
-/// How often its files are measured: there are some thousand.
-const DISK_CHECK: Duration = Duration::from_secs(1);
-
 /// An engine that is up and looks like the database of one user.
 #[derive(Debug)]
 struct Dressed {
-    // Before the process: the socket is closed first.
+    // Before the engine: the socket is closed first.
     link: EngineLink,
-    process: EmbeddedEngine,
+    engine: Box<dyn Engine>,
     dressing: Dressing,
     /// When it was last used.
     rests_since: Instant,
@@ -62,7 +58,10 @@ pub struct Engines {
 #[derive(Debug)]
 struct Shared {
     settings: EngineSettings,
+    /// Where the embedded ones are made.
     workshop: Workshop,
+    /// Where the others are, if a server is named.
+    external: Option<ExternalEngines>,
     places: Places,
     /// For engines that sessions have for themselves.
     owned_places: Places,
@@ -92,6 +91,10 @@ impl Engines {
         Engines {
             shared: Arc::new(Shared {
                 workshop: Workshop::new(settings.clone()),
+                external: match settings.kind {
+                    EngineKind::External => Server::of(&settings).map(ExternalEngines::new),
+                    EngineKind::Off | EngineKind::Embedded => None,
+                },
                 places: Places::new(settings.engines_max, spares_wanted.clone(), meters.clone()),
                 owned_places: Places::new(settings.owned_max, Arc::default(), meters.clone()),
                 spares: Spares::new(base),
@@ -106,14 +109,20 @@ impl Engines {
         }
     }
 
-    /// Keeps as many spares as the settings say, while there are places, until the engines are gone.
-    pub fn keep_spares(&self) -> impl Future<Output = ()> + use<> {
+    /// Keeps as many spares as the settings say, while there are places, until the engines are gone; and
+    /// takes away what nobody needs on a server.
+    pub fn keep(&self) -> impl Future<Output = ()> + use<> {
         let (engines, wanted) = (
             Arc::downgrade(&self.shared),
             self.shared.spares_wanted.clone(),
         );
+        let external = self.shared.external.clone();
         let is_wanted = self.are_on() && self.settings().spares > 0;
         async move {
+            if let Some(external) = external {
+                // A copy is made of what is a user's already: none is kept for nobody.
+                return external.keep().await;
+            }
             if is_wanted {
                 keep_spares(engines, wanted).await;
             }
@@ -122,7 +131,24 @@ impl Engines {
 
     /// Whether there are any.
     pub fn are_on(&self) -> bool {
-        self.shared.settings.kind == EngineKind::Embedded && super::IS_BUILT_IN
+        match self.shared.settings.kind {
+            EngineKind::Off => false,
+            EngineKind::Embedded => super::IS_BUILT_IN,
+            EngineKind::External => self.shared.external.is_some(),
+        }
+    }
+
+    /// Whether tables have other numbers (OIDs) in them than in the rest of the gateway.
+    pub fn number_tables(&self) -> bool {
+        self.shared.external.is_some()
+    }
+
+    /// Leaves nothing on a server: the gateway ends.
+    pub async fn end(&self) {
+        self.shared.idle().clear();
+        if let Some(external) = &self.shared.external {
+            external.end().await;
+        }
     }
 
     pub fn settings(&self) -> &EngineSettings {
@@ -152,7 +178,7 @@ impl Engines {
         if !room.is_there() {
             return None;
         }
-        let files = self.shared.workshop.files().await?;
+        let files = self.shared.workshop.files().await.ok()?;
         let made = tokio::task::spawn_blocking(move || files.nameless_file()).await;
         match made.map_err(std::io::Error::other).flatten() {
             Ok(file) => Some(AnswerSpool::new(file, room)),
@@ -200,6 +226,10 @@ impl Engines {
         };
         let mut engine = match shared.take_idle(dressing) {
             Some(engine) => engine,
+            None if shared.external.is_some() => {
+                let place = shared.owned_places.place(permit);
+                return Ok(self.lent(shared.copied(dressing, place).await?));
+            }
             None => {
                 let spare = match shared.spares.take(dressing.base()).await {
                     Some(spare) => spare,
@@ -219,6 +249,10 @@ impl Engines {
 
     /// An engine that becomes this user's.
     async fn dressed(&self, dressing: &Dressing) -> Result<Dressed, EngineFault> {
+        if self.shared.external.is_some() {
+            let place = self.place().await?;
+            return self.shared.copied(dressing, place).await;
+        }
         let spare = match self.shared.spares.take(dressing.base()).await {
             Some(spare) => {
                 self.shared.spares_wanted.notify_one();
@@ -257,10 +291,11 @@ impl Engines {
 async fn dress(spare: Spare, dressing: &Dressing) -> Result<Dressed, EngineFault> {
     let Spare {
         mut link,
-        process,
+        engine,
         place,
         ..
     } = spare;
+    link.set_powers(Powers::Superuser(dressing.user.clone()));
     let dressed = async {
         for step in dressing.steps() {
             link.run(&step).await?;
@@ -273,7 +308,7 @@ async fn dress(spare: Spare, dressing: &Dressing) -> Result<Dressed, EngineFault
     }
     Ok(Dressed {
         link,
-        process,
+        engine,
         dressing: dressing.clone(),
         rests_since: Instant::now(),
         place,
@@ -306,15 +341,32 @@ impl Shared {
 
     async fn make(&self, base: &Base, mut place: Place) -> Result<Spare, EngineFault> {
         let began = Instant::now();
-        let (process, link) = self.workshop.make(base).await?;
+        let (engine, link) = self.workshop.make(base).await?;
         self.meters.start_seconds.record(began.elapsed());
         place
             .counted
             .becomes(EngineState::Spare, EngineEnd::Displaced);
         Ok(Spare {
             link,
-            process,
+            engine: Box::new(engine),
             base: base.clone(),
+            place,
+        })
+    }
+
+    /// An engine on a server, which is the user's from the start.
+    async fn copied(&self, dressing: &Dressing, place: Place) -> Result<Dressed, EngineFault> {
+        let Some(external) = &self.external else {
+            return Err(EngineFault::Broken("no server is named".to_owned()));
+        };
+        let began = Instant::now();
+        let (engine, link) = external.make(dressing).await?;
+        self.meters.start_seconds.record(began.elapsed());
+        Ok(Dressed {
+            link,
+            engine: Box::new(engine),
+            dressing: dressing.clone(),
+            rests_since: Instant::now(),
             place,
         })
     }
@@ -331,7 +383,7 @@ impl Shared {
                 .iter()
                 .position(|engine| engine.dressing == *dressing)?;
             let mut engine = idle.swap_remove(index);
-            if engine.process.is_up() {
+            if engine.engine.is_up() && engine.link.is_open() {
                 return Some(engine);
             }
             engine.place.counted.ends(EngineEnd::Broken);
@@ -383,39 +435,17 @@ impl Lease {
 
     /// Ends when the engine has come to use more memory or disk than it may.
     pub fn outgrown(&self) -> impl Future<Output = EngineFault> + use<> {
-        let process_id = self
-            .engine
-            .as_ref()
-            .map(|engine| engine.process.process_id());
-        let disk = self.disk();
-        let bytes_max = self.shared.settings.memory_bytes_max;
-        async move {
-            let mut measured = Instant::now();
-            loop {
-                sleep(MEMORY_CHECK).await;
-                let bytes = process_id.and_then(resident_bytes).unwrap_or(0);
-                if bytes > bytes_max {
-                    return outgrown(bytes_max);
-                }
-                if measured.elapsed() >= DISK_CHECK {
-                    if let Err(fault) = disk.check().await {
-                        return fault;
-                    }
-                    measured = Instant::now();
-                }
-            }
-        }
+        self.bounds().outgrown()
     }
 
     /// What its files take of the disk.
-    pub fn disk(&self) -> Disk {
-        Disk {
-            directory: self
-                .engine
-                .as_ref()
-                .map(|engine| engine.process.directory().to_owned()),
-            bytes_max: self.shared.settings.disk_bytes_max,
-        }
+    pub fn disk(&self) -> Bounds {
+        self.bounds()
+    }
+
+    fn bounds(&self) -> Bounds {
+        let size = self.engine.as_ref().map(|engine| engine.engine.size());
+        Bounds::new(size, &self.shared.settings)
     }
 
     /// Takes back what was done and lets others of the same user have the engine, if there is a place
@@ -433,7 +463,7 @@ impl Lease {
         }
         engine.place.counted.ends(EngineEnd::Broken);
         let cleaned = timeout(CLEAN_UP_MAX, engine.link.clean()).await;
-        let memory = resident_bytes(engine.process.process_id());
+        let memory = engine.engine.size().memory_bytes();
         let is_small = memory.is_some_and(|bytes| bytes <= self.shared.settings.memory_bytes_max);
         if !matches!(cleaned, Ok(Ok(()))) {
             return;
@@ -452,48 +482,4 @@ impl Lease {
             shared.end_rested();
         });
     }
-}
-
-/// The files of an engine, and how many bytes they may have.
-#[derive(Clone, Debug)]
-pub struct Disk {
-    /// `None`: the engine was given back.
-    directory: Option<PathBuf>,
-    bytes_max: u64,
-}
-
-impl Disk {
-    /// Measures them.
-    ///
-    /// # Errors
-    /// `Stopped` when they take more than they may.
-    pub async fn check(&self) -> Result<(), EngineFault> {
-        let Some(directory) = self.directory.clone() else {
-            return Ok(());
-        };
-        let measured = tokio::task::spawn_blocking(move || disk_bytes(&directory)).await;
-        if measured.unwrap_or(0) <= self.bytes_max {
-            return Ok(());
-        }
-        Err(EngineFault::Stopped(Box::new(
-            Diagnostic::error(
-                SqlState::CONFIGURATION_LIMIT_EXCEEDED,
-                "the session's temporary tables and files take more of the disk than they may",
-            )
-            .with_detail(format!("engine.disk_bytes_max is {}.", self.bytes_max))
-            .with_hint("Stage fewer rows at a time, or let the operator set it higher."),
-        )))
-    }
-}
-
-/// `Stopped`: an engine takes too much memory.
-fn outgrown(bytes_max: u64) -> EngineFault {
-    EngineFault::Stopped(Box::new(
-        Diagnostic::error(
-            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
-            "the statement takes more memory than one may",
-        )
-        .with_detail(format!("engine.memory_bytes_max is {bytes_max}."))
-        .with_hint("Read fewer rows, or let the operator set it higher."),
-    ))
 }

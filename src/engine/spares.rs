@@ -5,9 +5,9 @@
 //! makes one: the pool does.
 
 use super::dressing::Base;
-use super::embedded::EmbeddedEngine;
 use super::link::EngineLink;
 use super::places::Place;
+use super::running::Engine;
 use crate::telemetry::EngineEnd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 /// An engine with the built-in tables, which can become anybody's.
 #[derive(Debug)]
 pub(super) struct Spare {
-    // Before the process: the socket is closed first.
+    // Before the engine: the socket is closed first.
     pub link: EngineLink,
-    pub process: EmbeddedEngine,
+    pub engine: Box<dyn Engine>,
     pub base: Base,
     pub place: Place,
 }
@@ -76,7 +76,7 @@ impl Spares {
                     return None;
                 }
                 while let Some(mut spare) = state.ready.pop() {
-                    if spare.process.is_up() {
+                    if spare.engine.is_up() {
                         return Some(spare);
                     }
                     spare.place.counted.ends(EngineEnd::Broken);

@@ -70,10 +70,29 @@ impl Workshop {
         made
     }
 
-    /// The directory of the engines that were made, if any was.
-    pub async fn files(&self) -> Option<Arc<EngineFiles>> {
-        let shelf = self.shelf.lock().await;
-        shelf.as_ref().map(|shelf| shelf.files.clone())
+    /// The directory of the engines, which may be elsewhere.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be made.
+    pub async fn files(&self) -> Result<Arc<EngineFiles>, EngineFault> {
+        let mut shelf = self.shelf.lock().await;
+        Ok(self.shelf(&mut shelf).await?.files.clone())
+    }
+
+    /// What is there, made if need be.
+    async fn shelf<'a>(&self, shelf: &'a mut Option<Shelf>) -> Result<&'a mut Shelf, EngineFault> {
+        match shelf {
+            Some(shelf) => Ok(shelf),
+            none => {
+                let parent = self.settings.directory_or_temporary();
+                let made = tokio::task::spawn_blocking(move || EngineFiles::make(&parent)).await;
+                let made = made.map_err(std::io::Error::other).flatten();
+                Ok(none.insert(Shelf {
+                    files: Arc::new(made.map_err(|error| unavailable(&error))?),
+                    templates: Vec::new(),
+                }))
+            }
+        }
     }
 
     async fn make_of(
@@ -105,22 +124,10 @@ impl Workshop {
         base: &Base,
     ) -> Result<(Arc<EngineFiles>, Option<PathBuf>), EngineFault> {
         let mut shelf = self.shelf.lock().await;
-        if let Some(shelf) = &*shelf {
-            let template = (shelf.templates.iter()).find(|(known, _)| known == base);
-            let data = template.map(|(_, data)| data.clone());
-            return Ok((shelf.files.clone(), data));
-        }
-        let parent = self.settings.directory_or_temporary();
-        let made = tokio::task::spawn_blocking(move || EngineFiles::make(&parent)).await;
-        let files = match made {
-            Ok(made) => Arc::new(made.map_err(|error| unavailable(&error))?),
-            Err(error) => return Err(unavailable(&error)),
-        };
-        *shelf = Some(Shelf {
-            files: files.clone(),
-            templates: Vec::new(),
-        });
-        Ok((files, None))
+        let shelf = self.shelf(&mut shelf).await?;
+        let template = (shelf.templates.iter()).find(|(known, _)| known == base);
+        let data = template.map(|(_, data)| data.clone());
+        Ok((shelf.files.clone(), data))
     }
 
     /// Keeps a copy of the data of an engine that nobody is connected to.

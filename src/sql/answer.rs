@@ -64,6 +64,12 @@ pub struct Answer {
 }
 
 impl ResultColumn {
+    /// It is of no table that has a number.
+    pub fn forget_table(&mut self) {
+        self.table_oid = 0;
+        self.attribute_number = 0;
+    }
+
     /// A column that is no column of a table.
     pub fn of_type(name: impl Into<String>, type_oid: u32) -> Self {
         let type_size = match type_oid {

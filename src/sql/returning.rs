@@ -29,6 +29,14 @@ impl Returning {
         &self.described
     }
 
+    /// The same, whose columns are of no table that has a number.
+    pub fn without_numbers(mut self) -> Self {
+        for column in &mut self.described {
+            column.forget_table();
+        }
+        self
+    }
+
     fn push(&mut self, table: &Table, column: usize, name: String) {
         let described = &table.columns[column];
         self.columns.push(column);

@@ -7,9 +7,7 @@
 use super::session::Session;
 use crate::catalog::{CDF, OnExisting, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{
-    ChangeLog, LoggedTable, PlannedChange, PlannedOperation, doubt_key, identifier,
-};
+use crate::engine::{ChangeLog, LoggedTable, PlannedChange, PlannedOperation, Powers, identifier};
 use crate::rows::Action;
 use crate::sql::{Arbiter, CopyStatement, PlannedInsert, RowChange, check_delete_of_all};
 
@@ -189,24 +187,24 @@ impl ChangePlan {
         Ok(is_own)
     }
 
-    /// SQL that begins the log, and makes the session that of `user`, who may do what the statement
+    /// SQL that begins the log, and makes the session that of the user, who may do what the statement
     /// does and nothing else.
-    pub(super) fn begin(&self, user: &str, readable: &[String]) -> String {
-        let mut sql = self.log.begin();
+    pub(super) fn begin(&self, powers: &Powers, readable: &[String]) -> String {
+        let mut sql = self.log.begin(powers);
         for (_, table) in &self.parts {
-            sql.push_str(&doubt_key(table));
+            sql.push_str(&powers.doubt_key(table));
         }
-        sql.push_str(&self.grants(user, readable));
-        sql.push_str(&format!("SET SESSION AUTHORIZATION {}", identifier(user)));
+        sql.push_str(&self.grants(&powers.user(), readable));
+        sql.push_str(&powers.as_user());
         sql
     }
 
     /// SQL that ends the log, and gives the user back the rights that there were.
-    pub(super) fn end(&self, user: &str) -> String {
-        let user = identifier(user);
+    pub(super) fn end(&self, powers: &Powers) -> String {
+        let user = powers.user();
         let mut sql = format!(
             "{}GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user};",
-            self.log.end(),
+            self.log.end(powers),
         );
         for (_, table) in &self.parts {
             let name = format!("{}.{}", identifier(table.schema), identifier(table.name));
@@ -227,7 +225,6 @@ impl ChangePlan {
 
     /// SQL that lets `user` do what the statement does, and nothing else.
     fn grants(&self, user: &str, readable: &[String]) -> String {
-        let user = identifier(user);
         let mut sql = format!(
             "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} FROM {user};"
         );

@@ -15,7 +15,7 @@ use super::reply::put_complete;
 use super::returned::ResultTarget;
 use super::session::{Failure, Session};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{AS_OWNER, EngineFault, EngineLink, Question, identifier};
+use crate::engine::{EngineFault, EngineLink, Question, identifier};
 use crate::sql::{ColdStatement, PlannedInsert};
 use crate::telemetry::StatementOutcome;
 use std::time::Instant;
@@ -83,15 +83,15 @@ impl Session {
         if returns_made && wanted.keeps {
             return Err(EngineFault::Refused(in_parts()));
         }
-        let user = self.user.name.clone();
-        link.run(&plan.begin(&user, readable)).await?;
+        let sql = plan.begin(link.powers(), readable);
+        link.run(&sql).await?;
         question.ask(link, wanted.describes && !returns_made)?;
         link.send().await?;
         let (mut answer, tag) = AwaitedAnswer::gather(self, link, wanted).await?;
         if returns_made {
             answer = AwaitedAnswer::default();
         }
-        link.run(AS_OWNER).await?;
+        link.run_as_owner().await?;
         let target = returns_made.then(|| ResultTarget {
             formats: wanted.formats.clone(),
             describes: wanted.describes,

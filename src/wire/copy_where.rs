@@ -12,7 +12,7 @@ use super::frame::HEADER_BYTES;
 use super::message::FrontendMessage;
 use super::reply::put;
 use super::session::{Failure, Session};
-use crate::engine::{AS_OWNER, EngineFault, EngineLink};
+use crate::engine::{EngineFault, EngineLink};
 use crate::sql::{Bindings, ColdStatement, CopyFormat, CopyStatement};
 use bytes::{Buf, Bytes};
 use pgwire::messages::copy::CopyInResponse;
@@ -41,14 +41,14 @@ impl Session {
             .with_lent(async move |session, link| {
                 link.run("BEGIN").await?;
                 session.apply_settings_for_transaction(link).await?;
-                let user = session.user.name.clone();
-                link.run(&plan.begin(&user, &[])).await?;
+                let sql = plan.begin(link.powers(), &[]);
+                link.run(&sql).await?;
                 link.begin_copy(text).await?;
                 let tag = match session.feed(link, copy).await? {
                     Ok(tag) => tag,
                     Err(failure) => return Ok(Err(failure)),
                 };
-                link.run(AS_OWNER).await?;
+                link.run_as_owner().await?;
                 let replayed = session.replay(link, &plan, &Bindings::none(), None).await?;
                 Ok(Ok(Changed {
                     answer: AwaitedAnswer::default(),

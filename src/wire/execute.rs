@@ -224,7 +224,7 @@ impl Session {
         query: &Query,
         bindings: &Bindings,
     ) -> Result<Option<Answer>, Box<Diagnostic>> {
-        if self.has_engines() && query.leaves_out_relations() {
+        if self.is_for_engine(query) {
             return Ok(None);
         }
         match self.answer(query, bindings) {

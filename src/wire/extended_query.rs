@@ -104,8 +104,7 @@ impl Session {
             // The types that the client declares may be more than the session's own answer takes.
             Statement::Query(query)
                 if self.has_engines()
-                    && (query.leaves_out_relations()
-                        || query.parameter_types(declared).is_err()) =>
+                    && (self.is_for_engine(&query) || query.parameter_types(declared).is_err()) =>
             {
                 Statement::Cold(query.as_cold())
             }
@@ -115,7 +114,10 @@ impl Session {
             Statement::Insert(insert) => (insert.parameter_types(declared)?, None),
             Statement::Change(change) => (change.parameter_types(declared)?, None),
             Statement::Ranged(change) => (change.parameter_types(declared)?, None),
-            Statement::Query(query) => (query.parameter_types(declared)?, Some(query.columns()?)),
+            Statement::Query(query) => {
+                let columns = self.numbered(query.columns()?);
+                (query.parameter_types(declared)?, Some(columns))
+            }
             Statement::Cold(cold) if self.has_engines() => {
                 let described = self.describe_cold(cold, declared).await?;
                 (described.parameter_types, described.columns)
@@ -125,7 +127,7 @@ impl Session {
         };
         let columns = columns.or_else(|| {
             let returning = statement.returning()?;
-            Some(returning.described().to_vec())
+            Some(self.numbered(returning.described().to_vec()))
         });
         let prepared = Prepared {
             statement,

@@ -21,6 +21,7 @@ use crate::config::{
     StatementSettings, TableSettings, TimeoutSettings, TransactionSettings,
 };
 use crate::dead_letters::DeadLetterStore;
+use crate::engine::Engines;
 use crate::http_server::CurrentTls;
 use crate::oidc::TokenCheck;
 use crate::pipeline::MemoryBudget;
@@ -81,6 +82,7 @@ pub struct WireHandle {
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
     tls: LiveTls,
+    engines: Engines,
 }
 
 /// Ends every connection from outside of the event loops. Clones reach the same listener.
@@ -160,13 +162,14 @@ pub fn start(
         connections.registry,
     ));
     let registry = gateway.registry.clone();
+    let engines = gateway.engines.clone();
     let accepting = CancellationToken::new();
     let token = accepting.clone();
     let spawned = acceptor.spawn_fn(move || {
         if let (tls, interval_s @ 1..) = watched {
             actix::spawn(tls.watch(Duration::from_secs(interval_s)));
         }
-        actix::spawn(gateway.engines.keep_spares());
+        actix::spawn(gateway.engines.keep());
         actix::spawn(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => accept(listener, gateway, handles, token).await,
@@ -186,6 +189,7 @@ pub fn start(
         registry,
         arbiters,
         tls: shown,
+        engines,
     })
 }
 
@@ -312,6 +316,7 @@ impl WireHandle {
             // A connection that takes longer is cut by the end of the process.
             let _ = tokio::time::timeout(STOP_WAIT, self.registry.emptied()).await;
         }
+        self.engines.end().await;
         for arbiter in &self.arbiters {
             arbiter.stop();
         }

@@ -81,6 +81,7 @@ mod staged_rows;
 mod startup;
 mod startup_parameters;
 mod streaming;
+mod table_numbers;
 mod tls;
 mod transaction;
 mod transport;

@@ -46,7 +46,7 @@ impl Returned {
     /// 0A000 for columns that neither the client sends nor CDF answers with.
     pub(super) fn new(
         table: &'static Table,
-        returning: &Returning,
+        returning: Returning,
         columns: &[usize],
         action: &Action,
         target: ResultTarget,
@@ -98,7 +98,7 @@ impl Returned {
             .collect::<Result<Vec<bool>, _>>()?;
         Ok(Returned {
             table,
-            returning: returning.clone(),
+            returning,
             target,
             zone,
             from_cdf,

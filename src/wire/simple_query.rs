@@ -139,7 +139,8 @@ impl Session {
             self.run_cold(&cold, &Bindings::none(), wanted).await?;
             return Ok(());
         };
-        put_description(&mut self.replies, &answer.columns, &formats);
+        let columns = self.numbered(answer.columns);
+        put_description(&mut self.replies, &columns, &formats);
         for row in &answer.rows {
             put_row(&mut self.replies, self.encoding, row, &formats);
         }

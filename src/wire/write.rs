@@ -249,7 +249,7 @@ impl Session {
         };
         let returned = Returned::new(
             writing.table,
-            returning,
+            self.numbered_returning(returning),
             writing.columns,
             &writing.action,
             writing.target.clone(),

@@ -22,6 +22,9 @@ LOG_LINES_ON_FAILURE = 60
 
 def pytest_addoption(parser):
     parser.addoption("--against", choices=("gateway", "postgresql"), default="gateway")
+    parser.addoption(
+        "--engine", choices=("embedded", "external"), default="embedded", help="who runs cold statements"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -42,6 +45,16 @@ class Target:
     process: object = None
     cdf_url: str = ""
     http_url: str = ""
+
+
+@pytest.fixture(scope="session")
+def engine_server():
+    """A PostgreSQL for gateways to have engines in."""
+    from support.engine_server import EngineServer
+
+    server = EngineServer()
+    yield server
+    server.remove()
 
 
 def _gateway_target(log: pathlib.Path, *flags: str) -> tuple[Target, typing.Callable]:
@@ -89,6 +102,8 @@ def _target(request, tmp_path_factory, *flags: str):
         target, stop = _postgresql_target()
     else:
         log = tmp_path_factory.mktemp(request.module.__name__) / "gateway.log"
+        if request.config.getoption("--engine") == "external":
+            flags += ("--engine-url", request.getfixturevalue("engine_server").url)
         target, stop = _gateway_target(log, *flags)
     yield target
     stop()

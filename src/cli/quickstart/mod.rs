@@ -80,6 +80,7 @@ async fn quickstart(arguments: &QuickstartArguments) -> Result<ExitCode, Quickst
         sink: false,
         create_missing_time_series: false,
         dead_letters: None,
+        engine_url: None,
         admin_token: None,
     })?;
     let signals = Signals::listen()?;

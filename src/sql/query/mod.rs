@@ -196,6 +196,11 @@ impl Query {
         }
     }
 
+    /// Whether it tells which table has a number (OID), or which number a table has.
+    pub fn tells_numbers(&self) -> bool {
+        super::mentions(&self.text, &["regclass", "to_regclass"])
+    }
+
     /// The columns of the answer.
     ///
     /// # Errors

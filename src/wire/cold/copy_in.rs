@@ -8,7 +8,7 @@ use super::load::Loaded;
 use super::owning::Work;
 use super::refused;
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{AS_OWNER, EngineFault, EngineLink};
+use crate::engine::{EngineFault, EngineLink};
 use crate::sql::ColdStatement;
 use crate::telemetry::ConnectionEnd;
 use crate::wire::encoding::ClientEncoding;
@@ -41,13 +41,13 @@ impl Session {
             engine.begin(&savepoints).await?;
             engine.begin_statement().await?;
             session.apply_settings(engine).await?;
-            let sql = session.becoming_user(&Loaded::default(), true);
             let link = engine.link()?;
+            let sql = session.becoming_user(link.powers(), &Loaded::default(), true);
             link.run(&sql).await?;
             if let Err(gone) = session.hand_over(link, &text).await? {
                 return Ok(Err(gone));
             }
-            engine.keep_statement(AS_OWNER).await?;
+            engine.keep_statement_of_user().await?;
             engine.check_disk().await?;
             Ok(Ok(()))
         });

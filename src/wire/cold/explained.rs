@@ -57,7 +57,7 @@ impl Session {
             };
             let has = Possessions::default();
             let loaded = session.load(link, &run, &has).await?;
-            let sql = session.becoming_user(&loaded, true);
+            let sql = session.becoming_user(link.powers(), &loaded, true);
             link.run(&sql).await?;
             question.ask(link, wanted.describes)?;
             link.send().await?;

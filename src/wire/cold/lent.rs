@@ -5,11 +5,16 @@
 //! Never keeps anything for the session.
 
 use super::run::Run;
-use crate::engine::{self, Description, EngineFault, EngineLink, Possessions, QuestionKey};
+use crate::engine::{
+    self, Canceller, Description, EngineFault, EngineLink, Possessions, QuestionKey,
+};
 use crate::sql::Planned;
 use crate::telemetry::EngineEnd;
 use crate::wire::relay::Relayed;
 use crate::wire::session::{Failure, Session};
+use crate::wire::signals::Signals;
+use std::cell::OnceCell;
+use std::pin::pin;
 
 impl Session {
     /// Runs a statement; its answer is kept under `key`, if that can be.
@@ -31,7 +36,7 @@ impl Session {
                 }
                 _ => None,
             };
-            let sql = session.becoming_user(&loaded, run.manner.is_read_only);
+            let sql = session.becoming_user(link.powers(), &loaded, run.manner.is_read_only);
             link.run(&sql).await?;
             session.run_statement(link, run, recording).await
         })
@@ -46,7 +51,7 @@ impl Session {
         self.with_lent(async move |session, link| {
             link.run("BEGIN").await?;
             session.apply_settings_for_transaction(link).await?;
-            let sql = session.becoming_user(&Default::default(), true);
+            let sql = session.becoming_user(link.powers(), &Default::default(), true);
             link.run(&sql).await?;
             engine::describe(link, text, declared).await
         })
@@ -61,10 +66,12 @@ impl Session {
         let signals = self.signals.clone();
         let engines = self.gateway.engines.clone();
         let dressing = self.dressing();
+        let canceller = OnceCell::new();
         let working = async {
             let mut lease = engines.lease(&dressing).await?;
             let outgrown = lease.outgrown();
             let link = lease.link()?;
+            let _ = canceller.set(link.canceller());
             let mut end = EngineEnd::Interrupted;
             let result = tokio::select! {
                 result = work(self, link) => result,
@@ -85,10 +92,29 @@ impl Session {
             result
         };
         // What is dropped in the middle of something ends its engine.
-        tokio::select! {
+        let result = left_off_or_done(&signals, &canceller, working).await;
+        result.map_err(|fault| self.told(fault).into())
+    }
+}
+
+/// What comes of work in an engine, which leaves off when the client's statement is to be broken off; or
+/// is dropped then, if it does not.
+async fn left_off_or_done<T>(
+    signals: &Signals,
+    canceller: &OnceCell<Option<Canceller>>,
+    working: impl Future<Output = Result<T, EngineFault>>,
+) -> Result<T, EngineFault> {
+    let mut working = pin!(working);
+    tokio::select! {
             biased;
-            () = signals.must_break_off() => Err(signals.interruption().into()),
-            result = working => result.map_err(|fault| self.told(fault).into()),
-        }
+            () = signals.must_break_off() => {
+                match canceller.get() {
+                    Some(Some(canceller)) => canceller.leave_off(working).await,
+                    _ => None,
+                }
+                .filter(Result::is_ok)
+                .unwrap_or_else(|| Err(EngineFault::Stopped(signals.interruption())))
+            }
+        result = &mut working => result,
     }
 }

@@ -9,9 +9,7 @@ use super::run::Run;
 use super::{name_of, refused};
 use crate::catalog::{CDF, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
-use crate::engine::{
-    EngineFault, EngineLink, Possessions, Question, Relation, Relations, doubt_key, identifier,
-};
+use crate::engine::{EngineFault, EngineLink, Possessions, Question, Relation, Relations};
 use crate::pipeline::Ticket;
 use crate::rows::value::ValueSettings;
 use crate::scan::conditions::{BoundStatement, Needed, Parameter};
@@ -94,8 +92,9 @@ impl Session {
                 };
                 if run.manner.makes {
                     // A table LIKE one of these may take its key, too.
-                    link.run(&dressing.keys(true)).await?;
-                    loaded.keys = dressing.keys(false);
+                    let shown = link.powers().keys(&dressing, true);
+                    link.run(&shown).await?;
+                    loaded.keys = link.powers().keys(&dressing, false);
                 }
                 return Ok(loaded);
             }
@@ -169,7 +168,8 @@ impl Session {
                 // A file of its own, which goes with the transaction.
                 link.run(&format!("TRUNCATE {name}")).await?;
             }
-            link.run(&doubt_key(table)).await?;
+            let doubt = link.powers().doubt_key(table);
+            link.run(&doubt).await?;
             let needed = self.needed_beside_staged(table, needed)?;
             let scan = self.scan(table, needed);
             let figures = self.fill(link, &scan).await?;
@@ -189,7 +189,7 @@ impl Session {
         run: &Run<'_>,
         planned: &str,
     ) -> Result<Relations, EngineFault> {
-        let user = identifier(&self.user.name);
+        let user = link.powers().user();
         link.run(&format!(
             "SAVEPOINT {PLAN}; GRANT SELECT ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user}"
         ))

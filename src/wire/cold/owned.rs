@@ -5,7 +5,7 @@
 //! another session. Never runs a statement of a client.
 
 use super::settings::Applied;
-use crate::engine::{AS_OWNER, EngineFault, EngineLink, Lease, Possessions, identifier};
+use crate::engine::{Canceller, EngineFault, EngineLink, Lease, Possessions, identifier};
 use std::time::{Duration, Instant};
 
 /// How often the files of an engine are measured between statements.
@@ -125,18 +125,24 @@ impl OwnedEngine {
         Ok(())
     }
 
+    /// The same, where it was the user who asked.
+    pub(super) async fn keep_statement_of_user(&mut self) -> Result<(), EngineFault> {
+        let as_owner = self.link()?.powers().as_owner();
+        self.keep_statement(as_owner).await
+    }
+
     /// Takes back all that a statement did.
     pub(super) async fn undo_statement(&mut self) -> Result<(), EngineFault> {
         if !std::mem::take(&mut self.is_in_statement) {
             return Ok(());
         }
         self.applied = None;
-        self.link()?
-            .run(&format!(
-                "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; \
-                 {AS_OWNER}"
-            ))
-            .await?;
+        let link = self.link()?;
+        let as_owner = link.powers().as_owner();
+        link.run(&format!(
+            "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; {as_owner}"
+        ))
+        .await?;
         Ok(())
     }
 
@@ -174,6 +180,16 @@ impl OwnedEngine {
         self.lease.disk().check().await?;
         self.measured = Instant::now();
         Ok(())
+    }
+
+    /// What has its statements leave off, as far as one that did can be taken back.
+    pub(super) fn canceller(&mut self) -> Option<Canceller> {
+        self.lease.link().ok()?.canceller()
+    }
+
+    /// Whether what runs can be taken back by itself.
+    pub(super) fn is_in_statement(&self) -> bool {
+        self.is_in_statement
     }
 
     /// Whether the session loses something with the engine that its transaction does not lose anyway

@@ -11,6 +11,7 @@ use crate::engine::{self, Description, EngineFault};
 use crate::telemetry::ConnectionEnd;
 use crate::wire::ending::Ending;
 use crate::wire::session::{Failure, Session};
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long what the gateway itself does in an engine may take: nothing of the client's runs in it.
@@ -62,6 +63,7 @@ impl Session {
         };
         let signals = self.signals.clone();
         let outgrown = engine.outgrown();
+        let canceller = engine.canceller();
         let broken_off = async {
             match whose {
                 Work::OfClient => {
@@ -74,12 +76,31 @@ impl Session {
                 }
             }
         };
-        let result = tokio::select! {
-            biased;
-            fault = broken_off => Err(fault),
-            fault = outgrown => Err(fault),
-            result = work(self, &mut engine) => result,
+        let mut result = {
+            let mut working = pin!(work(self, &mut engine));
+            tokio::select! {
+                biased;
+                fault = broken_off => match (whose, canceller) {
+                    (Work::OfClient, Some(canceller)) => {
+                        let left_off = canceller.leave_off(working).await;
+                        left_off.unwrap_or(Err(fault))
+                    }
+                    _ => Err(fault),
+                },
+                fault = outgrown => Err(fault),
+                result = &mut working => result,
+            }
         };
+        if let Err(EngineFault::Refused(refused)) = &result
+            && refused.sqlstate == SqlState::QUERY_CANCELED
+        {
+            // What was told to leave off by us is told of in our words. Without a savepoint around it
+            // nobody knows what it has done.
+            result = Err(match engine.is_in_statement() {
+                true => EngineFault::Refused(signals.interruption()),
+                false => EngineFault::Stopped(signals.interruption()),
+            });
+        }
         match result {
             Ok(done) => {
                 self.owned = Some(engine);

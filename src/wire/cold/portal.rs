@@ -11,7 +11,7 @@ use super::owned::OwnedEngine;
 use super::owning::Work;
 use super::run::{Part, Run};
 use crate::diagnostic::SqlState;
-use crate::engine::{AS_OWNER, EngineFault, Question};
+use crate::engine::{EngineFault, Question};
 use crate::sql::{Bindings, ColdStatement};
 use crate::wire::relay::Relay;
 use crate::wire::result::ResultFormats;
@@ -113,14 +113,14 @@ impl Session {
             engine.begin_statement().await?;
             session.close_gone_portals(engine).await?;
             session.apply_settings(engine).await?;
-            let sql = session.becoming_user(&Loaded::default(), true);
             let link = engine.link()?;
+            let sql = session.becoming_user(link.powers(), &Loaded::default(), true);
             link.run(&sql).await?;
             frontend::execute(&name, limit(rows_max), link.output())?;
             frontend::sync(link.output());
             link.send().await?;
             let relayed = Relay::new(session, wanted).until_part(link).await?;
-            engine.keep_statement(AS_OWNER).await?;
+            engine.keep_statement_of_user().await?;
             Ok(relayed.is_suspended)
         });
         match fetched.await {

@@ -12,7 +12,7 @@ use super::owned::OwnedEngine;
 use super::owning::Work;
 use super::portal::limit;
 use crate::catalog::{CDF, PUBLIC};
-use crate::engine::{AS_OWNER, EngineFault, EngineLink, Question, Recording, identifier};
+use crate::engine::{EngineFault, EngineLink, Powers, Question, Recording};
 use crate::sql::{Manner, Planned, SetScope};
 use crate::wire::change_plan::ChangePlan;
 use crate::wire::relay::{Relay, Relayed};
@@ -47,27 +47,24 @@ struct Ran {
 
 impl Session {
     /// SQL from which on the session's user asks, who may read what was loaded and nothing else.
-    pub(super) fn becoming_user(&self, loaded: &Loaded, is_read_only: bool) -> String {
-        let user = identifier(&self.user.name);
+    pub(super) fn becoming_user(
+        &self,
+        powers: &Powers,
+        loaded: &Loaded,
+        is_read_only: bool,
+    ) -> String {
         let mut sql = String::new();
         if !loaded.readable.is_empty() {
-            sql = format!("GRANT SELECT ON {} TO {user};", loaded.readable.join(", "));
+            let (names, user) = (loaded.readable.join(", "), powers.user());
+            sql = format!("GRANT SELECT ON {names} TO {user};");
         }
         if is_read_only || self.is_read_only {
             // But for temporary tables. What a statement would change of others is nobody's to send
             // to CDF: better no than a lie.
             sql.push_str("SET TRANSACTION READ ONLY;");
         }
-        sql.push_str(&format!("SET SESSION AUTHORIZATION {user}"));
+        sql.push_str(&powers.as_user());
         sql
-    }
-
-    /// The rights to write into the gateway's tables, as SQL.
-    fn rights_to_write(&self, verb: &str, preposition: &str) -> String {
-        let user = identifier(&self.user.name);
-        format!(
-            "{verb} INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} {preposition} {user};"
-        )
     }
 
     /// The statement is run, and its answer goes to the client. All its rows are loaded, and the
@@ -129,15 +126,15 @@ impl Session {
                 return Ok(Ran {
                     relayed,
                     loaded,
-                    rights: changes.end(&session.user.name),
+                    rights: changes.end(link.powers()),
                 });
             }
-            let mut sql = session.becoming_user(&loaded, run.manner.is_read_only);
+            let mut sql = session.becoming_user(link.powers(), &loaded, run.manner.is_read_only);
             let mut rights = String::new();
             // A transaction that is read only sees to that by itself.
             if !run.manner.is_read_only && (run.manner.runs_code || has.have_routines()) {
-                sql = session.rights_to_write("REVOKE", "FROM") + &sql;
-                rights = session.rights_to_write("GRANT", "TO");
+                sql = rights_to_write(link.powers(), "REVOKE", "FROM") + &sql;
+                rights = rights_to_write(link.powers(), "GRANT", "TO");
             }
             link.run(&sql).await?;
             let relayed = session.run_statement(link, run, None).await?;
@@ -177,12 +174,13 @@ impl Session {
         run: &Run<'_>,
         ran: Ran,
     ) -> Result<Relayed, EngineFault> {
-        let mut sql = format!("{AS_OWNER};{}{}", ran.rights, ran.loaded.keys);
+        let powers = engine.link()?.powers().clone();
+        let mut sql = format!("{};{}{}", powers.as_owner(), ran.rights, ran.loaded.keys);
         let Loaded {
             readable, filled, ..
         } = &ran.loaded;
         if !readable.is_empty() {
-            let user = identifier(&self.user.name);
+            let user = powers.user();
             sql.push_str(&format!(
                 "REVOKE SELECT ON {} FROM {user};",
                 readable.join(", ")
@@ -211,4 +209,12 @@ impl Session {
         engine.check_disk().await?;
         Ok(ran.relayed)
     }
+}
+
+/// The rights to write into the gateway's tables, as SQL.
+fn rights_to_write(powers: &Powers, verb: &str, preposition: &str) -> String {
+    let user = powers.user();
+    format!(
+        "{verb} INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} {preposition} {user};"
+    )
 }
