@@ -18,7 +18,7 @@ use crate::journal::{
 use crate::oidc::{PrincipalRule, TokenCheck};
 use crate::pipeline::{Intake, MemoryBudget, PipelineSettings, RejectedRows};
 use crate::revocation::{Revocation, RevocationParts};
-use crate::scan::ScanDoor;
+use crate::scan::{ScanDoor, ScanMemory};
 use crate::state::{OpenedState, Publication, StateError, StateHandle};
 use crate::supervision::{Heartbeat, Watchdog};
 use crate::telemetry::{self, LabelValue, MemoryGauges, Scrape, WatchedThread};
@@ -181,6 +181,7 @@ impl Gateway {
                 tokens.clone(),
                 intake.pacing(),
                 configuration.retry.clone(),
+                ScanMemory::new(configuration.memory.scans_bytes_max),
             )),
             tables: configuration.tables.clone(),
             runtime: configuration.runtime.clone(),

@@ -176,6 +176,7 @@ fn what_cannot_work_is_refused_by_its_key() {
             "[memory]\nrows_bytes_max_per_connection = 1000",
             "memory.rows_bytes_max_per_connection",
         ),
+        ("[memory]\nscans_bytes_max = 1000", "memory.scans_bytes_max"),
         (
             "[memory]\nrows_bytes_max = 1_000_000",
             "batch.datapoints.bytes_max",

@@ -10,6 +10,9 @@ use super::problem::Findings;
 use super::request_checks;
 use super::tree::Tree;
 
+/// Room for a page of some hundred rows at a time.
+const SCANS_BYTES_MIN: usize = 1 << 20;
+
 /// The memory budget counts permits of one byte in 32 bits.
 const PERMIT_BYTES_MAX: usize = u32::MAX as usize;
 
@@ -188,6 +191,13 @@ fn memory(tree: &Tree, findings: &mut Findings) {
             connection_key,
             format!("it holds no batch of copy.batch_bytes = {} bytes", tree.copy.batch_bytes),
             "Set it to twice copy.batch_bytes or more, so that one batch fills while another is sent",
+        );
+    }
+    if memory.scans_bytes_max < SCANS_BYTES_MIN {
+        findings.note(
+            "memory.scans_bytes_max",
+            "CDF's answers would be read in tiny parts",
+            format!("Set it to {SCANS_BYTES_MIN} or more"),
         );
     }
     let transactions = &tree.transactions;

@@ -79,12 +79,14 @@ pub struct RuntimeSettings {
     pub writer_threads: usize,
 }
 
-/// Bytes of rows that may be under way.
+/// Bytes of rows that may be under way, to CDF and from it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemorySettings {
     pub rows_bytes_max: usize,
     pub rows_bytes_max_per_connection: usize,
+    /// Of pages that are read for statements that an engine runs.
+    pub scans_bytes_max: usize,
 }
 
 impl Default for MemorySettings {
@@ -92,6 +94,7 @@ impl Default for MemorySettings {
         MemorySettings {
             rows_bytes_max: 64 << 20,
             rows_bytes_max_per_connection: 32 << 20,
+            scans_bytes_max: 64 << 20,
         }
     }
 }

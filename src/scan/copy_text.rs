@@ -2,7 +2,7 @@
 //!
 //! Owns the escapes and the check that a value fits into its column. Promises lines that
 //! PostgreSQL reads back as the same values, and a fault that names row and column for a value
-//! that it would refuse. Never holds more than a page.
+//! that it would refuse. Never holds more than a page may have.
 
 use super::fault::ScanFault;
 use crate::catalog::{Column, ColumnType, Table};
@@ -17,22 +17,29 @@ pub(super) struct RowWriter {
     rows: u64,
     /// The text of the value at hand.
     value: String,
+    /// What the text may have.
+    bytes_max: usize,
+    is_over: bool,
 }
 
 impl RowWriter {
-    pub fn new(table: &'static Table) -> Self {
+    /// At most `bytes_max` of text, and what the last row has beyond.
+    pub fn new(table: &'static Table, bytes_max: usize) -> Self {
         RowWriter {
             table,
             text: String::new(),
             rows: 0,
             value: String::new(),
+            bytes_max,
+            is_over: false,
         }
     }
 
     /// Appends a row. `cell` gives the value of each column; `row_name` is for faults.
     ///
     /// # Errors
-    /// A value that is none of its column's type, or that no such column holds.
+    /// A value that is none of its column's type, or that no such column holds; more text than
+    /// there may be, see [`Self::is_over`].
     pub fn row(
         &mut self,
         row_name: impl Fn() -> String,
@@ -63,12 +70,22 @@ impl RowWriter {
         }
         self.text.push('\n');
         self.rows += 1;
+        if self.text.len() > self.bytes_max {
+            self.is_over = true;
+            return Err(ScanFault::too_long(self.table, self.bytes_max));
+        }
         Ok(())
     }
 
     fn unfit(&self, fault: Diagnostic, column: &Column) -> ScanFault {
         let fault = fault.with_table(self.table.name).with_column(column.name);
         ScanFault::Unfit(Box::new(fault))
+    }
+
+    /// Whether the rows of the page have more text than they may: it is to be asked for in
+    /// smaller parts.
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The lines, and how many they are.

@@ -3,6 +3,7 @@
 //! Owns the parts that a [`Scanner`] is made of. Promises that making one asks nobody anything.
 //! Never reads.
 
+use super::memory::ScanMemory;
 use super::scanner::Scanner;
 use crate::cdf::{CdfClient, TokenCache};
 use crate::config::RetrySettings;
@@ -18,15 +19,22 @@ pub struct ScanDoor {
     tokens: Arc<TokenCache>,
     pacing: Arc<Pacing>,
     retry: RetrySettings,
+    memory: ScanMemory,
 }
 
 impl ScanDoor {
-    /// Scanners that sign by `tokens` and keep to the budgets of `pacing`.
-    pub fn new(tokens: Arc<TokenCache>, pacing: Arc<Pacing>, retry: RetrySettings) -> Self {
+    /// Scanners that sign by `tokens`, keep to the budgets of `pacing` and share `memory`.
+    pub fn new(
+        tokens: Arc<TokenCache>,
+        pacing: Arc<Pacing>,
+        retry: RetrySettings,
+        memory: ScanMemory,
+    ) -> Self {
         ScanDoor {
             tokens,
             pacing,
             retry,
+            memory,
         }
     }
 
@@ -37,7 +45,8 @@ impl ScanDoor {
     pub fn scanner(&self) -> Result<Scanner, Box<Diagnostic>> {
         let timeout = Duration::from_secs(self.retry.request_timeout_s);
         let client = CdfClient::new(timeout, self.tokens.clone())?;
-        Ok(Scanner::new(client, &self.pacing, self.retry.clone()))
+        let (retry, memory) = (self.retry.clone(), self.memory.clone());
+        Ok(Scanner::new(client, &self.pacing, retry, memory))
     }
 }
 

@@ -43,6 +43,21 @@ impl ScanFault {
         ))
     }
 
+    /// More bytes than are read at once, of what cannot be asked for in smaller parts.
+    pub(super) fn too_long(table: &'static Table, bytes_max: usize) -> Self {
+        ScanFault::Unfit(Box::new(
+            Diagnostic::error(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!(
+                    "an answer of CDF about {} is longer than {bytes_max} bytes, which is all that is read at once",
+                    table.full_name()
+                ),
+            )
+            .with_hint("Leave the row out by a condition that CDF takes.")
+            .with_table(table.name),
+        ))
+    }
+
     /// What the client is told.
     pub fn diagnostic(&self) -> &Diagnostic {
         match self {

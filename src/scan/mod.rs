@@ -11,8 +11,8 @@
 //!
 //! Promises a superset of the rows that meet all conditions, each once as far as CDF's own lists
 //! do; PostgreSQL filters what came beside them. Requests are paced, repeated and signed as all
-//! others are. Memory is bounded by a few pages: a caller who does not ask for the next chunk
-//! stops the reading. Never writes, and never caches.
+//! others are. Memory is bounded by [`ScanMemory`], over all scans: a caller who does not ask for the
+//! next chunk stops the reading. Never writes, and never caches.
 //!
 //! The caller keeps three things: its own plan of the statement must read the table once (a view
 //! or a function may read it a second time, unseen in the text); rows of this user that are still
@@ -25,6 +25,7 @@ mod copy_text;
 mod door;
 mod fault;
 mod filters;
+mod memory;
 mod paced;
 mod plan;
 mod rows;
@@ -37,6 +38,7 @@ mod typed;
 pub use condition::{Bound, Condition};
 pub use door::ScanDoor;
 pub use fault::ScanFault;
+pub use memory::ScanMemory;
 pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
 pub use rows::ScanRows;
 pub use scanner::Scanner;

@@ -1,10 +1,11 @@
 //! Reads that keep to CDF's budgets.
 //!
-//! Owns the waiting: for a slot, for a budget, for an endpoint that asked for a pause, and before
+//! Owns the waiting: for memory, for a slot, for a budget, for an endpoint that asked for a pause, and before
 //! a repeat. Promises that every attempt is paid for, that a read is repeated as long as `[retry]`
-//! says and no longer, and that its slot comes back when it ends, however it ends. Never reads an
-//! answer.
+//! says and no longer, that it holds no memory between two attempts, and that its slot comes back when
+//! it ends, however it ends. Never reads an answer.
 
+use super::memory::{ScanMemory, ScanPermit};
 use super::tally::Tally;
 use crate::cdf::{AttemptFailure, CdfClient, Identity, PageAnswer, PageCall};
 use crate::config::RetrySettings;
@@ -30,6 +31,7 @@ pub(super) struct PacedReader {
     /// Something that a read waits for may be free.
     freed: Arc<Notify>,
     retry: RetrySettings,
+    memory: ScanMemory,
 }
 
 /// A slot that tells the other reads of this reader when it is free again; pacing tells everybody
@@ -47,7 +49,12 @@ impl Drop for HeldSlot<'_> {
 }
 
 impl PacedReader {
-    pub fn new(client: CdfClient, pacing: &Arc<Pacing>, retry: RetrySettings) -> Self {
+    pub fn new(
+        client: CdfClient,
+        pacing: &Arc<Pacing>,
+        retry: RetrySettings,
+        memory: ScanMemory,
+    ) -> Self {
         let freed = Arc::new(Notify::new());
         let nudged = freed.clone();
         PacedReader {
@@ -55,7 +62,13 @@ impl PacedReader {
             pacing: pacing.client(Arc::new(move || nudged.notify_waiters())),
             freed,
             retry,
+            memory,
         }
+    }
+
+    /// Where its pages are held.
+    pub fn memory(&self) -> &ScanMemory {
+        &self.memory
     }
 
     /// Items that a call can have so that the budgets can ever pay for it.
@@ -63,7 +76,8 @@ impl PacedReader {
         self.pacing.request_items_max(call.operation)
     }
 
-    /// Reads a page, as often as it takes; what that costs goes to `tally`.
+    /// Reads a page, as often as it takes; what that costs goes to `tally`. The memory that it has
+    /// is for the answer and for the text of its rows.
     ///
     /// # Errors
     /// CDF refused it, or it was repeated in vain.
@@ -73,7 +87,7 @@ impl PacedReader {
         call: &PageCall,
         items: usize,
         tally: &Tally,
-    ) -> Result<PageAnswer, AttemptFailure> {
+    ) -> Result<(PageAnswer, ScanPermit), AttemptFailure> {
         let endpoint = self.pacing.endpoint(identity, call.operation);
         let mut retry = Retry::new(&self.retry, Instant::now());
         loop {
@@ -99,7 +113,9 @@ impl PacedReader {
         call: &PageCall,
         items: usize,
         tally: &Tally,
-    ) -> Result<PageAnswer, AttemptFailure> {
+    ) -> Result<(PageAnswer, ScanPermit), AttemptFailure> {
+        // Before the slot, which others would wait for meanwhile.
+        let memory = self.memory.acquire(call.bytes_max).await;
         let slot = self.permission(endpoint, items).await;
         let began = Instant::now();
         tally.asked();
@@ -120,7 +136,7 @@ impl PacedReader {
         };
         self.pacing.ended(Instant::now(), endpoint, &ended);
         drop(slot);
-        answer
+        Ok((answer?, memory))
     }
 
     /// Waits until an attempt may begin, and pays for it.

@@ -2,11 +2,13 @@
 //!
 //! Owns the stretches that are being read, and the text that waits to be fetched. Promises each
 //! row of each page once, whatever had to be repeated, in chunks that end with a row; no more than
-//! [`TOGETHER_MAX`] pages held; and an end at the limit, or a fault past the bound on rows. Never
-//! reads on while nobody fetches, but for pages under way.
+//! [`TOGETHER_MAX`] pages, whose memory is given back as soon as they were passed on; and an end at the
+//! limit, or a fault past the bound on rows. Never reads on while nobody fetches, but for pages under
+//! way.
 
 use super::copy_text::RowWriter;
 use super::fault::ScanFault;
+use super::memory::{ItemWeight, Room, ScanPermit, text_bytes_max};
 use super::paced::PacedReader;
 use super::plan::{Planned, Scan};
 use super::source::{AfterRefusal, Page, Source, Turn};
@@ -48,6 +50,8 @@ struct Read {
     turn: Turn,
     text: String,
     rows: u64,
+    /// The memory of the text.
+    memory: ScanPermit,
     /// CDF would not take a condition: what comes is more than was asked for.
     is_widened: bool,
 }
@@ -62,9 +66,13 @@ pub struct ScanRows {
     limit: Option<u64>,
     waiting: VecDeque<Waiting>,
     reading: JoinSet<Result<Read, ScanFault>>,
-    /// Whole lines that nobody has fetched.
+    /// Whole lines of small pages, which nobody has fetched: fewer than [`CHUNK_BYTES_MIN`], and so
+    /// of no account.
     open: String,
     ready: VecDeque<Bytes>,
+    /// The memory of the lines that are ready, and of those that are being passed on.
+    held: Option<ScanPermit>,
+    weight: Arc<ItemWeight>,
     rows: u64,
     tally: Arc<Tally>,
     /// Series, tables and the like that pages named.
@@ -90,6 +98,8 @@ impl ScanRows {
             reading: JoinSet::new(),
             open: String::new(),
             ready: VecDeque::new(),
+            held: None,
+            weight: Arc::new(ItemWeight::new()),
             rows: 0,
             tally: Arc::new(tally),
             named: 0,
@@ -116,6 +126,8 @@ impl ScanRows {
             if let Some(chunk) = self.ready.pop_front() {
                 return Ok(Some(chunk));
             }
+            // Whoever asks for more has passed on what there was.
+            self.held = None;
             if let Some(fault) = &self.fault {
                 return Err(fault.clone());
             }
@@ -166,6 +178,7 @@ impl ScanRows {
                 identity: self.identity.clone(),
                 table: self.table,
                 tally: self.tally.clone(),
+                weight: self.weight.clone(),
             };
             self.reading.spawn(reading.read(next, items));
         }
@@ -177,6 +190,7 @@ impl ScanRows {
             turn,
             text,
             rows,
+            mut memory,
             is_widened,
         } = read;
         if is_widened {
@@ -208,6 +222,10 @@ impl ScanRows {
             self.waiting.push_front(next);
         }
         self.cut(CHUNK_BYTES_MIN);
+        if !self.ready.is_empty() {
+            memory.shrink_to(self.ready.iter().map(Bytes::len).sum());
+            self.held = Some(memory);
+        }
         Ok(())
     }
 
@@ -263,19 +281,22 @@ struct PageReading {
     identity: Arc<Identity>,
     table: &'static Table,
     tally: Arc<Tally>,
+    weight: Arc<ItemWeight>,
 }
 
 impl PageReading {
-    /// Reads the next page, in smaller parts if it is too long.
+    /// Reads the next page: with more room, or in smaller parts, if it is too long.
     async fn read(self, mut next: Waiting, mut items: usize) -> Result<Read, ScanFault> {
         let PageReading {
             reader,
             identity,
             table,
             tally,
+            weight,
         } = self;
         let source = &mut next.source;
         let mut is_widened = false;
+        let mut room = Room::of(&weight, items);
         loop {
             let mut call = source.call(items);
             let items_max = reader.items_max(&call).max(1);
@@ -283,8 +304,11 @@ impl PageReading {
                 items = items_max;
                 call = source.call(items);
             }
-            let answer = match reader.read(&identity, &call, items, &tally).await {
-                Ok(answer) => answer,
+            let bytes_max = call.bytes_max;
+            room = room.within(reader.memory(), items, bytes_max);
+            call.bytes_max = room.bytes;
+            let (answer, mut memory) = match reader.read(&identity, &call, items, &tally).await {
+                Ok(answered) => answered,
                 Err(failure) => match source.refused(&failure) {
                     AfterRefusal::Widened => {
                         tracing::warn!(
@@ -295,48 +319,53 @@ impl PageReading {
                         is_widened = true;
                         continue;
                     }
-                    AfterRefusal::Nothing => PageAnswer::Absent,
+                    AfterRefusal::Nothing => (PageAnswer::Absent, reader.memory().acquire(0).await),
                     AfterRefusal::Fail => {
                         return Err(ScanFault::Cdf(Box::new(failure.reason().clone())));
                     }
                 },
             };
-            let mut rows = RowWriter::new(table);
+            let mut rows = RowWriter::new(table, text_bytes_max(room.bytes));
+            let mut body_bytes = 0;
             let turn = match &answer {
-                PageAnswer::TooLong if items > 1 => {
-                    items /= 2;
-                    next.items_max = items;
-                    continue;
-                }
-                PageAnswer::TooLong => return Err(too_long(table, call.bytes_max)),
-                PageAnswer::Absent => source.take(None, &mut rows)?,
+                PageAnswer::TooLong => None,
+                PageAnswer::Absent => Some(source.take(None, &mut rows)?),
                 PageAnswer::Page { body, words } => {
-                    source.take(Some(Page { body, words }), &mut rows)?
+                    body_bytes = body.len();
+                    match source.take(Some(Page { body, words }), &mut rows) {
+                        Err(_) if rows.is_over() => None,
+                        taken => Some(taken?),
+                    }
                 }
             };
+            // Its bytes go before the memory for them does.
+            drop(answer);
+            let Some(turn) = turn else {
+                drop((rows, memory));
+                room = match room.grown(reader.memory(), items, bytes_max) {
+                    Some(more) => more,
+                    None if items > 1 => {
+                        items /= 2;
+                        next.items_max = items;
+                        room
+                    }
+                    None => return Err(ScanFault::too_long(table, room.bytes)),
+                };
+                continue;
+            };
             let (text, rows) = rows.finish();
+            memory.shrink_to(text.len());
+            weight.saw(items, body_bytes, text.len());
             return Ok(Read {
                 next,
                 turn,
                 text,
                 rows,
+                memory,
                 is_widened,
             });
         }
     }
-}
-
-fn too_long(table: &'static Table, bytes_max: usize) -> ScanFault {
-    ScanFault::Unfit(Box::new(
-        Diagnostic::error(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!(
-                "an answer of CDF about {} is longer than {bytes_max} bytes, which is all that is read at once",
-                table.full_name()
-            ),
-        )
-        .with_hint("Leave the row out by a condition that CDF takes."),
-    ))
 }
 
 /// A fault of ours: the reading ended without a word.

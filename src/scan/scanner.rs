@@ -4,6 +4,7 @@
 //! paced, the terms of repeats. Cheap to clone; make one for each runtime, as connections belong
 //! to it. Never reads by itself.
 
+use super::memory::ScanMemory;
 use super::paced::PacedReader;
 use super::plan::{Scan, planned};
 use super::rows::ScanRows;
@@ -23,10 +24,16 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner that keeps to the budgets of `pacing` and repeats as `retry` says.
-    pub fn new(client: CdfClient, pacing: &Arc<Pacing>, retry: RetrySettings) -> Self {
+    /// A scanner that keeps to the budgets of `pacing`, repeats as `retry` says, and holds pages
+    /// in `memory`.
+    pub fn new(
+        client: CdfClient,
+        pacing: &Arc<Pacing>,
+        retry: RetrySettings,
+        memory: ScanMemory,
+    ) -> Self {
         Scanner {
-            reader: Arc::new(PacedReader::new(client, pacing, retry)),
+            reader: Arc::new(PacedReader::new(client, pacing, retry, memory)),
             meters: (Resource::ALL.iter())
                 .map(|resource| (*resource, ScanMeters::of(*resource)))
                 .collect(),

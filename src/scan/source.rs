@@ -30,7 +30,8 @@ pub(super) trait Source: Send {
     /// Takes the page that was asked for last; `None`: CDF has no such thing.
     ///
     /// # Errors
-    /// The page cannot be read, or has what no row can hold.
+    /// The page cannot be read, or has what no row can hold. The source has not moved on then: a
+    /// page with too much text is asked for again in smaller parts.
     fn take(&mut self, page: Option<Page<'_>>, rows: &mut RowWriter) -> Result<Turn, ScanFault>;
 
     /// What to do after CDF has refused the call for good.

@@ -111,3 +111,25 @@ impl ScanMeters {
         }
     }
 }
+
+/// What pages hold on their way into engines.
+#[derive(Clone, Debug)]
+pub struct ScanMemoryGauges {
+    pub budget_bytes: Gauge,
+    pub used_bytes: Gauge,
+}
+
+impl ScanMemoryGauges {
+    pub fn new() -> Self {
+        ScanMemoryGauges {
+            budget_bytes: names::SCAN_MEMORY_BUDGET.gauge(&[]),
+            used_bytes: names::SCAN_MEMORY_USED.gauge(&[]),
+        }
+    }
+}
+
+impl Default for ScanMemoryGauges {
+    fn default() -> Self {
+        Self::new()
+    }
+}

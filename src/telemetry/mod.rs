@@ -17,7 +17,7 @@ pub mod names;
 mod prometheus;
 
 pub use dead_letter_meters::DeadLetterMeters;
-pub use engine_meters::{CountedEngine, EngineMeters, ScanMeters};
+pub use engine_meters::{CountedEngine, EngineMeters, ScanMemoryGauges, ScanMeters};
 pub use journal_meters::JournalMeters;
 pub use labels::{
     AccessOutcome, Actor, CatalogAnswer, ConnectionEnd, EngineEnd, EngineState, LabelValue,

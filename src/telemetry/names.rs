@@ -191,6 +191,10 @@ metrics_table! {
         "Requests to CDF for such rows, repeats included";
     SCAN_BYTES: "penstock_scan_answer_bytes_total", Counter, Bytes, ["resource"],
         "Bytes of the bodies of CDF's answers to them";
+    SCAN_MEMORY_BUDGET: "penstock_scan_memory_budget_bytes", Gauge, Bytes, [],
+        "Bytes of pages that all reads together may hold between CDF and engines";
+    SCAN_MEMORY_USED: "penstock_scan_memory_used_bytes", Gauge, Bytes, [],
+        "Bytes of pages that are asked for, or read and not yet in an engine";
     CATALOG_ANSWERS: "penstock_catalog_answers_total", Counter, Count("answers"), ["answer"],
         "Questions about the catalog whose answers may be kept, by where the answer came from";
     CATALOG_BYTES: "penstock_catalog_answers_bytes", Gauge, Bytes, [],

@@ -91,8 +91,9 @@ mod tests {
     use crate::telemetry::{
         AccessCheckCounters, ActorCounters, CertificateCounters, ConnectionMeters,
         DeadLetterMeters, EndpointMeters, EngineMeters, HeartbeatCounters, JournalMeters,
-        KeyCounters, LeaseGauge, MemoryGauges, PipelineMeters, RetryCause, ScanMeters,
-        StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters, Verdict,
+        KeyCounters, LeaseGauge, MemoryGauges, PipelineMeters, RetryCause, ScanMemoryGauges,
+        ScanMeters, StatementKind, StatementMeters, StatementOutcome, TableCounters, TokenCounters,
+        Verdict,
     };
     use std::time::Duration;
 
@@ -117,6 +118,7 @@ mod tests {
         ActorCounters::new();
         DeadLetterMeters::new();
         EngineMeters::new();
+        ScanMemoryGauges::new();
         JournalMeters::new();
         names::BUILD.gauge(&["0.0.0"]).set(1.0);
     }

@@ -8,6 +8,7 @@ use super::cold::{OpenPortal, Wanted};
 use super::encoding::ClientEncoding;
 use super::execute::{kind_of, tag_of};
 use super::message::{BindMessage, ParseMessage, Target};
+use super::relay::kept_bytes;
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned::ResultTarget;
@@ -46,13 +47,16 @@ pub(super) struct Portal {
     formats: ResultFormats,
     /// What the client sent for the parameters.
     received_bytes: u64,
+    /// What rows take that were not fetched yet.
+    kept_bytes: usize,
     progress: Progress,
 }
 
 impl Portal {
     /// What the portal keeps.
     fn bytes(&self) -> usize {
-        usize::try_from(self.received_bytes).unwrap_or(usize::MAX)
+        let received_bytes = usize::try_from(self.received_bytes).unwrap_or(usize::MAX);
+        received_bytes.saturating_add(self.kept_bytes)
     }
 }
 
@@ -178,6 +182,7 @@ impl Session {
             bindings,
             formats,
             received_bytes,
+            kept_bytes: 0,
             progress: Progress::New,
         };
         let bytes = portal.bytes();
@@ -334,7 +339,12 @@ impl Session {
                     keeps: rows_max > 0,
                 };
                 portal.progress = match self.run_cold(cold, &portal.bindings, wanted).await? {
-                    Some((rows, tag)) => Progress::Kept(rows, tag),
+                    Some((rows, tag)) => {
+                        portal.kept_bytes = rows.iter().map(kept_bytes).sum();
+                        // Before the first of them goes.
+                        self.portals.check_room(name, portal.bytes())?;
+                        Progress::Kept(rows, tag)
+                    }
                     None => Progress::Done,
                 };
             }
@@ -383,6 +393,7 @@ impl Session {
             Progress::Kept(rows, tag) => {
                 let count = rows_max.min(rows.len());
                 for row in rows.drain(..count) {
+                    portal.kept_bytes -= kept_bytes(&row);
                     self.replies.extend_from_slice(&row);
                 }
                 if rows.is_empty() {

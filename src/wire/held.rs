@@ -48,8 +48,19 @@ impl<T> Held<T> {
         self.remove(&name);
         // The name may be a slice of a whole message, which it would keep.
         let name = Bytes::copy_from_slice(&name);
+        self.check_room(&name, bytes)?;
         let bytes = bytes + name.len() + ENTRY_BYTES;
-        if self.bytes + bytes > BYTES_MAX {
+        self.bytes += bytes;
+        self.by_name.insert(name, (thing, bytes));
+        Ok(())
+    }
+
+    /// Whether something of `bytes` bytes may be kept under a name that nothing has.
+    ///
+    /// # Errors
+    /// 53400 beyond the bound.
+    pub(super) fn check_room(&self, name: &[u8], bytes: usize) -> Result<(), Box<Diagnostic>> {
+        if self.bytes + bytes + name.len() + ENTRY_BYTES > BYTES_MAX {
             return Err(Box::new(
                 Diagnostic::error(
                     SqlState::CONFIGURATION_LIMIT_EXCEEDED,
@@ -61,8 +72,6 @@ impl<T> Held<T> {
                 .with_hint("Close statements and portals that are not needed any more."),
             ));
         }
-        self.bytes += bytes;
-        self.by_name.insert(name, (thing, bytes));
         Ok(())
     }
 

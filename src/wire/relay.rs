@@ -18,6 +18,9 @@ const REPLY_BYTES_MAX: usize = 64 << 10;
 /// Rows that are kept for later fetches take so much memory at most.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
+/// What a kept row takes beside its bytes.
+const KEPT_ROW_BYTES: usize = 64;
+
 /// One answer.
 pub(super) struct Relay<'s, 'w> {
     session: &'s mut Session,
@@ -137,7 +140,7 @@ impl<'s, 'w> Relay<'s, 'w> {
     }
 
     fn keep(&mut self, frame: &Frame) -> Result<(), EngineFault> {
-        self.kept_bytes += frame.bytes.len();
+        self.kept_bytes += kept_bytes(&frame.bytes);
         if self.kept_bytes > KEPT_BYTES_MAX {
             return Err(EngineFault::Stopped(Box::new(
                 Diagnostic::error(
@@ -172,6 +175,11 @@ impl<'s, 'w> Relay<'s, 'w> {
         }
         self.session.send_or_spool(&mut self.spool).await
     }
+}
+
+/// What a row takes of memory while it is kept.
+pub(super) fn kept_bytes(row: &bytes::Bytes) -> usize {
+    row.len() + KEPT_ROW_BYTES
 }
 
 /// Puts a message of texts, in the client's encoding.

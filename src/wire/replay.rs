@@ -107,7 +107,7 @@ impl Session {
         if let Some(diagnostic) = refused {
             return Err(EngineFault::Refused(diagnostic));
         }
-        self.end_run(&mut replay);
+        self.end_run(&mut replay).map_err(EngineFault::Refused)?;
         let mut replayed = replay.replayed;
         if replayed.returned.is_some() && replayed.batch.is_none() {
             replayed.returned = None;
@@ -130,7 +130,7 @@ impl Session {
             std::ptr::eq(run.table, table) && run.change == change.change && run.columns == columns
         });
         if !continues {
-            self.end_run(replay);
+            self.end_run(replay)?;
             self.begin_run(replay, table, change.change, columns)?;
         }
         if change.change == RowChange::Delete {
@@ -162,7 +162,7 @@ impl Session {
         run.bytes += bytes;
         if run.batch.builder.is_full() {
             if let Some(returned) = &mut replayed.returned {
-                self.keep_returned(&mut run.batch, returned);
+                self.keep_returned(&mut run.batch, returned)?;
             }
             self.batch_is_full(&mut run.batch).await?;
         }
@@ -170,10 +170,15 @@ impl Session {
     }
 
     /// Notes what finished rows return, and stages them.
-    fn keep_returned(&mut self, batch: &mut OpenBatch, returned: &mut Returned) {
+    fn keep_returned(
+        &mut self,
+        batch: &mut OpenBatch,
+        returned: &mut Returned,
+    ) -> Result<(), Box<Diagnostic>> {
         let batches = batch.builder.take();
-        returned.keep(&batches);
+        returned.keep(&batches)?;
         self.group().stage(batches);
+        Ok(())
     }
 
     /// The columns that a row of the change names: those that say which row it is, and those that
@@ -296,15 +301,16 @@ impl Session {
     }
 
     /// The open run is over; its batch is put back before another begins.
-    fn end_run(&mut self, replay: &mut Replay<'_>) {
+    fn end_run(&mut self, replay: &mut Replay<'_>) -> Result<(), Box<Diagnostic>> {
         let Some(mut run) = replay.run.take() else {
-            return;
+            return Ok(());
         };
         self.gateway.count_received(run.table, run.rows, run.bytes);
         if let Some(returned) = &mut replay.replayed.returned {
-            self.keep_returned(&mut run.batch, returned);
+            self.keep_returned(&mut run.batch, returned)?;
         }
         replay.replayed.batch = Some(run.batch);
+        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The rows of RETURNING.
 //!
 //! Owns which of their columns the client has sent and which CDF makes, and the rows as far as
-//! they are known. Promises rows in the order of the statement, without those that were skipped.
-//! Never waits: what CDF made comes with the verdicts.
+//! they are known. Promises rows in the order of the statement, without those that were skipped, and
+//! no more of them than memory has room for. Never waits: what CDF made comes with the verdicts.
 
 use super::encoding::ClientEncoding;
 use super::result::{ResultFormats, put_description, put_row};
@@ -16,6 +16,11 @@ use bytes::BytesMut;
 use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+
+/// What rows may take of memory until CDF has accepted all of them, and what one takes beside its
+/// values: an object that CDF makes of it comes with its verdict.
+const BYTES_MAX: usize = 64 << 20;
+const ROW_BYTES: usize = 256;
 
 /// How a client wants results.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +42,7 @@ pub(super) struct Returned {
     /// Number of the statement's first row in its numbering.
     first_row: u64,
     rows: Vec<Vec<Option<Cell>>>,
+    bytes: usize,
 }
 
 impl Returned {
@@ -104,6 +110,7 @@ impl Returned {
             from_cdf,
             first_row: 1,
             rows: Vec::new(),
+            bytes: 0,
         })
     }
 
@@ -119,7 +126,10 @@ impl Returned {
     }
 
     /// Keeps what the client has sent of these rows.
-    pub(super) fn keep(&mut self, batches: &[RowBatch]) {
+    ///
+    /// # Errors
+    /// 53400 past what may be kept.
+    pub(super) fn keep(&mut self, batches: &[RowBatch]) -> Result<(), Box<Diagnostic>> {
         let width = self.from_cdf.len();
         let first = catalog::first_table(self.table);
         for batch in batches {
@@ -129,7 +139,7 @@ impl Returned {
                     self.rows.resize(index + 1, vec![None; width]);
                 }
                 let columns = self.returning.columns().iter().zip(&self.from_cdf);
-                self.rows[index] = columns
+                let cells: Vec<Option<Cell>> = columns
                     .map(|(place, from_cdf)| match from_cdf {
                         true => None,
                         false => {
@@ -144,8 +154,14 @@ impl Returned {
                         }
                     })
                     .collect();
+                self.bytes += bytes_of(&cells);
+                if self.bytes > BYTES_MAX {
+                    return Err(too_much());
+                }
+                self.rows[index] = cells;
             }
         }
+        Ok(())
     }
 
     /// Appends the rows but those with the numbers `skipped`, which ascend. `object`: what CDF made of a row.
@@ -189,6 +205,39 @@ impl Returned {
         }
         Ok(())
     }
+}
+
+/// What a row takes of memory, as far as it is known.
+fn bytes_of(cells: &[Option<Cell>]) -> usize {
+    let own = |cell: &Option<Cell>| match cell {
+        Some(Cell::Text(text)) => text.len(),
+        Some(Cell::Bytes(bytes)) => bytes.len(),
+        Some(Cell::Array { elements, .. }) => elements
+            .iter()
+            .map(|element| match element {
+                Some(Cell::Text(text)) => text.len() + size_of::<Cell>(),
+                _ => size_of::<Cell>(),
+            })
+            .sum(),
+        _ => 0,
+    };
+    let values: usize = cells.iter().map(own).sum();
+    ROW_BYTES + size_of_val(cells) + values
+}
+
+/// 53400: the rows would take too much memory.
+#[cold]
+fn too_much() -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            "the statement returns too many rows",
+        )
+        .with_detail(format!(
+            "They wait until CDF has what it changes, in {BYTES_MAX} bytes at most."
+        ))
+        .with_hint("Return fewer columns, or change fewer rows at a time."),
+    )
 }
 
 #[cold]

@@ -16,8 +16,9 @@ use crate::rows::{Action, ActionKind, LAST_TIMESTAMP, RowBatch, RowText};
 use crate::scan::conditions::Needed;
 use std::collections::HashSet;
 
-/// Rows that are laid on at once.
+/// Rows that are laid on at once, and bytes of their values: they are in memory as texts meanwhile.
 const STEP_ROWS_MAX: usize = 10_000;
+const STEP_BYTES_MAX: usize = 4 << 20;
 
 /// How the rows of a datapoint table may name their series here: the other names are not in the
 /// rows that are read, or not always.
@@ -146,6 +147,7 @@ async fn lay(
     batch: &RowBatch,
 ) -> Result<(), EngineFault> {
     let mut rows: Vec<RowText> = Vec::new();
+    let mut bytes = 0;
     let mut keys: HashSet<Vec<Option<String>>> = HashSet::new();
     for index in 0..batch.rows() {
         let row = match (table.shape, batch) {
@@ -160,12 +162,15 @@ async fn lay(
             .first()
             .is_none_or(|first| first.columns == row.columns)
             && rows.len() < STEP_ROWS_MAX
+            && bytes < STEP_BYTES_MAX
             && (key.is_empty() || !keys.contains(&key));
         if !joins {
             lay_step(link, table, action, &rows).await?;
             rows.clear();
             keys.clear();
+            bytes = 0;
         }
+        bytes += row.values.iter().flatten().map(String::len).sum::<usize>();
         keys.insert(key);
         rows.push(row);
     }

@@ -211,7 +211,7 @@ impl Session {
             let is_full = batch.builder.is_full();
             if let Some(returned) = &mut returned {
                 let batches = batch.builder.take();
-                returned.keep(&batches);
+                returned.keep(&batches)?;
                 self.group().stage(batches);
             }
             if is_full {

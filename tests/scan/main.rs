@@ -5,6 +5,7 @@
 
 mod conditions;
 mod instances;
+mod memory;
 mod objects;
 mod points;
 mod raw;

@@ -5,7 +5,7 @@ use penstock::cdf::{CdfClient, Credentials, Identity, Project, Secret, TokenCach
 use penstock::config::RetrySettings;
 use penstock::emulator::{EmulatorHandle, EmulatorOptions, start};
 use penstock::pipeline::pacing::{Pacing, PacingTerms};
-use penstock::scan::{Condition, Scan, ScanFault, Scanner, Taken};
+use penstock::scan::{Condition, Scan, ScanFault, ScanMemory, Scanner, Taken};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ pub struct World {
     base_url: String,
     http: reqwest::Client,
     scanner: Scanner,
+    memory: ScanMemory,
     identity: Arc<Identity>,
 }
 
@@ -35,6 +36,12 @@ pub fn column(table: &Table, name: &str) -> usize {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_memory(64 << 20)
+    }
+
+    /// One whose scans share so many bytes.
+    pub fn with_memory(bytes_max: usize) -> Self {
+        let memory = ScanMemory::new(bytes_max);
         let emulator = start(EmulatorOptions::default()).expect("the emulator starts");
         let base_url = emulator.base_url();
         let retry = RetrySettings {
@@ -68,7 +75,8 @@ impl World {
             _emulator: emulator,
             base_url,
             http,
-            scanner: Scanner::new(client, &pacing, retry),
+            scanner: Scanner::new(client, &pacing, retry, memory.clone()),
+            memory,
             identity: Arc::new(identity),
         }
     }
@@ -117,6 +125,11 @@ impl World {
         for chunk in items.chunks(1000) {
             self.post(path, json!({"items": chunk})).await;
         }
+    }
+
+    /// Bytes that scans hold now.
+    pub fn used_bytes(&self) -> usize {
+        self.memory.used_bytes()
     }
 
     pub fn rows_of(&self, scan: &Scan) -> penstock::scan::ScanRows {

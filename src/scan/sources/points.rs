@@ -34,6 +34,7 @@ pub(super) struct Points {
 }
 
 /// What is still to be read of a series.
+#[derive(Clone)]
 struct Rest {
     series: Series,
     start_ms: i64,
@@ -166,10 +167,8 @@ impl Source for Points {
         // A series that has gone meanwhile is left out: places do not tell.
         let mut items: HashMap<i64, DataPointListItem> =
             list.items.into_iter().map(|item| (item.id, item)).collect();
-        for _ in 0..self.asked {
-            let Some(rest) = self.series.pop_front() else {
-                break;
-            };
+        let mut rests = Vec::new();
+        for rest in self.series.iter().take(self.asked) {
             let Some(mut item) = items.remove(&rest.series.id) else {
                 continue;
             };
@@ -181,21 +180,23 @@ impl Source for Points {
                 self.push(rows, &rest.series, point)?;
             }
             if !cursor.is_empty() {
-                self.series.push_back(Rest {
+                rests.push(Rest {
                     cursor: Some(cursor),
-                    ..rest
+                    ..rest.clone()
                 });
             } else if let Some(last_ms) = last_ms
                 && is_full
                 && last_ms + 1 < self.wanted.times_ms.end
             {
-                self.series.push_back(Rest {
+                rests.push(Rest {
                     start_ms: last_ms + 1,
                     cursor: None,
-                    ..rest
+                    ..rest.clone()
                 });
             }
         }
+        self.series.drain(..self.asked);
+        self.series.extend(rests);
         Ok(Turn::more_if(!self.series.is_empty()))
     }
 }

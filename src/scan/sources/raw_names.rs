@@ -255,8 +255,7 @@ impl Source for Tables {
             return Ok(Turn::done());
         };
         let list: NameList = page.json()?;
-        self.cursor = list.next_cursor;
-        let mut turn = Turn::more_if(self.cursor.is_some());
+        let mut turn = Turn::more_if(list.next_cursor.is_some());
         for Named { name } in list.items {
             if !self.wanted.tables.has(&name) {
                 continue;
@@ -282,6 +281,7 @@ impl Source for Tables {
                 },
             )?;
         }
+        self.cursor = list.next_cursor;
         Ok(turn)
     }
 }
