@@ -3,8 +3,8 @@
 //! Owns the order of that SQL. Promises types, keys and comments as every engine has them. Never gives
 //! a table a number: those of the server's own counter stay, see the template.
 
-use crate::catalog::{CDF, PUBLIC, Table};
-use crate::engine::dressing::{Dressing, create, grant_names, identifier, literal};
+use crate::catalog::{PUBLIC, Table};
+use crate::engine::dressing::{Dressing, create, grant_names, identifier, literal, schemas};
 use std::fmt::Write;
 
 /// All of it, as one transaction of the owner of the database. `user` is the role of statements.
@@ -15,9 +15,8 @@ pub(super) fn schema(dressing: &Dressing, user: &str) -> String {
         sql,
         "SET LOCAL client_min_messages = warning;\n\
          REVOKE ALL ON SCHEMA {PUBLIC} FROM PUBLIC;\n\
-         CREATE SCHEMA {CDF};\n\
-         COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-         GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {user};"
+         {}",
+        schemas(&user)
     );
     let tables: Vec<&Table> = dressing.tables().collect();
     for table in &tables {
