@@ -31,6 +31,7 @@ mod relations;
 mod running;
 mod socket;
 mod spares;
+mod session_facts;
 mod workshop;
 
 pub use answer_spool::AnswerSpool;
@@ -52,6 +53,7 @@ pub use powers::Powers;
 pub use question::{Description, Question, describe};
 pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
 
+pub use session_facts::SESSION_FACTS;
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";
 

@@ -98,6 +98,8 @@ pub(super) struct Session {
     pub(super) settings_may_roll_back: bool,
     /// Whether statements must not write, by the settings.
     pub(super) is_read_only: bool,
+    /// When the client had signed in.
+    pub(super) connected_at: Timestamp,
     /// When rows are acknowledged, if the session asks for something.
     pub(super) ack: Option<AckMode>,
     /// What becomes of existing keys, if the session says so.
@@ -188,6 +190,7 @@ impl Session {
             exact_row_counts,
             timeouts,
             began: None,
+            connected_at: Timestamp::now(),
             rests_since: Instant::now(),
             copy_waits: false,
             reports_are_due: false,
