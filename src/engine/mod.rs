@@ -29,9 +29,9 @@ mod question;
 mod record_text;
 mod relations;
 mod running;
+mod session_facts;
 mod socket;
 mod spares;
-mod session_facts;
 mod workshop;
 
 pub use answer_spool::AnswerSpool;
@@ -52,8 +52,8 @@ pub use possessions::Possessions;
 pub use powers::Powers;
 pub use question::{Description, Question, describe};
 pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
-
 pub use session_facts::SESSION_FACTS;
+
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";
 
