@@ -7,6 +7,7 @@
 use super::destination::Destination;
 use super::listener::WireSettings;
 use super::live_tls::LiveTls;
+use super::notifications::Notifications;
 use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::staged_bytes::StagedBudget;
@@ -30,6 +31,8 @@ pub(super) struct Gateway {
     pub(super) spools: Option<SpoolStore>,
     /// Who runs statements that are not the gateway's own.
     pub(super) engines: Engines,
+    /// Who hears what sessions say.
+    pub(super) notifications: Notifications,
     pub(super) connections: ConnectionMeters,
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
@@ -60,6 +63,7 @@ impl Gateway {
             staged,
             spools,
             engines,
+            notifications: Notifications::default(),
             connections: ConnectionMeters::new(),
             statements: StatementMeters::new(),
             tables: TABLES

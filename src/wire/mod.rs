@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod announcements;
 mod awaited_answer;
 mod change_plan;
 mod changes;
@@ -52,6 +53,7 @@ mod listener;
 mod live_tls;
 mod look_alikes;
 mod message;
+mod notifications;
 mod numbering;
 mod on_duplicate;
 mod open_batch;
