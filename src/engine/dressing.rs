@@ -4,6 +4,7 @@
 //! the user's role and database. Promises the OIDs of the catalog, so that every answer of the
 //! gateway means the same table by the same number. Never holds a row.
 
+use super::session_facts;
 use crate::catalog::{
     CDF, CDF_OID, Column, ColumnType, Namespace, PENSTOCK, PENSTOCK_OID, PUBLIC, RowShape, Table,
 };
@@ -95,6 +96,7 @@ impl Base {
             create(&mut sql, table);
         }
         grant_names(&mut sql, &self.tables, NOBODY);
+        sql.push_str(&session_facts::functions());
         sql.push_str("COMMIT;\n");
         sql
     }

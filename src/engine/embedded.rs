@@ -50,23 +50,26 @@ impl EmbeddedEngine {
             let spawned = prepared(&directory, template.as_deref())
                 .and_then(|()| spawn(program, &own.unpacked(), &directory));
             match spawned {
-                Ok((child, output)) => Ok((child, output, directory)),
+                Ok((child, output)) => {
+                    let process_id = child.id();
+                    // From here on it is ended and removed also where nobody waits for it any more.
+                    let engine = EmbeddedEngine {
+                        child: Some(child),
+                        directory,
+                        process_id,
+                        files: own,
+                    };
+                    Ok((engine, output))
+                }
                 Err(error) => {
                     files::remove(&directory);
                     Err(error)
                 }
             }
         });
-        let (child, output, directory) = match begun.await {
+        let (engine, output) = match begun.await {
             Ok(begun) => begun.map_err(|error| unavailable(&error))?,
             Err(error) => return Err(unavailable(&error)),
-        };
-        let process_id = child.id();
-        let engine = EmbeddedEngine {
-            child: Some(child),
-            directory,
-            process_id,
-            files: files.clone(),
         };
         let said = tokio::task::spawn_blocking(move || {
             let mut line = String::new();

@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
 
 /// How names of directories begin; then comes the process id of the gateway, and a number.
 const DIRECTORY_PREFIX: &str = "penstock-engine-";
@@ -23,6 +24,8 @@ const SOCKET_NAME_REST: usize = "/4294967295/socket".len();
 pub struct EngineFiles {
     root: PathBuf,
     next: AtomicU64,
+    /// Dropped once all is removed, after the body of `drop`.
+    gone: watch::Sender<()>,
     /// Held so that cleaners of temporary directories leave it alone, however old its files get.
     _locked: File,
 }
@@ -51,10 +54,20 @@ impl EngineFiles {
         let files = EngineFiles {
             root,
             next: AtomicU64::new(0),
+            gone: watch::Sender::new(()),
             _locked: locked,
         };
         make_private(&files.unpacked())?;
         Ok(files)
+    }
+
+    /// Ends once nobody uses the directory any more and it is removed.
+    pub fn removed(&self) -> impl Future<Output = ()> + use<> {
+        let mut gone = self.gone.subscribe();
+        async move {
+            // Nothing is ever sent: it ends with the sender.
+            while gone.changed().await.is_ok() {}
+        }
     }
 
     /// What an engine's program unpacks of itself, which is the same for all.

@@ -29,6 +29,7 @@ mod question;
 mod record_text;
 mod relations;
 mod running;
+mod session_facts;
 mod socket;
 mod spares;
 mod workshop;
@@ -51,6 +52,7 @@ pub use possessions::Possessions;
 pub use powers::Powers;
 pub use question::{Description, Question, describe};
 pub use relations::{PlannedChange, PlannedOperation, Relation, Relations};
+pub use session_facts::SESSION_FACTS;
 
 /// What a child process says once it can be connected to.
 const READY: &str = "ready";

@@ -26,12 +26,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// How long the clean-up after a statement may take: nothing of the client's runs in it.
 const CLEAN_UP_MAX: Duration = Duration::from_secs(10);
 
 /// How long an engine may take to become a user's: a few statements of the gateway's own.
 const DRESS_MAX: Duration = Duration::from_secs(60);
+
+/// How long the end of the gateway waits for that of its engines.
+const END_MAX: Duration = Duration::from_secs(10);
 
 /// How long after a start that failed the next one is tried that nobody waits for.
 const SPARE_RETRY: Duration = Duration::from_secs(60);
@@ -68,6 +72,8 @@ struct Shared {
     spares: Spares,
     /// Told when a spare may be missing.
     spares_wanted: Arc<Notify>,
+    /// The gateway ends.
+    ended: CancellationToken,
     idle: Mutex<Vec<Dressed>>,
     answers: CatalogAnswers,
     /// Asked for once.
@@ -99,6 +105,7 @@ impl Engines {
                 owned_places: Places::new(settings.owned_max, Arc::default(), meters.clone()),
                 spares: Spares::new(base),
                 spares_wanted,
+                ended: CancellationToken::new(),
                 idle: Mutex::default(),
                 answers: CatalogAnswers::new(settings.catalog_bytes_max, meters.clone()),
                 fickle: OnceLock::new(),
@@ -117,6 +124,7 @@ impl Engines {
             self.shared.spares_wanted.clone(),
         );
         let external = self.shared.external.clone();
+        let ended = self.shared.ended.clone();
         let is_wanted = self.are_on() && self.settings().spares > 0;
         async move {
             if let Some(external) = external {
@@ -124,9 +132,24 @@ impl Engines {
                 return external.keep().await;
             }
             if is_wanted {
-                keep_spares(engines, wanted).await;
+                // One in the making is dropped, and so ended.
+                ended
+                    .run_until_cancelled(keep_spares(engines, wanted))
+                    .await;
             }
         }
+    }
+
+    /// Ends those that nobody uses, and makes no more: the gateway ends. Nothing is left on a server,
+    /// nor of their files, unless that takes longer than some seconds.
+    pub async fn end(&self) {
+        self.shared.ended.cancel();
+        self.shared.spares.close();
+        self.shared.idle().clear();
+        if let Some(external) = &self.shared.external {
+            external.end().await;
+        }
+        self.shared.workshop.close(END_MAX).await;
     }
 
     /// Whether there are any.
@@ -141,14 +164,6 @@ impl Engines {
     /// Whether tables have other numbers (OIDs) in them than in the rest of the gateway.
     pub fn number_tables(&self) -> bool {
         self.shared.external.is_some()
-    }
-
-    /// Leaves nothing on a server: the gateway ends.
-    pub async fn end(&self) {
-        self.shared.idle().clear();
-        if let Some(external) = &self.shared.external {
-            external.end().await;
-        }
     }
 
     pub fn settings(&self) -> &EngineSettings {
@@ -281,7 +296,8 @@ impl Engines {
         if let Some(place) = places.try_take() {
             return Ok(place);
         }
-        drop(self.shared.longest_idle());
+        // No spare fits, or it would have been taken.
+        let _ = self.shared.longest_idle().is_some() || self.shared.spares.give_up();
         let wait = Duration::from_secs(self.shared.settings.wait_s);
         places.take(wait).await
     }

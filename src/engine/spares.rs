@@ -12,6 +12,13 @@ use crate::telemetry::EngineEnd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
+/// How many kinds of tables are remembered: there are those of version 1.0, and those of 2.0.
+const ASKED_MAX: usize = 2;
+
+/// How many times in a row tables are asked for before a spare with others makes room for one with
+/// them.
+const ROW_MIN: usize = 2;
+
 /// An engine with the built-in tables, which can become anybody's.
 #[derive(Debug)]
 pub(super) struct Spare {
@@ -33,11 +40,52 @@ pub(super) struct Spares {
 #[derive(Debug)]
 struct State {
     ready: Vec<Spare>,
-    making: usize,
-    /// Statements that wait for one in the making.
-    waiting: usize,
-    /// What the next one is made with.
-    base: Base,
+    /// What each of those in the making is made with.
+    making: Vec<Base>,
+    /// What statements wait for that wait for one in the making.
+    waiting: Vec<Base>,
+    /// What was asked for, the last first: the tables of either version of the gateway.
+    asked: Vec<Base>,
+    /// How many times in a row the last was asked for.
+    row: usize,
+    /// No more are kept.
+    is_closed: bool,
+}
+
+impl State {
+    /// Notes what is asked for.
+    fn note(&mut self, base: &Base) {
+        if self.asked.first() == Some(base) {
+            self.row += 1;
+            return;
+        }
+        self.asked.retain(|known| known != base);
+        self.asked.insert(0, base.clone());
+        self.asked.truncate(ASKED_MAX);
+        self.row = 1;
+    }
+
+    /// The last spare with the tables of `base`.
+    fn take_ready(&mut self, base: &Base) -> Option<Spare> {
+        let index = self.ready.iter().rposition(|spare| spare.base == *base)?;
+        Some(self.ready.remove(index))
+    }
+
+    /// A spare with other tables than those of `base`.
+    fn take_other(&mut self, base: &Base) -> Option<Spare> {
+        let index = self.ready.iter().position(|spare| spare.base != *base)?;
+        Some(self.ready.remove(index))
+    }
+
+    /// What the next one is to be made with: what of all that is asked for there is least of.
+    fn next_base(&self) -> Option<&Base> {
+        let count = |base: &Base| {
+            let ready = self.ready.iter().filter(|spare| spare.base == *base);
+            let making = self.making.iter().filter(|made| *made == base);
+            ready.count() + making.count()
+        };
+        self.asked.iter().min_by_key(|base| count(base))
+    }
 }
 
 impl Spares {
@@ -46,9 +94,11 @@ impl Spares {
         Spares {
             state: Mutex::new(State {
                 ready: Vec::new(),
-                making: 0,
-                waiting: 0,
-                base,
+                making: Vec::new(),
+                waiting: Vec::new(),
+                asked: vec![base],
+                row: 0,
+                is_closed: false,
             }),
             made: Notify::new(),
         }
@@ -58,9 +108,10 @@ impl Spares {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A spare with the tables of `base`, if one is ready or soon will be. Those with other tables
-    /// make room.
+    /// A spare with the tables of `base`, if one is ready or soon will be. One with other tables makes
+    /// room only when `base` is asked for again and again: users of either version may take turns.
     pub async fn take(&self, base: &Base) -> Option<Spare> {
+        self.state().note(base);
         loop {
             let made = self.made.notified();
             tokio::pin!(made);
@@ -68,40 +119,53 @@ impl Spares {
             made.as_mut().enable();
             let _waiting = {
                 let mut state = self.state();
-                if state.base != *base {
-                    state.base = base.clone();
-                    let others = std::mem::take(&mut state.ready);
-                    drop(state);
-                    drop(others);
-                    return None;
-                }
-                while let Some(mut spare) = state.ready.pop() {
+                while let Some(mut spare) = state.take_ready(base) {
                     if spare.engine.is_up() {
                         return Some(spare);
                     }
                     spare.place.counted.ends(EngineEnd::Broken);
                 }
-                if state.waiting >= state.making {
+                let of_base = |bases: &[Base]| bases.iter().filter(|one| *one == base).count();
+                if of_base(&state.waiting) >= of_base(&state.making) {
+                    let is_unwanted = state.row >= ROW_MIN;
+                    let unwanted = is_unwanted.then(|| state.take_other(base)).flatten();
+                    drop(state);
+                    // Not under the lock: it ends here.
+                    drop(unwanted);
                     return None;
                 }
-                state.waiting += 1;
-                Waiting { spares: self }
+                state.waiting.push(base.clone());
+                Waiting { spares: self, base }
             };
             made.await;
         }
     }
 
+    /// Gives one up whose place is needed. Returns whether there was one.
+    pub fn give_up(&self) -> bool {
+        let spare = self.state().ready.pop();
+        spare.is_some()
+    }
+
+    /// Ends those that are ready, and keeps no more.
+    pub fn close(&self) {
+        let ready = {
+            let mut state = self.state();
+            state.is_closed = true;
+            std::mem::take(&mut state.ready)
+        };
+        drop(ready);
+    }
+
     /// Counts one more in the making, if fewer than `count` are ready or in the making.
     pub fn begin(&self, count: usize) -> Option<Making<'_>> {
         let mut state = self.state();
-        if state.ready.len() + state.making >= count {
+        if state.is_closed || state.ready.len() + state.making.len() >= count {
             return None;
         }
-        state.making += 1;
-        Some(Making {
-            spares: self,
-            base: state.base.clone(),
-        })
+        let base = state.next_base()?.clone();
+        state.making.push(base.clone());
+        Some(Making { spares: self, base })
     }
 }
 
@@ -117,12 +181,12 @@ impl Making<'_> {
         // Not under the lock: one that is not wanted any more ends here.
         let unwanted = {
             let mut state = self.spares.state();
-            match state.base == spare.base {
-                true => {
+            match state.is_closed {
+                true => Some(spare),
+                false => {
                     state.ready.push(spare);
                     None
                 }
-                false => Some(spare),
             }
         };
         drop(unwanted);
@@ -131,7 +195,7 @@ impl Making<'_> {
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        self.spares.state().making -= 1;
+        forget(&mut self.spares.state().making, &self.base);
         self.spares.made.notify_waiters();
     }
 }
@@ -139,10 +203,18 @@ impl Drop for Making<'_> {
 /// A statement that waits, until dropped.
 struct Waiting<'a> {
     spares: &'a Spares,
+    base: &'a Base,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.spares.state().waiting -= 1;
+        forget(&mut self.spares.state().waiting, self.base);
+    }
+}
+
+/// Takes one away that is like `base`.
+fn forget(bases: &mut Vec<Base>, base: &Base) {
+    if let Some(index) = bases.iter().position(|one| one == base) {
+        bases.swap_remove(index);
     }
 }

@@ -12,6 +12,7 @@ use super::link::EngineLink;
 use crate::config::EngineSettings;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -31,6 +32,8 @@ const MAKE_MAX: Duration = Duration::from_secs(120);
 pub(super) struct Workshop {
     settings: EngineSettings,
     shelf: Mutex<Option<Shelf>>,
+    /// Whether no more are made.
+    is_closed: AtomicBool,
 }
 
 /// What is there once the first engine was made.
@@ -46,6 +49,7 @@ impl Workshop {
         Workshop {
             settings,
             shelf: Mutex::default(),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -70,6 +74,24 @@ impl Workshop {
         made
     }
 
+    /// Makes no more engines, and waits until the files of those that were made are removed, but no
+    /// longer than `wait`.
+    pub async fn close(&self, wait: Duration) {
+        let shelf = {
+            let mut shelf = self.shelf.lock().await;
+            self.is_closed.store(true, Ordering::Relaxed);
+            shelf.take()
+        };
+        let Some(Shelf { files, .. }) = shelf else {
+            return;
+        };
+        let removed = files.removed();
+        drop(files);
+        if timeout(wait, removed).await.is_err() {
+            tracing::warn!("files of engines stay behind: the next gateway removes them");
+        }
+    }
+
     /// The directory of the engines, which may be elsewhere.
     ///
     /// # Errors
@@ -84,6 +106,9 @@ impl Workshop {
         match shelf {
             Some(shelf) => Ok(shelf),
             none => {
+                if self.is_closed.load(Ordering::Relaxed) {
+                    return Err(unavailable(&"the gateway ends"));
+                }
                 let parent = self.settings.directory_or_temporary();
                 let made = tokio::task::spawn_blocking(move || EngineFiles::make(&parent)).await;
                 let made = made.map_err(std::io::Error::other).flatten();

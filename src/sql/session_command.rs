@@ -9,6 +9,9 @@ use super::statement::TransactionModes;
 use super::transaction;
 use crate::diagnostic::{Diagnostic, SqlState};
 
+/// Bytes of a name; PostgreSQL cuts longer ones.
+const NAME_BYTES_MAX: usize = 63;
+
 /// How long a SET lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetScope {
@@ -53,12 +56,14 @@ pub enum SessionCommand {
     Deallocate(Option<String>),
     /// A cursor; `None`: all.
     CloseCursor(Option<String>),
-    /// A channel, which stays silent: notifications are not delivered.
+    /// A channel.
     Listen(String),
-    /// A channel, and what is said there, which nobody hears.
-    Notify(String),
-    /// Nothing is ever heard, so nothing is left to do.
-    Unlisten,
+    Notify {
+        channel: String,
+        payload: String,
+    },
+    /// A channel; `None`: all.
+    Unlisten(Option<String>),
 }
 
 impl SessionCommand {
@@ -91,8 +96,8 @@ impl SessionCommand {
             SessionCommand::CloseCursor(Some(_)) => "CLOSE CURSOR",
             SessionCommand::CloseCursor(None) => "CLOSE CURSOR ALL",
             SessionCommand::Listen(_) => "LISTEN",
-            SessionCommand::Notify(_) => "NOTIFY",
-            SessionCommand::Unlisten => "UNLISTEN",
+            SessionCommand::Notify { .. } => "NOTIFY",
+            SessionCommand::Unlisten(_) => "UNLISTEN",
         }
     }
 }
@@ -127,24 +132,29 @@ pub(crate) fn parse(text: &str) -> Result<SessionCommand, Box<Diagnostic>> {
             SessionCommand::Deallocate(name_or_all(cursor)?)
         }
         "close" => SessionCommand::CloseCursor(name_or_all(cursor)?),
-        "listen" => SessionCommand::Listen(cursor.name()?.into_owned()),
-        "notify" => {
-            let channel = cursor.name()?.into_owned();
-            if cursor.accept_symbol(",")? {
-                cursor.text_constant()?;
-            }
-            SessionCommand::Notify(channel)
-        }
-        "unlisten" => {
-            if !cursor.accept_symbol("*")? {
-                cursor.name()?;
-            }
-            SessionCommand::Unlisten
-        }
+        "listen" => SessionCommand::Listen(channel(cursor)?),
+        "notify" => SessionCommand::Notify {
+            channel: channel(cursor)?,
+            payload: match cursor.accept_symbol(",")? {
+                true => cursor.text_constant()?.into_owned(),
+                false => String::new(),
+            },
+        },
+        "unlisten" => SessionCommand::Unlisten(match cursor.accept_symbol("*")? {
+            true => None,
+            false => Some(channel(cursor)?),
+        }),
         _ => return Err(Cursor::new(text)?.unexpected()),
     };
     cursor.expect_end()?;
     Ok(command)
+}
+
+/// A channel's name, as much of it as a name may have.
+fn channel(cursor: &mut Cursor<'_>) -> Result<String, Box<Diagnostic>> {
+    let mut name = cursor.name()?.into_owned();
+    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    Ok(name)
 }
 
 fn name_or_all(cursor: &mut Cursor<'_>) -> Result<Option<String>, Box<Diagnostic>> {

@@ -13,7 +13,7 @@ use super::message::FrontendMessage;
 use super::reply::put;
 use super::session::{Failure, Session};
 use crate::engine::{EngineFault, EngineLink};
-use crate::sql::{Bindings, ColdStatement, CopyFormat, CopyStatement};
+use crate::sql::{Bindings, ColdStatement, CopyFormat, CopyStatement, EncodedCopy};
 use bytes::{Buf, Bytes};
 use pgwire::messages::copy::CopyInResponse;
 use postgres_protocol::message::frontend;
@@ -36,7 +36,8 @@ impl Session {
         // The client sends no data before it has all earlier replies.
         self.settle().await?;
         let plan = ChangePlan::of_copy(copy);
-        let text = &cold.text;
+        let encoded = EncodedCopy::of(&cold.text)?;
+        let text = encoded.as_ref().map_or(&cold.text, |copy| &copy.text);
         let copied = self
             .with_lent(async move |session, link| {
                 link.run("BEGIN").await?;
@@ -82,11 +83,15 @@ impl Session {
             &mut self.replies,
             &CopyInResponse::new(format, columns, formats),
         );
-        let is_recoded = self.encoding != ClientEncoding::Utf8
-            && copy.options.format != CopyFormat::Binary
-            && !copy.names_encoding;
+        let encoding = match copy.names_encoding {
+            true => copy.options.encoding.into(),
+            false => self.encoding,
+        };
+        let is_recoded =
+            encoding != ClientEncoding::Utf8 && copy.options.format != CopyFormat::Binary;
         self.activity.copies(Some(copy.table));
-        if let Err(failure) = self.data_of_copy(link, is_recoded).await? {
+        let recoded = is_recoded.then_some(encoding);
+        if let Err(failure) = self.data_of_copy(link, recoded).await? {
             link.fail_copy().await?;
             return Ok(Err(failure));
         }
@@ -104,24 +109,25 @@ impl Session {
         Ok(Ok(tag))
     }
 
+    /// Hands the data on, in UTF-8: `recoded` is their encoding, if it is another.
     async fn data_of_copy(
         &mut self,
         link: &mut EngineLink,
-        is_recoded: bool,
+        recoded: Option<ClientEncoding>,
     ) -> Result<Result<(), Failure>, EngineFault> {
         if let Err(ending) = self.flush_replies_within_query().await {
             return Ok(Err(ending.into()));
         }
         loop {
             match self.piece_of_copy().await {
-                Ok(Some(piece)) if is_recoded => match self.encoding.decode(&piece) {
-                    Ok(text) => {
+                Ok(Some(piece)) => match recoded.map(|encoding| encoding.decode(&piece)) {
+                    None => link.copy_chunk(piece).await?,
+                    Some(Ok(text)) => {
                         let text = Bytes::copy_from_slice(text.as_bytes());
                         link.copy_chunk(text).await?;
                     }
-                    Err(diagnostic) => return Ok(Err(diagnostic.into())),
+                    Some(Err(diagnostic)) => return Ok(Err(diagnostic.into())),
                 },
-                Ok(Some(piece)) => link.copy_chunk(piece).await?,
                 Ok(None) => return Ok(Ok(())),
                 Err(failure) => return Ok(Err(failure)),
             }

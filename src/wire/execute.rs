@@ -179,6 +179,7 @@ impl Session {
         for warning in self.settings.apply(command, in_block)? {
             put_diagnostic(&mut self.replies, self.encoding, &warning);
         }
+        self.announce_command(command)?;
         let is_answered = self.command_in_engine(command).await?;
         if !is_answered || !command.names_one() {
             self.forget(command)?;
@@ -228,7 +229,12 @@ impl Session {
             return Ok(None);
         }
         match self.answer(query, bindings) {
-            Ok(answer) => Ok(Some(answer)),
+            Ok((answer, said)) => {
+                for (channel, payload) in said {
+                    self.say(&channel, &payload)?;
+                }
+                Ok(Some(answer))
+            }
             // What the gateway forbids an engine knows nothing of.
             Err(error) if error.sqlstate == SqlState::INSUFFICIENT_PRIVILEGE => Err(error),
             // What the session cannot work out, or takes for wrong, is PostgreSQL's to judge.
@@ -237,7 +243,13 @@ impl Session {
         }
     }
 
-    fn answer(&mut self, query: &Query, bindings: &Bindings) -> Result<Answer, Box<Diagnostic>> {
+    /// The answer, and what the query says in which channels.
+    fn answer(
+        &mut self,
+        query: &Query,
+        bindings: &Bindings,
+    ) -> Result<(Answer, Vec<(String, String)>), Box<Diagnostic>> {
+        let mut said = Vec::new();
         let transaction_started = self.transaction_started();
         let mut context = QueryContext {
             settings: &mut self.settings,
@@ -249,11 +261,12 @@ impl Session {
             sessions: self.gateway.registry.as_ref(),
             transaction_started,
             in_transaction: self.transaction.is_open(),
+            said: &mut said,
         };
         let answer = query.answer(&mut context, bindings)?;
         // set_config is a query.
         self.settings_changed();
-        Ok(answer)
+        Ok((answer, said))
     }
 }
 

@@ -112,6 +112,12 @@ impl Session {
             {
                 Statement::Cold(query.as_cold())
             }
+            Statement::Insert(insert) if self.has_engines() => {
+                match insert.parameter_types(declared) {
+                    Ok(_) => Statement::Insert(insert),
+                    Err(unfit) => insert.planned_for(unfit)?,
+                }
+            }
             statement => statement,
         };
         let (parameter_types, columns) = match &statement {

@@ -8,6 +8,7 @@ use super::activity::Activities;
 use super::destination::Destination;
 use super::listener::WireSettings;
 use super::live_tls::LiveTls;
+use super::notifications::Notifications;
 use super::registry::Registry;
 use super::sign_in::Authenticator;
 use super::staged_bytes::StagedBudget;
@@ -33,6 +34,8 @@ pub(super) struct Gateway {
     pub(super) engines: Engines,
     /// What each session is doing.
     pub(super) activities: Arc<Activities>,
+    /// Who hears what sessions say.
+    pub(super) notifications: Notifications,
     pub(super) connections: ConnectionMeters,
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
@@ -64,6 +67,7 @@ impl Gateway {
             spools,
             engines,
             activities: Arc::default(),
+            notifications: Notifications::default(),
             connections: ConnectionMeters::new(),
             statements: StatementMeters::new(),
             tables: TABLES

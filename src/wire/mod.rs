@@ -19,6 +19,7 @@
 //! CDF and never parses SQL by itself.
 
 mod activity;
+mod announcements;
 mod awaited_answer;
 mod change_plan;
 mod changes;
@@ -54,6 +55,7 @@ mod listener;
 mod live_tls;
 mod look_alikes;
 mod message;
+mod notifications;
 mod numbering;
 mod on_duplicate;
 mod open_batch;

@@ -7,6 +7,7 @@
 use super::deadlines::{silence, transaction_timeout};
 use super::ending::Ending;
 use super::frame::FrameHeader;
+use super::notifications::Listener;
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::telemetry::ConnectionEnd;
@@ -48,11 +49,16 @@ impl Session {
         let is_idle = self.is_at_rest && self.transport.input.is_empty();
         let of_transaction = self.signals.deadlines.of_transaction();
         let of_silence = self.silence_deadline();
+        let listener = self.idle_listener().filter(|_| is_idle);
         let is_late = of_transaction.is_some_and(|deadline| deadline <= Instant::now());
         let received = tokio::select! {
             biased;
             () = std::future::ready(()), if is_late => return Err(too_long()),
             received = self.transport.fill() => received?,
+            () = heard(listener.as_deref()) => {
+                self.put_notifications();
+                return self.flush_replies().await;
+            }
             () = self.signals.drained(), if is_idle => return Err(self.signals.ending()),
             () = passed(of_transaction) => return Err(too_long()),
             () = passed(of_silence) => {
@@ -102,6 +108,14 @@ impl Session {
             }
             self.fill_in_time().await?;
         }
+    }
+}
+
+/// Waits until something is said that the session hears; for ever without a listener.
+async fn heard(listener: Option<&Listener>) {
+    match listener {
+        Some(listener) => listener.heard().await,
+        None => std::future::pending().await,
     }
 }
 

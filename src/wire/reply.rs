@@ -5,6 +5,7 @@
 //! buffer is sent.
 
 use super::encoding::ClientEncoding;
+use super::notifications::Notification;
 use crate::catalog::{PUBLIC, TABLES};
 use crate::diagnostic::{Diagnostic, Severity};
 use bytes::BytesMut;
@@ -115,6 +116,25 @@ pub(super) fn put_parameter(
         encoding,
         &ParameterStatus::new(name.to_owned(), value.to_owned()),
     );
+}
+
+/// Appends a NotificationResponse.
+pub(super) fn put_notification(
+    output: &mut BytesMut,
+    encoding: ClientEncoding,
+    notification: &Notification,
+) {
+    // By hand: pgwire writes strings as UTF-8.
+    let channel = encoding.encode(&notification.channel);
+    let payload = encoding.encode(&notification.payload);
+    let length = 4 + 4 + channel.len() + 1 + payload.len() + 1;
+    output.extend_from_slice(b"A");
+    output.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    output.extend_from_slice(&notification.process_id.to_be_bytes());
+    for text in [channel, payload] {
+        output.extend_from_slice(&text);
+        output.extend_from_slice(b"\0");
+    }
 }
 
 /// Appends a ReadyForQuery.

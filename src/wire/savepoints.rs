@@ -92,6 +92,7 @@ impl Session {
             written: block.written,
         });
         self.settings.savepoint();
+        self.announcements.mark();
         if block.is_streaming && !std::mem::replace(&mut block.savepoints.has_warned, true) {
             self.warn_of_savepoint();
         }
@@ -110,6 +111,7 @@ impl Session {
         let index = block.savepoints.position(name)?;
         block.savepoints.forget_from(index);
         self.settings.release(index);
+        self.announcements.release(index);
         self.release_in_engine(name).await
     }
 
@@ -140,6 +142,7 @@ impl Session {
         let before = std::mem::replace(&mut savepoint.written, block.written);
         self.warn_of_written_since(block.written, before);
         self.settings.rollback_to(index);
+        self.announcements.go_back_to(index);
         self.transaction = Transaction::Open(block);
         self.roll_back_in_engine(name).await?;
         // Less than before, but for a failure before it.

@@ -6,6 +6,7 @@
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
 use super::activity::{Activity, ListedActivity};
+use super::announcements::Announcements;
 use super::cold::{GonePortals, OwnedEngine};
 use super::deadlines::expire;
 use super::delivery::{Delivery, verdicts};
@@ -17,6 +18,7 @@ use super::gateway::Gateway;
 use super::group::Group;
 use super::held::Held;
 use super::message::FrontendMessage;
+use super::notifications::Listener;
 use super::open_batch::OpenBatch;
 use super::reply::{put_diagnostic, put_parameter, put_ready};
 use super::signals::Signals;
@@ -87,6 +89,10 @@ pub(super) struct Session {
     /// Rows written outside a transaction block, since the last Sync or in this Query.
     pub(super) implicit: Group,
     pub(super) transaction: Transaction,
+    /// What the transaction says when it commits.
+    pub(super) announcements: Announcements,
+    /// What the session hears with, once it has listened.
+    pub(super) listener: Option<Arc<Listener>>,
     /// How far the Query is that runs now.
     pub(super) query_progress: QueryProgress,
     /// The builder that rows of the last run go into.
@@ -95,6 +101,8 @@ pub(super) struct Session {
     pub(super) portals: Held<Portal>,
     /// What the client knows the connection by, for its cancel requests.
     pub(super) process_id: i32,
+    /// When the client had signed in.
+    pub(super) connected_at: Timestamp,
     /// When the transaction began, implicit or not.
     pub(super) started: Option<Timestamp>,
     /// A SET outside a transaction block was made in this pipeline or Query.
@@ -182,11 +190,14 @@ impl Session {
             withheld: Vec::new(),
             implicit: Group::default(),
             transaction: Transaction::Idle,
+            announcements: Announcements::default(),
+            listener: None,
             query_progress: QueryProgress::None,
             open_batch: None,
             statements: Held::default(),
             portals: Held::default(),
             process_id,
+            connected_at: Timestamp::now(),
             started: None,
             settings_may_roll_back: false,
             is_read_only,
@@ -347,6 +358,9 @@ impl Session {
         let diagnostic = self.with_written(diagnostic);
         put_diagnostic(&mut self.replies, self.encoding, &diagnostic);
         self.transaction.fail();
+        if matches!(self.transaction, Transaction::Idle) {
+            self.forget_announcements();
+        }
         if std::mem::take(&mut self.settings_may_roll_back) {
             self.settings.rollback();
             self.settings_changed();
@@ -371,12 +385,14 @@ impl Session {
                 self.settings.commit();
                 self.settings_changed();
             }
+            self.carry_out_announcements();
         }
         if std::mem::take(&mut self.reports_are_due) {
             for (name, value) in self.settings.take_reports() {
                 put_parameter(&mut self.replies, self.encoding, name, &value);
             }
         }
+        self.put_notifications();
         put_ready(&mut self.replies, self.transaction.status());
         self.activity.rests(self.transaction.status());
         self.is_at_rest = true;

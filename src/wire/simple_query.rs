@@ -10,7 +10,7 @@ use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned::ResultTarget;
 use super::session::{Failure, Protocol, Session};
-use crate::diagnostic::{Diagnostic, SqlState};
+use crate::diagnostic::Diagnostic;
 use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
 use bytes::Bytes;
 use pgwire::messages::response::EmptyQueryResponse;
@@ -66,13 +66,7 @@ impl Session {
             })
             .collect();
         // PostgreSQL parses the whole string before it runs the first statement.
-        if let Some(error) = statements
-            .iter()
-            .filter_map(|statement| statement.as_ref().err())
-            .find(|error| error.sqlstate == SqlState::SYNTAX_ERROR)
-        {
-            return Err(error.clone().into());
-        }
+        self.check_syntax(&text, &parts, &statements).await?;
         let last = parts.len() - 1;
         for (index, (statement, part)) in statements.into_iter().zip(&parts).enumerate() {
             self.query_progress = match index == last {
@@ -100,6 +94,12 @@ impl Session {
                 ))?;
                 return Err(error.into());
             }
+        };
+        let statement = match &statement {
+            Statement::Insert(insert) if self.has_engines() => {
+                insert.planned().unwrap_or(statement)
+            }
+            _ => statement,
         };
         self.check_transaction(&statement)?;
         let kind = kind_of(&statement);

@@ -229,6 +229,7 @@ impl Session {
         match delivered.and(kept) {
             Ok(()) => {
                 self.settings.commit();
+                self.carry_out_announcements();
                 if chain {
                     self.open_block(Group::default(), modes);
                 }
@@ -237,6 +238,7 @@ impl Session {
             Err(failure) => {
                 self.settings.rollback();
                 self.settings_changed();
+                self.forget_announcements();
                 Err(failure)
             }
         }
@@ -258,6 +260,7 @@ impl Session {
         if matches!(self.transaction, Transaction::Idle) {
             no_chain(chain, "ROLLBACK")?;
         }
+        self.forget_announcements();
         // Rows of a streaming block, or of statements before in the same pipeline or Query.
         let sent = self.give_up().await;
         let written = self.transaction.written();

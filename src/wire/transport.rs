@@ -9,6 +9,7 @@
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -96,11 +97,16 @@ impl Transport {
 
     /// The gateway's port of the connection; `None` where the system does not tell.
     pub(super) fn local_port(&self) -> Option<u16> {
+        self.local_address().map(|address| address.port())
+    }
+
+    /// The gateway's end of the connection; `None` where the system does not tell.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
         let socket = match &self.socket {
             Socket::Plain(socket) => socket,
             Socket::Tls(socket) => socket.get_ref().0,
         };
-        socket.local_addr().ok().map(|address| address.port())
+        socket.local_addr().ok()
     }
 
     /// Whether the TLS handshake agreed on a protocol name; ours is the only one offered.

@@ -47,6 +47,16 @@ def test_rows_are_read_by_key(connection, plant):
     assert rows == [("Pump 1", "7")]
 
 
+@pytest.mark.parametrize("row", ["a::text", "a", "row_to_json(a) ->> 'name'", "(a).name", "count(a)::text"])
+def test_a_row_may_be_taken_whole_with_parameters_and_without(connection, plant, row):
+    without = connection.execute(f"SELECT {row} FROM assets a WHERE a.external_id = '{plant}-1'").fetchone()
+    found = connection.execute(f"SELECT {row} FROM assets a WHERE a.external_id = %s", [f"{plant}-1"])
+    assert found.fetchone() == without
+    assert "Pump 1" in str(without[0]) or without == ("1",)
+    with pytest.raises(psycopg.errors.UndefinedColumn, match='"b" does not exist'):
+        connection.execute("SELECT b::text FROM assets a WHERE a.external_id = %s", [f"{plant}-1"])
+
+
 def test_joins_and_aggregates_see_every_row(connection, plant):
     rows = connection.execute(
         "SELECT a.name, count(e.id), p.name FROM assets a JOIN assets p ON p.id = a.parent_id"

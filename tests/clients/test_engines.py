@@ -184,6 +184,53 @@ def test_files_are_the_gateways_alone_and_go_when_another_starts(started, files)
     assert own != left
 
 
+def await_files(files: pathlib.Path) -> None:
+    """Returns once an engine has a directory of its own, which it gets before it is up."""
+    deadline = time.monotonic() + WITHIN_S
+    while not any(files.glob("*/[0-9]*")):
+        assert time.monotonic() < deadline, "no engine has files"
+        time.sleep(0.005)
+
+
+def test_nothing_stays_of_engines_when_their_gateway_ends(started, files):
+    gateway = started(engines_max=2)
+    ask(gateway)
+    await_figure(gateway, SPARES, 1)
+    gateway.process.stop()
+    assert list(files.iterdir()) == []
+
+
+def test_nothing_stays_of_an_engine_that_was_only_starting(started, files):
+    gateway = started()
+    await_files(files)
+    gateway.process.stop()
+    assert list(files.iterdir()) == []
+
+
+def test_users_of_both_versions_in_turns_leave_each_others_spare_alone(local_cdf, tmp_path, files):
+    def user(name: str, **more) -> dict:
+        return {"name": name, "password": "secret", "cdf": "plant", **more}
+
+    users = [user(f"new-{n}") for n in (1, 2)] + [user(f"old-{n}", dialect="1.0") for n in (1, 2)]
+    engine = {"directory": str(files), "engines_max": 8, "spares": 1}
+    with ConfiguredGateway(tmp_path, local_cdf.url, engine=engine, users=users) as gateway:
+
+        def ask_as(name: str) -> None:
+            server = gateway.server
+            with psycopg.connect(
+                host=server.host, port=server.port, user=name, password="secret", dbname=name, autocommit=True
+            ) as connection:
+                assert connection.execute("SELECT count(*) FROM generate_series(1, 3)").fetchone() == (3,)
+
+        await_figure(gateway, SPARES, 1)
+        for name in ("old-1", "new-1", "old-2", "new-2"):
+            ask_as(name)
+            await_figure(gateway, SPARES, 1)
+        assert ended(gateway, "displaced") == 0
+        # One that was there before anybody asked, and one for each of four who asked.
+        assert figure(gateway, "penstock_engines_started_total") == 5
+
+
 def test_a_directory_with_too_long_a_name_is_told_in_the_log(started, files):
     directory = files / ("x" * 100)
     directory.mkdir()

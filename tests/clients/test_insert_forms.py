@@ -17,6 +17,7 @@ import psycopg2.extras
 import pytest
 from psycopg.types.json import Json, Jsonb
 from psycopg.types.numeric import Float8, Int2, Int4, Int8
+from support.configured import ConfiguredGateway
 from support.frames import SYNC, bind, describe, execute, parse, signed_in
 
 pytestmark = pytest.mark.gateway_only
@@ -207,6 +208,14 @@ def test_default_values_make_a_row_where_nothing_is_required(connection, store):
     assert caught.value.diag.column_name == "name"
 
 
+@pytest.fixture(scope="module")
+def without_engines(target, tmp_path_factory):
+    """A gateway in front of the same CDF that has no PostgreSQL."""
+    directory = tmp_path_factory.mktemp("without-engines")
+    with ConfiguredGateway(directory, target.cdf_url, engine={"kind": "off"}) as gateway:
+        yield gateway.server
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -219,9 +228,12 @@ def test_default_values_make_a_row_where_nothing_is_required(connection, store):
         "INSERT INTO double_datapoints (value) VALUES (1 + 1)",
     ],
 )
-def test_what_would_have_to_be_computed_is_refused_with_a_place_and_a_hint(connection, emulator, sql):
+def test_what_would_have_to_be_computed_is_refused_where_nothing_computes_it(without_engines, emulator, sql):
     before = emulator.next_sequence()
-    with pytest.raises(psycopg.errors.FeatureNotSupported) as caught:
+    with (
+        psycopg.connect(**without_engines.keywords(autocommit=True)) as connection,
+        pytest.raises(psycopg.errors.FeatureNotSupported) as caught,
+    ):
         connection.execute(sql)
     assert caught.value.diag.statement_position
     assert caught.value.diag.message_hint

@@ -459,12 +459,6 @@ def test_prepared_statements_of_sql_are_executed_and_forgotten(session, table):
     assert refusal(session, "DEALLOCATE look").sqlstate == "26000"
 
 
-def test_listen_and_notify_are_accepted(connection):
-    assert connection.execute("LISTEN changes").statusmessage == "LISTEN"
-    assert connection.execute("NOTIFY changes, 'payload'").statusmessage == "NOTIFY"
-    assert connection.execute("UNLISTEN *").statusmessage == "UNLISTEN"
-
-
 def test_psql_stages_by_a_temporary_table(server, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("1,one\n2,two\n")

@@ -13,6 +13,26 @@ use std::borrow::Cow;
 /// Parentheses and arrays inside each other, at most: each takes a stack frame.
 const NESTING_MAX: usize = 64;
 
+/// Words behind a value that make it a part of a longer expression.
+const OPERATORS: [&str; 15] = [
+    "and", "at", "between", "collate", "ilike", "in", "is", "isnull", "like", "not", "notnull",
+    "operator", "or", "overlaps", "similar",
+];
+
+/// Words that begin an expression of their own, without a parenthesis behind them.
+const BEGINNINGS: [&str; 10] = [
+    "case",
+    "current_catalog",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_user",
+    "localtime",
+    "not",
+    "session_user",
+    "user",
+];
+
 /// What stands at the root of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node<'a> {
@@ -50,16 +70,20 @@ pub(crate) fn parse<'a>(cursor: &mut Cursor<'a>) -> Result<Expression<'a>, Box<D
     if ends {
         return Ok(value);
     }
-    match &cursor.peek().token {
-        Token::Symbol(_) => Err(too_much(cursor, "operators")),
-        Token::Word(word)
-            if ["at", "collate", "and", "or", "is", "in", "like", "between"]
-                .iter()
-                .any(|keyword| word.eq_ignore_ascii_case(keyword)) =>
-        {
-            Err(too_much(cursor, "operators"))
-        }
-        _ => Err(cursor.unexpected()),
+    Err(goes_on(cursor))
+}
+
+/// The error for what stands behind a value, and is not its end: a part of a longer expression, or no
+/// SQL.
+fn goes_on(cursor: &Cursor<'_>) -> Box<Diagnostic> {
+    let is_operator = match &cursor.peek().token {
+        Token::Symbol(symbol) => !matches!(*symbol, "," | "(" | ")" | "]" | ";"),
+        Token::Word(word) => OPERATORS.iter().any(|one| word.eq_ignore_ascii_case(one)),
+        _ => false,
+    };
+    match is_operator {
+        true => too_much(cursor, "operators"),
+        false => cursor.unexpected(),
     }
 }
 
@@ -137,16 +161,12 @@ fn primary<'a>(cursor: &mut Cursor<'a>, depth: usize) -> Result<Expression<'a>, 
                 return Err(too_much(cursor, "subqueries"));
             }
             let value = operand(cursor, depth + 1)?;
-            if let Token::Symbol(symbol) = cursor.peek().token
-                && symbol != ")"
-            {
-                return Err(if symbol == "," {
-                    too_much(cursor, "row values")
-                } else {
-                    too_much(cursor, "operators")
-                });
+            if cursor.at_symbol(",") {
+                return Err(too_much(cursor, "row values"));
             }
-            cursor.expect_symbol(")")?;
+            if !cursor.accept_symbol(")")? {
+                return Err(goes_on(cursor));
+            }
             Ok(value)
         }
         Token::Word(word) => named(cursor, word, depth),
@@ -199,7 +219,9 @@ fn named<'a>(
             *cursor = ahead;
             cursor.advance()?;
             let mut value = operand(cursor, depth + 1)?;
-            cursor.expect_word("as")?;
+            if !cursor.accept_word("as")? {
+                return Err(goes_on(cursor));
+            }
             value.casts.push(type_name::parse(cursor)?);
             cursor.expect_symbol(")")?;
             return Ok(value);
@@ -211,6 +233,9 @@ fn named<'a>(
             cursor.advance()?;
             cursor.expect_symbol(")")?;
             return Ok(bare(Node::Now));
+        }
+        beginning if BEGINNINGS.contains(&beginning) => {
+            return Err(too_much(cursor, "such expressions"));
         }
         "pg_catalog" if ahead.at_symbol(".") => {
             ahead.advance()?;
@@ -249,6 +274,9 @@ fn typed_constant<'a>(
     if ahead.at_symbol("(") {
         return Err(too_much(cursor, "functions"));
     }
+    if matches!(ahead.peek().token, Token::Text(_)) {
+        return Err(too_much(cursor, "constants of such a type"));
+    }
     Err(no_column(cursor, &crate::sql::cursor::fold(word)))
 }
 
@@ -267,7 +295,9 @@ fn array<'a>(
             break;
         }
     }
-    cursor.expect_symbol("]")?;
+    if !cursor.accept_symbol("]")? {
+        return Err(goes_on(cursor));
+    }
     Ok(elements)
 }
 

@@ -4,6 +4,7 @@
 //! statement of thousands of literals is read once, without an allocation per row. Never
 //! decodes a value: the row builder does.
 
+mod ahead;
 mod assignment;
 mod coercion;
 mod conflict;
@@ -30,7 +31,7 @@ use super::returning::Returning;
 use super::statement::Statement;
 use super::target::{Write, check_allows, column_list, named_table};
 use crate::catalog::{Namespace, Table};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, SqlState};
 use crate::rows::Action;
 use crate::rows::value::ValueSettings;
 use conflict::{Conflict, Unfit};
@@ -111,6 +112,37 @@ impl InsertStatement {
     /// that it has just made.
     pub fn updates_once(&self) -> bool {
         matches!(self.conflict, Some(Conflict::Update(_)))
+    }
+
+    /// The same statement for a PostgreSQL, where its rows hold what only that works out: functions,
+    /// operators, queries. Not to be asked of a statement that [`Self::parameter_types`] has taken
+    /// apart.
+    pub fn planned(&self) -> Option<Statement> {
+        self.rows_start?;
+        let unfit = self.scanner().first_unfit()?;
+        takes_plan(&unfit).then(|| cold_or("INSERT", &self.text, unfit))
+    }
+
+    /// The same for an error that [`Self::parameter_types`] has given.
+    ///
+    /// # Errors
+    /// The error itself where a PostgreSQL would have no use for the statement either.
+    pub fn planned_for(&self, unfit: Box<Diagnostic>) -> Result<Statement, Box<Diagnostic>> {
+        match takes_plan(&unfit) {
+            true => Ok(cold_or("INSERT", &self.text, unfit)),
+            false => Err(unfit),
+        }
+    }
+
+    /// Whether the rows are SQL, whatever their values are.
+    ///
+    /// # Errors
+    /// 42601.
+    pub fn check_syntax(&self) -> Result<(), Box<Diagnostic>> {
+        match self.rows_start {
+            Some(_) => self.scanner().check_syntax(),
+            None => Ok(()),
+        }
     }
 
     /// What the rows do, with these parameters. Values are read by `settings`.
@@ -222,6 +254,14 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
         returning: tail.returning,
         template: OnceLock::new(),
     }))
+}
+
+/// Whether a value is refused that PostgreSQL may well know what to do with.
+fn takes_plan(unfit: &Diagnostic) -> bool {
+    matches!(
+        unfit.sqlstate,
+        SqlState::FEATURE_NOT_SUPPORTED | SqlState::UNDEFINED_OBJECT
+    )
 }
 
 /// Whether the parenthesis that comes next opens a query instead of a column list.

@@ -90,7 +90,7 @@ impl<'a> RowSink<'a> for SyntaxOnly {
 }
 
 /// Takes every value, parameters too.
-struct AnyValue;
+pub(super) struct AnyValue;
 
 impl<'a> RowSink<'a> for AnyValue {
     fn value(&mut self, _place: usize, _value: Value<'a>) -> Result<(), Box<Diagnostic>> {
@@ -359,35 +359,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The first error that PostgreSQL would find in the rows from here on before it looks at
-    /// any value, and how many rows lie before it.
-    #[cold]
-    pub fn syntax_error_ahead(mut self) -> Option<(u64, Box<Diagnostic>)> {
-        let mut rows = 0;
-        loop {
-            match self.step_over_row() {
-                Ok(Behind::Row) => rows += 1,
-                Ok(Behind::End) => return None,
-                Err(error) if error.sqlstate == SqlState::SYNTAX_ERROR => {
-                    return Some((rows, error));
-                }
-                Err(_) => return None,
-            }
-        }
-    }
-
-    fn step_over_row(&mut self) -> Result<Behind, Box<Diagnostic>> {
-        self.skip_blank()?;
-        self.count()?;
-        if self.peek() != Some(b')') {
-            return Err(self.unexpected());
-        }
-        self.at += 1;
-        self.behind()
-    }
-
     /// Steps over a row, up to its closing parenthesis, without looking at its values.
-    fn count(&mut self) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn count(&mut self) -> Result<(), Box<Diagnostic>> {
         let row_start = self.at;
         let mut cursor = Cursor::starting_at(self.text, row_start)?;
         cursor.expect_symbol("(")?;
@@ -423,12 +396,21 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Steps over the parenthesis that closes a row.
+    pub(super) fn close(&mut self) -> Result<(), Box<Diagnostic>> {
+        if self.peek() != Some(b')') {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
     #[inline]
-    fn skip_blank(&mut self) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn skip_blank(&mut self) -> Result<(), Box<Diagnostic>> {
         match self.text.as_bytes().get(self.at) {
             Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | b'-' | b'/') => {
                 self.at = skip_blank(self.text, self.at)?;

@@ -1,6 +1,7 @@
 //! Expressions of a query, bound to their columns, and what they are worth.
 //!
-//! Owns evaluation. Promises SQL's three-valued logic and no side effect but set_config's.
+//! Owns evaluation. Promises SQL's three-valued logic and no side effect but those of
+//! set_config and pg_notify.
 //! Never looks at SQL text.
 
 use super::QueryContext;

@@ -27,6 +27,7 @@ pub(super) enum Function {
     CurrentUser,
     CurrentSetting,
     SetConfig,
+    Notify,
     BackendPid,
     CancelBackend,
     ServerPort,
@@ -76,6 +77,7 @@ pub(super) fn find(name: &str) -> Option<Signature> {
         }
         "current_setting" => (Function::CurrentSetting, &[TEXT, BOOL], 1, TEXT),
         "set_config" => (Function::SetConfig, &[TEXT, TEXT, BOOL], 0, TEXT),
+        "pg_notify" => (Function::Notify, &[TEXT, TEXT], 0, VOID),
         "pg_backend_pid" => (Function::BackendPid, &[], 0, INT4),
         "pg_cancel_backend" => (Function::CancelBackend, &[INT4], 0, BOOL),
         "inet_server_port" => (Function::ServerPort, &[], 0, INT4),
@@ -134,6 +136,12 @@ impl Function {
             Function::CurrentUser => name(context.user),
             Function::CurrentSetting => return current_setting(&text, context),
             Function::SetConfig => return set_config(&text, context),
+            Function::Notify => {
+                // No name and no payload are the same as empty ones.
+                let said = [0, 1].map(|index| text(index).unwrap_or_default());
+                context.said.push(said.into());
+                Some(Cell::Void)
+            }
             Function::BackendPid => Some(Cell::Int4(context.backend_pid)),
             Function::CancelBackend => match number(0) {
                 Some(process_id) => Some(cancel(process_id, context)?),

@@ -87,6 +87,8 @@ pub struct QueryContext<'a> {
     pub transaction_started: Timestamp,
     /// Whether set_config(…, true) has a transaction to be local to.
     pub in_transaction: bool,
+    /// Channels, and what pg_notify says there.
+    pub said: &'a mut Vec<(String, String)>,
 }
 
 /// A query that the session answers itself.

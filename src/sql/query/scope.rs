@@ -77,6 +77,11 @@ impl Scope {
             .collect()
     }
 
+    /// Whether a relation is called so: its name alone is a row of it.
+    fn has_relation(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.relation == name)
+    }
+
     /// Columns of one relation, for `relation.*`.
     pub fn of_relation(&self, relation: &str) -> Vec<usize> {
         self.columns
@@ -91,7 +96,7 @@ impl Scope {
 /// Finds `[schema.][relation.]name` in a scope, or else in the one around it.
 ///
 /// # Errors
-/// 42703. Ambiguous names are cold, as are unknown ones of system relations.
+/// 42703. Ambiguous names are cold, as are whole rows and unknown ones of system relations.
 pub(super) fn find<'s>(
     scope: &'s Scope,
     around: Option<&'s Scope>,
@@ -117,6 +122,10 @@ pub(super) fn find<'s>(
         }
     }
     if !scope.whole || around.is_some_and(|around| !around.whole) {
+        return Err(Unplanned::Cold);
+    }
+    let is_row = scope.has_relation(name) || around.is_some_and(|around| around.has_relation(name));
+    if is_row {
         return Err(Unplanned::Cold);
     }
     let shown = match relation {

@@ -63,8 +63,8 @@ impl Settings {
             | SessionCommand::Deallocate(_)
             | SessionCommand::CloseCursor(_)
             | SessionCommand::Listen(_)
-            | SessionCommand::Notify(_)
-            | SessionCommand::Unlisten => {}
+            | SessionCommand::Notify { .. }
+            | SessionCommand::Unlisten(_) => {}
         }
         Ok(warnings)
     }

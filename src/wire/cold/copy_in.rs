@@ -9,7 +9,7 @@ use super::owning::Work;
 use super::refused;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink};
-use crate::sql::ColdStatement;
+use crate::sql::{ColdStatement, EncodedCopy};
 use crate::telemetry::ConnectionEnd;
 use crate::wire::encoding::ClientEncoding;
 use crate::wire::ending::Ending;
@@ -36,7 +36,9 @@ impl Session {
             .into());
         }
         let savepoints = self.transaction.savepoints();
-        let text = cold.text.clone();
+        let encoded = EncodedCopy::of(&cold.text)?;
+        let encoding = (encoded.as_ref()).map_or(self.encoding, |copy| copy.encoding.into());
+        let text = encoded.map_or_else(|| cold.text.clone(), |copy| copy.text);
         let copied = self.with_owned(Work::OfClient, async move |session, engine| {
             engine.begin(&savepoints).await?;
             engine.begin_statement().await?;
@@ -44,7 +46,7 @@ impl Session {
             let link = engine.link()?;
             let sql = session.becoming_user(link.powers(), &Loaded::default(), true);
             link.run(&sql).await?;
-            if let Err(gone) = session.hand_over(link, &text).await? {
+            if let Err(gone) = session.hand_over(link, &text, encoding).await? {
                 return Ok(Err(gone));
             }
             engine.keep_statement_of_user().await?;
@@ -60,20 +62,23 @@ impl Session {
         }
     }
 
-    /// Begins the copy, hands all data over, and answers with the engine's words.
+    /// Begins the copy, hands all data over, and answers with the engine's words. `encoding` is that of
+    /// the data.
     async fn hand_over(
         &mut self,
         link: &mut EngineLink,
         text: &str,
+        encoding: ClientEncoding,
     ) -> Result<Handed, EngineFault> {
         link.ask(text)?;
         link.send().await?;
-        let is_binary = loop {
+        let is_recoded = loop {
             let frame = link.receive().await?;
             match frame.kind {
                 b'G' => {
                     self.replies.extend_from_slice(&frame.bytes);
-                    break frame.body().first() == Some(&1);
+                    let is_binary = frame.body().first() == Some(&1);
+                    break !is_binary && encoding != ClientEncoding::Utf8;
                 }
                 b'E' => return Err(failed(link, frame.diagnostic()?).await),
                 b'Z' => return Err(EngineFault::Broken("it did not begin a copy".to_owned())),
@@ -84,7 +89,7 @@ impl Session {
             return Ok(Err(gone.into()));
         }
         self.activity.copies(None);
-        if let Err(gone) = self.hand_data_over(link, is_binary).await? {
+        if let Err(gone) = self.hand_data_over(link, is_recoded).await? {
             return Ok(Err(gone));
         }
         self.activity.has_copied();
@@ -108,7 +113,7 @@ impl Session {
     async fn hand_data_over(
         &mut self,
         link: &mut EngineLink,
-        is_binary: bool,
+        is_recoded: bool,
     ) -> Result<Handed, EngineFault> {
         let bytes_max = self.gateway.settings.listen.message_bytes_max;
         loop {
@@ -123,7 +128,7 @@ impl Session {
             if header.kind == b'd' {
                 self.transport.input.advance(HEADER_BYTES);
                 self.unread_bytes = header.body_bytes;
-                if let Err(gone) = self.hand_body_over(link, is_binary).await? {
+                if let Err(gone) = self.hand_body_over(link, is_recoded).await? {
                     return Ok(Err(gone));
                 }
                 continue;
@@ -159,7 +164,7 @@ impl Session {
     async fn hand_body_over(
         &mut self,
         link: &mut EngineLink,
-        is_binary: bool,
+        is_recoded: bool,
     ) -> Result<Handed, EngineFault> {
         while self.unread_bytes > 0 {
             if self.transport.input.is_empty()
@@ -171,7 +176,7 @@ impl Session {
                 .unread_bytes
                 .min(self.transport.input.len())
                 .min(CHUNK_BYTES_MAX);
-            let chunk = self.in_utf8(&self.transport.input[..here], is_binary);
+            let chunk = in_utf8(&self.transport.input[..here], is_recoded);
             self.transport.input.advance(here);
             self.unread_bytes -= here;
             link.copy_chunk(chunk).await?;
@@ -183,16 +188,6 @@ impl Session {
             }
         }
         Ok(Ok(()))
-    }
-
-    /// Data as the engine takes it, which has no other encoding: a byte of Latin 1 is a character,
-    /// wherever the data is cut.
-    fn in_utf8(&self, data: &[u8], is_binary: bool) -> Bytes {
-        if is_binary || self.encoding == ClientEncoding::Utf8 || data.is_ascii() {
-            return Bytes::copy_from_slice(data);
-        }
-        let text: String = data.iter().map(|byte| char::from(*byte)).collect();
-        text.into()
     }
 
     /// Waits for more bytes of the client.
@@ -212,6 +207,16 @@ impl Session {
             Err(error) => Err(error.into()),
         })
     }
+}
+
+/// Data as the engine takes it, which has no other encoding: a byte of Latin 1 is a character,
+/// wherever the data is cut.
+fn in_utf8(data: &[u8], is_recoded: bool) -> Bytes {
+    if !is_recoded || data.is_ascii() {
+        return Bytes::copy_from_slice(data);
+    }
+    let text: String = data.iter().map(|byte| char::from(*byte)).collect();
+    text.into()
 }
 
 /// The copy has failed: the engine is read up to where it can be asked again.

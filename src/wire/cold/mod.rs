@@ -1,12 +1,13 @@
 //! Statements that an engine runs: questions about the catalog, what reads, and what works on
 //! temporary tables and cursors.
 //!
-//! 1. `mod` decides between an engine that is `lent` for one statement and the one that the session
+//! 1. `parsed` has a Query of several statements parsed before any of them runs.
+//! 2. `mod` decides between an engine that is `lent` for one statement and the one that the session
 //!    has for itself, which is `owned`; `owning` is how it comes by it and loses it.
-//! 2. `load` reads the rows that the statement needs from CDF into the engine's empty tables, and
+//! 3. `load` reads the rows that the statement needs from CDF into the engine's empty tables, and
 //!    `state` those of the gateway's own state.
-//! 3. `run` runs it; `copy_in` hands the rows of a COPY over, `portal` has rows wait in the engine.
-//! 4. `mirror` has the client's transaction in an owned engine, `settings` those of the session.
+//! 4. `run` runs it; `copy_in` hands the rows of a COPY over, `portal` has rows wait in the engine.
+//! 5. `mirror` has the client's transaction in an owned engine, `settings` those of the session.
 //!
 //! Owns the way of such a statement through an engine and of its rows to the client. Promises
 //! that it meets PostgreSQL unchanged, under the session's settings and as the session's user, and
@@ -21,6 +22,7 @@ mod load;
 mod mirror;
 mod owned;
 mod owning;
+mod parsed;
 mod portal;
 mod run;
 mod settings;

@@ -1,11 +1,12 @@
 //! The session's settings in an engine, and back.
 //!
-//! Owns which settings those are: what changes the meaning of a statement or the looks of its values.
+//! Owns which settings those are: what changes the meaning of a statement or the looks of its values,
+//! and what PostgreSQL tells of a session.
 //! Promises that an engine has the session's before it runs a statement, and that the session has
 //! what a statement or a function in it set. Never takes a setting that the gateway does not know.
 
 use super::owned::OwnedEngine;
-use crate::engine::{EngineFault, EngineLink, literal};
+use crate::engine::{EngineFault, EngineLink, SESSION_FACTS, literal};
 use crate::sql::SetScope;
 use crate::wire::session::Session;
 
@@ -19,6 +20,19 @@ pub(super) const SETTINGS: [&str; 8] = [
     "bytea_output",
     "standard_conforming_strings",
     "client_min_messages",
+];
+
+/// What an engine is told of the session itself; all but the first are settings of the gateway's own,
+/// from which an engine's functions and views read.
+const FACTS: [&str; 8] = [
+    "application_name",
+    SESSION_FACTS.process_id,
+    SESSION_FACTS.connected_at,
+    SESSION_FACTS.client_address,
+    SESSION_FACTS.client_port,
+    SESSION_FACTS.server_address,
+    SESSION_FACTS.server_port,
+    SESSION_FACTS.is_encrypted,
 ];
 
 /// Settings as an owned engine has them.
@@ -49,7 +63,8 @@ impl Session {
             return Ok(());
         }
         let rows = engine.link()?.run(&setting(&said, false)).await?;
-        let shown = rows.into_iter().flatten().flatten().collect();
+        let shown = rows.into_iter().flatten().flatten();
+        let shown = shown.take(SETTINGS.len()).collect();
         engine.applied = Some(Applied { said, shown });
         Ok(())
     }
@@ -78,10 +93,27 @@ impl Session {
         }
     }
 
+    /// What the functions and views about sessions say of this one, in the order of [`FACTS`].
+    fn facts(&self) -> [String; FACTS.len()] {
+        let server = self.transport.local_address();
+        let application_name = self.settings.get("application_name");
+        [
+            application_name.unwrap_or_default().to_owned(),
+            self.process_id.to_string(),
+            self.connected_at.to_string(),
+            self.peer.ip().to_canonical().to_string(),
+            self.peer.port().to_string(),
+            server.map_or_else(String::new, |server| server.ip().to_canonical().to_string()),
+            server.map_or_else(String::new, |server| server.port().to_string()),
+            self.transport.is_encrypted().to_string(),
+        ]
+    }
+
     fn settings_now(&self) -> Vec<String> {
         SETTINGS
             .iter()
             .map(|name| self.settings.get(name).unwrap_or_default().to_owned())
+            .chain(self.facts())
             .collect()
     }
 }
@@ -90,6 +122,7 @@ impl Session {
 fn setting(values: &[String], is_local: bool) -> String {
     let calls: Vec<String> = SETTINGS
         .iter()
+        .chain(&FACTS)
         .zip(values)
         .map(|(name, value)| {
             format!(

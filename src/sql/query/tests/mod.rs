@@ -53,6 +53,7 @@ fn answer_in(
     settings: &mut Settings,
     bindings: &Bindings,
 ) -> Result<Answer, Box<Diagnostic>> {
+    let mut said = Vec::new();
     let mut context = QueryContext {
         settings,
         namespace,
@@ -63,6 +64,7 @@ fn answer_in(
         sessions: &Neighbours,
         transaction_started: Timestamp::UNIX_EPOCH,
         in_transaction: false,
+        said: &mut said,
     };
     query.answer(&mut context, bindings)
 }
