@@ -131,13 +131,22 @@ impl OwnedEngine {
             return Ok(());
         }
         self.applied = None;
-        self.link()?
+        let undone = self
+            .link()?
             .run(&format!(
                 "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; \
                  {AS_OWNER}"
             ))
-            .await?;
-        Ok(())
+            .await;
+        match undone {
+            Ok(_) => Ok(()),
+            // What stays half done there is nothing to go on with.
+            Err(EngineFault::Refused(why)) => Err(EngineFault::Broken(format!(
+                "it cannot take back a statement that failed: {}",
+                why.message
+            ))),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Ends the transaction: by ROLLBACK, too, where COMMIT would leave nothing. Returns whether what
