@@ -4,7 +4,9 @@
 //! Promises that what would change something is refused with what can be done instead. Never runs
 //! anything.
 
-use super::cold_text::{copied_query, creates_from_query, creates_table, holds_query};
+use super::cold_text::{
+    catches_errors, copied_query, creates_from_query, creates_table, holds_query,
+};
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -50,6 +52,27 @@ impl ColdStatement {
                  connect.",
             ),
         )
+    }
+
+    /// Refuses code that catches errors, which the embedded PostgreSQL cannot: an error goes past every
+    /// handler, and nothing can be run there afterwards.
+    ///
+    /// # Errors
+    /// 0A000.
+    pub fn check_handlers(&self) -> Result<(), Box<Diagnostic>> {
+        if !matches!(self.kind, "DO" | "CREATE") || !catches_errors(&self.text) {
+            return Ok(());
+        }
+        Err(Box::new(
+            Diagnostic::error(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "the embedded PostgreSQL cannot catch errors: EXCEPTION WHEN is not supported",
+            )
+            .with_hint(
+                "Test for what could fail before it does, or use INSERT … ON CONFLICT; code \
+                 without EXCEPTION WHEN runs.",
+            ),
+        ))
     }
 
     /// What an engine is to plan before it runs the statement.

@@ -115,6 +115,23 @@ pub(super) fn copies_in(text: &str) -> bool {
         .is_some_and(|(word, _)| word.eq_ignore_ascii_case("from"))
 }
 
+/// Whether code of PL/pgSQL within a text catches errors: `EXCEPTION WHEN`.
+pub(super) fn catches_errors(text: &str) -> bool {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+    let text = text.to_ascii_lowercase();
+    text.match_indices("exception").any(|(start, found)| {
+        let before = text[..start].bytes().next_back();
+        let rest = &text[start + found.len()..];
+        let next = rest.trim_start();
+        !before.is_some_and(is_of_word)
+            && next.len() < rest.len()
+            && next.strip_prefix("when").is_some_and(|after| {
+                let after = after.bytes().next();
+                !after.is_some_and(is_of_word)
+            })
+    })
+}
+
 /// The query of COPY (query) TO STDOUT, whatever PostgreSQL takes there.
 pub(super) fn copied_query(text: &str) -> Option<&str> {
     let mut all = lexemes(text);
@@ -226,5 +243,23 @@ mod tests {
         assert!(!declares_with_hold(
             "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1"
         ));
+    }
+
+    #[test]
+    fn code_that_catches_errors_is_told_from_code_that_raises_them() {
+        for text in [
+            "DO $$ BEGIN PERFORM 1/0; EXCEPTION WHEN OTHERS THEN NULL; END $$",
+            "DO 'BEGIN NULL; exception\n\twhen others then null; END'",
+        ] {
+            assert!(catches_errors(text), "{text}");
+        }
+        for text in [
+            "DO $$ BEGIN RAISE EXCEPTION 'when'; END $$",
+            "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = 'x'; END $$",
+            "DO $$ DECLARE my_exception int; BEGIN my_exception := whenever; END $$",
+            "DO $$ BEGIN CASE exception WHENever END $$",
+        ] {
+            assert!(!catches_errors(text), "{text}");
+        }
     }
 }

@@ -37,6 +37,7 @@ use super::session::{Failure, Session};
 use super::simple_query::QueryProgress;
 use super::unknown_relation;
 use crate::catalog::Table;
+use crate::config::EngineKind;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{Description, Dressing, EngineFault, Question, identifier};
 use crate::sql::{
@@ -134,6 +135,9 @@ impl Session {
             return self.copy_where(cold, &copy, wanted, started).await;
         }
         let manner = cold.manner(self.owned.is_some())?;
+        if self.gateway.engines.settings().kind == EngineKind::Embedded {
+            cold.check_handlers()?;
+        }
         if cold.needs_block() && !self.is_in_transaction() {
             return Err(Box::new(Diagnostic::error(
                 SqlState::NO_ACTIVE_SQL_TRANSACTION,

@@ -139,11 +139,20 @@ impl OwnedEngine {
         self.applied = None;
         let link = self.link()?;
         let as_owner = link.powers().as_owner();
-        link.run(&format!(
-            "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; {as_owner}"
-        ))
-        .await?;
-        Ok(())
+        let undone = link
+            .run(&format!(
+                "ROLLBACK TO SAVEPOINT {STATEMENT}; RELEASE SAVEPOINT {STATEMENT}; {as_owner}"
+            ))
+            .await;
+        match undone {
+            Ok(_) => Ok(()),
+            // What stays half done there is nothing to go on with.
+            Err(EngineFault::Refused(why)) => Err(EngineFault::Broken(format!(
+                "it cannot take back a statement that failed: {}",
+                why.message
+            ))),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Ends the transaction: by ROLLBACK, too, where COMMIT would leave nothing. Returns whether what
