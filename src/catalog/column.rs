@@ -207,6 +207,8 @@ pub struct Column {
     pub shape: JsonShape,
     /// CDF can take the value away again: an UPDATE may set NULL.
     pub clearable: bool,
+    /// What it means, where no field of CDF says it; empty: a field does.
+    pub meaning: &'static str,
 }
 
 impl Column {
@@ -229,6 +231,7 @@ impl Column {
             rule: ValueRule::AsTyped,
             shape: JsonShape::AsTyped,
             clearable: true,
+            meaning: "",
         }
     }
 
@@ -344,6 +347,14 @@ impl Column {
     /// Whether a client may give it a value in an INSERT or a COPY.
     pub fn is_writable(&self) -> bool {
         self.access != Access::ReadOnly
+    }
+
+    /// A column of the gateway's own state.
+    pub const fn state(name: &'static str, column_type: ColumnType, meaning: &'static str) -> Self {
+        Column {
+            meaning,
+            ..Self::read_only(name, column_type, "")
+        }
     }
 
     /// A column that CDF fills.

@@ -5,7 +5,7 @@
 //! place of what is wrong. Never asks CDF: a view's properties are in the definition.
 
 use super::type_names::{CUSTOM_TYPES, custom_type, custom_type_name};
-use super::{ColumnType, TABLES};
+use super::{ColumnType, STATE_TABLES, TABLES};
 use serde_json::{Map, Value, json};
 
 /// Characters of a table's name, by the tables API.
@@ -264,6 +264,7 @@ pub fn table_name(item: &Map<String, Value>) -> Result<String, DefinitionFault> 
     let is_built_in = TABLES
         .iter()
         .any(|table| table.name == name || table.full_name() == name)
+        || STATE_TABLES.iter().any(|table| table.full_name() == name)
         || OLD_NAMES.contains(&name);
     if is_built_in || name.starts_with("pg_") {
         return fault(format!(

@@ -19,6 +19,7 @@ mod extraction_pipeline_runs;
 mod extraction_pipelines;
 mod files;
 mod first_version;
+mod gateway_state;
 mod labels;
 mod namespace;
 mod raw_rows;
@@ -45,6 +46,7 @@ pub use custom::{
 pub use definition::{Definition, DefinitionFault, InstanceType, Source, table_name};
 pub use endpoints::{CreateBody, Deletion, Endpoints};
 pub use first_version::{Dialect, FirstTable, first_table, today};
+pub use gateway_state::{GatewayState, STATE_TABLES};
 pub use namespace::Namespace;
 pub use resource::{Resource, ResourceKind};
 pub use table::{OnExisting, RowRule, RowShape, Table};
@@ -58,11 +60,17 @@ pub const PUBLIC: &str = "public";
 /// The schema of wider tables, which Cognite's gateway does not have.
 pub const CDF: &str = "cdf";
 
+/// The schema of relations that show the gateway's own state.
+pub const PENSTOCK: &str = "penstock";
+
 /// `pg_namespace.oid` of schema public, as in PostgreSQL.
 pub const PUBLIC_OID: u32 = 2200;
 
 /// `pg_namespace.oid` of schema cdf.
 pub const CDF_OID: u32 = 16390;
+
+/// `pg_namespace.oid` of schema penstock.
+pub const PENSTOCK_OID: u32 = 16391;
 
 /// The table of numeric datapoints.
 pub static DOUBLE_DATAPOINTS: &Table = &double_datapoints::TABLE;
@@ -77,7 +85,7 @@ pub static CDF_STRING_DATAPOINTS: &Table = &cdf_string_datapoints::TABLE;
 /// The table of RAW rows.
 pub static RAW_ROWS: &Table = &raw_rows::TABLE;
 
-/// Every table, those of schema public first, ordered by name.
+/// Every table of CDF, those of schema public first, ordered by name.
 pub static TABLES: [&Table; 22] = [
     &assets::TABLE,
     &containers::TABLE,
@@ -111,6 +119,7 @@ pub static TABLES: [&Table; 22] = [
 pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Diagnostic>> {
     TABLES
         .iter()
+        .chain(&STATE_TABLES)
         .copied()
         .find(|table| table.name == name && table.schema == schema.unwrap_or(PUBLIC))
         .ok_or_else(|| {
@@ -123,7 +132,10 @@ pub fn table(schema: Option<&str>, name: &str) -> Result<&'static Table, Box<Dia
                     SqlState::UNDEFINED_TABLE,
                     format!("relation \"{relation}\" does not exist"),
                 )
-                .with_hint(renamed::table_hint(name).unwrap_or_else(known_tables)),
+                .with_hint(match schema {
+                    Some(PENSTOCK) => gateway_state::known_relations(),
+                    _ => renamed::table_hint(name).unwrap_or_else(known_tables),
+                }),
             )
         })
 }

@@ -5,7 +5,7 @@
 
 use super::custom::{CustomTables, custom_tables_of};
 use super::table::Table;
-use super::{CDF, Dialect, PUBLIC, TABLES, first_version, table};
+use super::{CDF, Dialect, PUBLIC, STATE_TABLES, TABLES, first_version, table};
 use crate::diagnostic::Diagnostic;
 
 /// What names mean. Cheap to clone; the default has the built-in tables alone.
@@ -89,7 +89,7 @@ impl Namespace {
     }
 }
 
-/// The built-in tables that a dialect has names for: schema cdf is there for both.
+/// The built-in tables that a dialect has names for: schemas cdf and penstock are there for both.
 fn built_in(dialect: Dialect) -> impl Iterator<Item = &'static Table> {
     let is_first = dialect == Dialect::First;
     let first = is_first.then(first_version::tables);
@@ -98,4 +98,5 @@ fn built_in(dialect: Dialect) -> impl Iterator<Item = &'static Table> {
         .into_iter()
         .flatten()
         .chain(today.filter(move |table| !is_first || table.schema == CDF))
+        .chain(STATE_TABLES)
 }

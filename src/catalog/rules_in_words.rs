@@ -15,7 +15,11 @@ impl Table {
 
     /// What a tool shows beside the column at `index`: the field of CDF behind it, and its rules.
     pub fn column_comment(&self, index: usize) -> String {
-        let mut parts = vec![format!("{} in CDF", self.columns[index].field)];
+        let column = &self.columns[index];
+        if !column.meaning.is_empty() {
+            return column.meaning.to_owned();
+        }
+        let mut parts = vec![format!("{} in CDF", column.field)];
         parts.extend(self.rules_in_words(index));
         // Tools show comments as they are.
         parts.join("; ").replace('`', "")

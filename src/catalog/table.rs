@@ -6,6 +6,7 @@
 use super::column::Column;
 use super::custom::RawColumns;
 use super::endpoints::Endpoints;
+use super::gateway_state::GatewayState;
 use super::renamed;
 use super::resource::Resource;
 use crate::diagnostic::{Diagnostic, SqlState};
@@ -24,6 +25,8 @@ pub enum RowShape {
     RawColumns(&'static RawColumns),
     /// Typed columns, one JSON object a row.
     Objects,
+    /// Nothing of CDF: the gateway's own state, made when it is asked for.
+    GatewayState(GatewayState),
 }
 
 /// What CDF does when the key of an INSERT exists already.
@@ -97,6 +100,7 @@ impl Eq for Table {}
 static FULL_NAMES: LazyLock<Vec<(&'static Table, &'static str)>> = LazyLock::new(|| {
     super::TABLES
         .iter()
+        .chain(&super::STATE_TABLES)
         .filter(|table| table.schema != super::PUBLIC)
         .map(|table| (*table, &*format!("{}.{}", table.schema, table.name).leak()))
         .collect()
@@ -133,6 +137,7 @@ impl Table {
     pub fn schema_oid(&self) -> u32 {
         match self.schema {
             super::CDF => super::CDF_OID,
+            super::PENSTOCK => super::PENSTOCK_OID,
             _ => super::PUBLIC_OID,
         }
     }

@@ -3,7 +3,9 @@
 //! Owns the text of `docs/tables.md`. Promises that it says nothing that the catalog does not
 //! say. Never connects.
 
-use crate::catalog::{ColumnType, CreateBody, OnExisting, Resource, RowRule, TABLES, Table};
+use crate::catalog::{
+    ColumnType, CreateBody, OnExisting, Resource, RowRule, STATE_TABLES, TABLES, Table,
+};
 use clap::Args;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -45,7 +47,29 @@ pub fn markdown() -> String {
     for table in TABLES {
         push_table(&mut text, table);
     }
+    text.push_str(
+        "\n## The gateway's own state\n\n\
+         Relations of schema `penstock`, for every user: made anew for each statement, only read, and \
+         of the user's own. [Operations](operations.md#in-sql) has questions that they answer.\n",
+    );
+    for table in STATE_TABLES {
+        push_state(&mut text, table);
+    }
     text
+}
+
+fn push_state(text: &mut String, table: &Table) {
+    let _ = writeln!(text, "\n### {}\n\n{}.\n", table.full_name(), table.comment);
+    text.push_str("| column | type | what it is |\n|---|---|---|\n");
+    for column in table.columns {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            column.name,
+            type_name(column.column_type),
+            column.meaning,
+        );
+    }
 }
 
 fn written_by(table: &Table) -> &'static str {

@@ -4,7 +4,9 @@
 //! the user's role and database. Promises the OIDs of the catalog, so that every answer of the
 //! gateway means the same table by the same number. Never holds a row.
 
-use crate::catalog::{CDF, CDF_OID, Column, ColumnType, Namespace, PUBLIC, Table};
+use crate::catalog::{
+    CDF, CDF_OID, Column, ColumnType, Namespace, PENSTOCK, PENSTOCK_OID, PUBLIC, RowShape, Table,
+};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -85,7 +87,9 @@ impl Base {
              CREATE ROLE {NOBODY} LOGIN;\n\
              CREATE SCHEMA {CDF};\n\
              COMMENT ON SCHEMA {CDF} IS 'Tables that Cognite''s gateway does not have';\n\
-             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF} TO {NOBODY};\n\
+             CREATE SCHEMA {PENSTOCK};\n\
+             COMMENT ON SCHEMA {PENSTOCK} IS 'The gateway''s own state, as it is when it is asked for';\n\
+             GRANT USAGE ON SCHEMA {PUBLIC}, {CDF}, {PENSTOCK} TO {NOBODY};\n\
              DO $$ DECLARE unseen regprocedure; BEGIN FOR unseen IN SELECT oid FROM pg_proc WHERE \
              pronamespace = 'pg_catalog'::regnamespace AND ({RUN_UNSEEN_SQL}) LOOP EXECUTE \
              format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', unseen); END LOOP; END $$;",
@@ -99,10 +103,10 @@ impl Base {
     }
 
     fn renumbering(&self) -> String {
-        let schema = format!(
-            "INSERT INTO numbers SELECT oid, {CDF_OID} FROM pg_namespace WHERE nspname = '{CDF}';\n"
-        );
-        renumbering(&schema, &self.tables)
+        let schemas = [(CDF, CDF_OID), (PENSTOCK, PENSTOCK_OID)].map(|(name, oid)| {
+            format!("INSERT INTO numbers SELECT oid, {oid} FROM pg_namespace WHERE nspname = '{name}';\n")
+        });
+        renumbering(&schemas.concat(), &self.tables)
     }
 }
 
@@ -215,17 +219,19 @@ impl Dressing {
 }
 
 /// Lets `user` know tables: information_schema shows only what one may do something with. Reading
-/// is granted table by table, when there are rows.
+/// is granted table by table, when there are rows. The gateway's own state is nobody's to change.
 pub(super) fn grant_names(sql: &mut String, tables: &[&Table], user: &str) {
-    if tables.is_empty() {
-        return;
+    let is_state = |table: &Table| matches!(table.shape, RowShape::GatewayState(_));
+    for (rights, of_state) in [
+        ("INSERT, UPDATE, DELETE, REFERENCES", false),
+        ("REFERENCES", true),
+    ] {
+        let meant = tables.iter().filter(|table| is_state(table) == of_state);
+        let names: Vec<String> = meant.map(|table| full_name(table)).collect();
+        if !names.is_empty() {
+            let _ = writeln!(sql, "GRANT {rights} ON {} TO {user};", names.join(", "));
+        }
     }
-    let names: Vec<String> = tables.iter().map(|table| full_name(table)).collect();
-    let _ = writeln!(
-        sql,
-        "GRANT INSERT, UPDATE, DELETE, REFERENCES ON {} TO {user};",
-        names.join(", ")
-    );
 }
 
 /// Gives tables the OIDs of the catalog, wherever PostgreSQL has noted them. `more` adds to the

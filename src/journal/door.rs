@@ -52,6 +52,19 @@ pub struct JournalParts {
     pub disk: Arc<dyn Disk>,
 }
 
+/// What waits on disk of one project and resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalDepth {
+    /// Something of it has been in the journal since the start.
+    pub is_known: bool,
+    /// Records that are only on disk and wait to be read back, whoever wrote them.
+    pub records: u64,
+    /// When the next of them was written, in milliseconds since 1970, where that is known.
+    pub next_ms: Option<i64>,
+    /// Parked records of the one principal, those that are tried included.
+    pub parked_records: u64,
+}
+
 /// An open journal.
 pub struct Journal {
     settings: JournalSettings,
@@ -244,6 +257,23 @@ impl Journal {
             .flatten()
         {
             stream.hold(part);
+        }
+    }
+
+    /// What of `resource` waits on disk.
+    pub fn depth(&self, identity: &Identity, resource: Resource) -> JournalDepth {
+        let id = stream_id(&identity.project, resource);
+        let main = self.store.known_stream(id);
+        let parked = self
+            .parked
+            .known_stream(parked_stream_id(id, &identity.name));
+        JournalDepth {
+            is_known: main.is_some() || parked.is_some(),
+            records: main.as_ref().map_or(0, |stream| stream.backlog()),
+            next_ms: main
+                .filter(|stream| stream.backlog() > 0)
+                .and_then(|stream| stream.read_back_ms()),
+            parked_records: parked.map_or(0, |stream| stream.unsettled_records()),
         }
     }
 

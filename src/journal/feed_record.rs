@@ -91,6 +91,7 @@ impl Feeder {
         };
         fed.oldest_ms
             .insert(stream.id(), understood.header.appended_ms);
+        stream.note_read_back(understood.header.appended_ms);
         self.deliver(now, stream, sequence, understood)
     }
 

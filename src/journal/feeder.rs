@@ -284,6 +284,7 @@ impl Feeder {
                     let fed = self.store_of(stream);
                     fed.readers.remove(&id);
                     fed.oldest_ms.remove(&id);
+                    stream.note_read_back(0);
                     return;
                 }
                 NextStep::WaitForReturn | NextStep::Stopped => return,

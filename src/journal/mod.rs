@@ -50,7 +50,7 @@ mod stream_holds;
 mod write_path;
 mod writer;
 
-pub use door::{Journal, JournalError, JournalParts, PARKED};
+pub use door::{Journal, JournalDepth, JournalError, JournalParts, PARKED};
 pub use lock::DirectoryLock;
 pub use principals::{Principals, UserPrincipals};
 pub use quarantine::set_aside;

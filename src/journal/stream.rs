@@ -13,7 +13,7 @@ use crate::pipeline::{
 };
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -39,6 +39,8 @@ pub struct Stream {
     has_returned: AtomicBool,
     /// Somebody waits to hear whether the principal can write again.
     is_probe_wanted: AtomicBool,
+    /// When the record that is read back next was written, in milliseconds since 1970; 0: none is.
+    read_back_ms: AtomicI64,
     /// Statements wait until records are noted.
     pub(super) has_holds: AtomicBool,
     /// For what others refer to: begins a creation that counts while records wait here.
@@ -114,6 +116,7 @@ impl Stream {
             name,
             is_parked,
             is_probe_wanted: AtomicBool::new(false),
+            read_back_ms: AtomicI64::new(0),
             has_holds: AtomicBool::new(false),
             budget: MemoryBudget::apart(feed_bytes_max).connection(),
             next_sequence: AtomicU64::new(0),
@@ -411,6 +414,23 @@ impl Stream {
     pub fn backlog(&self) -> u64 {
         let state = self.state();
         state.end - state.cursor
+    }
+
+    /// The record that is read back now was written then.
+    pub fn note_read_back(&self, appended_ms: i64) {
+        self.read_back_ms.store(appended_ms, Ordering::Release);
+    }
+
+    /// When the record that is read back next was written, in milliseconds since 1970.
+    pub fn read_back_ms(&self) -> Option<i64> {
+        let appended_ms = self.read_back_ms.load(Ordering::Acquire);
+        (appended_ms > 0).then_some(appended_ms)
+    }
+
+    /// Records that are safe and not known to be settled, those in the pipeline included.
+    pub fn unsettled_records(&self) -> u64 {
+        let state = self.state();
+        state.end.saturating_sub(state.noted)
     }
 
     /// Whether something waits for the feeder.

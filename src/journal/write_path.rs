@@ -21,6 +21,11 @@ impl WritePath {
         WritePath { intake, journal }
     }
 
+    /// The way into the pipeline.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
     pub fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()
     }

@@ -7,7 +7,7 @@
 use super::Submission;
 use super::attempt::Attempt;
 use super::quarantine::Quarantine;
-use super::sequencer::Sequencer;
+use super::sequencer::{QueueFigures, QueueState, Sequencer};
 use super::writer::{Finished, WriterPool};
 use crate::cdf::Identity;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle};
@@ -39,6 +39,11 @@ pub struct Nudged;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Drain(pub oneshot::Sender<()>);
+
+/// Tell what there is of this identity; `None`: nothing, ever.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Look(pub Arc<Identity>, pub oneshot::Sender<Option<QueueFigures>>);
 
 /// The actor.
 pub struct BatcherActor {
@@ -171,6 +176,22 @@ impl Handler<Nudged> for BatcherActor {
 
     fn handle(&mut self, _nudged: Nudged, context: &mut Self::Context) {
         self.work(Instant::now(), context);
+    }
+}
+
+impl Handler<Look> for BatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, Look(identity, told): Look, _context: &mut Self::Context) {
+        let mut figures = self.sequencer.figures(Instant::now(), &identity);
+        if self.quarantine.is_some()
+            && let Some(figures) = &mut figures
+            && figures.oldest_age.is_some()
+        {
+            figures.state = QueueState::Guarded;
+        }
+        // Whoever asked may have gone.
+        let _ = told.send(figures);
     }
 }
 

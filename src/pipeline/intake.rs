@@ -5,12 +5,12 @@
 //! Callable from any thread. Never waits for delivery: tickets do.
 
 use super::Submission;
-use super::batcher::{BatcherActor, Cancelled, Drain, Nudged, Submit, TicketWaits};
+use super::batcher::{BatcherActor, Cancelled, Drain, Look, Nudged, Submit, TicketWaits};
 use super::creations::Creation;
 use super::pacing::{Pacing, PacingTerms, StateFile};
 use super::quarantine::Quarantine;
 use super::sender::{CdfSender, RequestSender, SeriesDirectories};
-use super::sequencer::{Sequencer, SequencerSettings, SeriesNames};
+use super::sequencer::{QueueFigures, Sequencer, SequencerSettings, SeriesNames};
 use super::writer::WriterPool;
 use crate::catalog::Resource;
 use crate::cdf::{CdfClient, Identity, Project, TokenCache};
@@ -196,6 +196,27 @@ impl Intake {
         if let Some(batcher) = self.running(&identity.project, resource) {
             batcher.address.do_send(Cancelled);
         }
+    }
+
+    /// What is on its way of `identity` in `resource`; `None`: nothing ever was. The batcher is asked
+    /// in turn with all that it has to do.
+    ///
+    /// # Errors
+    /// When it has not answered within `timeout`.
+    pub async fn figures(
+        &self,
+        identity: &Arc<Identity>,
+        resource: Resource,
+        timeout: Duration,
+    ) -> Result<Option<QueueFigures>, tokio::time::error::Elapsed> {
+        let Some(batcher) = self.running(&identity.project, resource) else {
+            return Ok(None);
+        };
+        let (told, figures) = oneshot::channel();
+        batcher.address.do_send(Look(identity.clone(), told));
+        let figures = tokio::time::timeout(timeout, figures).await?;
+        // One that has died meanwhile has nothing any more.
+        Ok(figures.ok().flatten())
     }
 
     /// Sends everything without waiting for company, and waits until every row has a verdict.

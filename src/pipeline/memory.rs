@@ -156,6 +156,13 @@ impl ConnectionBudget {
     }
 }
 
+impl MemoryPermit {
+    /// What it holds.
+    pub fn bytes(&self) -> usize {
+        self.bytes as usize
+    }
+}
+
 impl Drop for MemoryPermit {
     fn drop(&mut self) {
         self.used_bytes.decrement(f64::from(self.bytes));

@@ -31,5 +31,6 @@ pub use refused_row::RefusedRow;
 pub use rejected_rows::{RejectedFate, RejectedRows, Rejection};
 pub(crate) use retry::Retry;
 pub use segment::RowVerdict;
+pub use sequencer::{QueueFigures, QueueState};
 pub use submission::{JOURNAL_CONNECTION, Submission};
 pub use ticket::{JournalRecord, Outcome, Ticket, TicketHold, TicketPart};

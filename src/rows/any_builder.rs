@@ -66,7 +66,10 @@ impl AnyBuilder {
                 }
                 AnyBuilder::RawColumns(builder)
             }
-            RowShape::Objects => Self::of_objects(table, action, columns, settings, bounds),
+            // Each column of the gateway's own state is read only: such a builder takes no value.
+            RowShape::Objects | RowShape::GatewayState(_) => {
+                Self::of_objects(table, action, columns, settings, bounds)
+            }
         }
     }
 

@@ -134,7 +134,8 @@ fn misfit_of(value: &str, column: &Column, row_name: &impl Fn() -> String) -> Op
     )
 }
 
-fn push_escaped(text: &mut String, value: &str) {
+/// Appends a value as a line of COPY in text format has it.
+pub fn push_escaped(text: &mut String, value: &str) {
     let mut rest = value;
     while let Some(place) = rest.find(['\\', '\t', '\n', '\r']) {
         text.push_str(&rest[..place]);

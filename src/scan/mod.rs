@@ -36,6 +36,7 @@ mod tally;
 mod typed;
 
 pub use condition::{Bound, Condition};
+pub use copy_text::push_escaped;
 pub use door::ScanDoor;
 pub use fault::ScanFault;
 pub use memory::ScanMemory;

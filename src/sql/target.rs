@@ -5,7 +5,7 @@
 
 use super::cursor::Cursor;
 use super::syntax::{error_at, position};
-use crate::catalog::{Namespace, Table};
+use crate::catalog::{Namespace, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// A table that a statement names.
@@ -89,8 +89,20 @@ pub(crate) enum Write {
 /// Whether CDF has a call for it.
 ///
 /// # Errors
-/// 55000, as PostgreSQL says it of foreign tables.
+/// 55000, as PostgreSQL says it of foreign tables; 42501 for the gateway's own state.
 pub(crate) fn check_allows(table: &'static Table, write: Write) -> Result<(), Box<Diagnostic>> {
+    if let RowShape::GatewayState(_) = table.shape {
+        return Err(Box::new(
+            Diagnostic::error(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table {}", table.name),
+            )
+            .with_hint(format!(
+                "\"{}\" shows the gateway's own state, and is only read.",
+                table.full_name()
+            )),
+        ));
+    }
     let by_name = table.references().next().is_some();
     let (allowed, what) = match (write, table.endpoints) {
         (Write::Insert, _) => (true, "inserts"),

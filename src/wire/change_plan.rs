@@ -47,6 +47,9 @@ impl ChangePlan {
         for (change, table) in &parts {
             if let Some(change) = row_change(change.operation) {
                 change.check_table(table)?;
+            } else if !table.is_writable {
+                // Whatever a MERGE would do: nothing can be done.
+                RowChange::Insert.check_table(table)?;
             }
             if change.operation == PlannedOperation::Delete && change.is_of_all {
                 check_delete_of_all(table)?;

@@ -61,11 +61,13 @@ impl Session {
         );
         self.flush_replies_within_query().await?;
         let mut bytes = 0;
+        self.activity.copies(Some(copy.table));
         self.copy_waits = self.settings.copy_mode() == CopyMode::Staged;
         let copied = self.copy_rows(&mut decoder, &mut batch, &mut bytes).await;
         self.copy_waits = false;
         let rows = decoder.rows();
-        self.gateway.count_received(copy.table, rows, bytes);
+        self.activity.has_copied();
+        self.count_received(copy.table, rows, bytes);
         copied?;
         self.put_skipped_summary();
         let reply = self.replies.len();
@@ -142,6 +144,7 @@ impl Session {
             self.transport.input.advance(fed.consumed);
             self.unread_bytes -= fed.consumed;
             while fed.builder_full {
+                self.activity.copied(decoder.rows());
                 self.batch_is_full(batch).await?;
                 // The decoder may hold rows of data that it has taken already.
                 fed = decoder.feed(&[], &mut batch.builder)?;

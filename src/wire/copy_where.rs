@@ -85,10 +85,12 @@ impl Session {
         let is_recoded = self.encoding != ClientEncoding::Utf8
             && copy.options.format != CopyFormat::Binary
             && !copy.names_encoding;
+        self.activity.copies(Some(copy.table));
         if let Err(failure) = self.data_of_copy(link, is_recoded).await? {
             link.fail_copy().await?;
             return Ok(Err(failure));
         }
+        self.activity.has_copied();
         frontend::copy_done(link.output());
         link.send().await?;
         let mut tag = String::new();

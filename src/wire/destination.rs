@@ -22,6 +22,11 @@ pub trait Destination: Send + Sync + 'static {
     /// still waits.
     fn cancelled(&self, identity: &Identity, resource: Resource);
 
+    /// What is on its way to CDF, where that can be looked at.
+    fn intake(&self) -> Option<&Intake> {
+        None
+    }
+
     /// Where rows are written down, if there is a journal.
     fn journal(&self) -> Option<&Journal> {
         None
@@ -41,6 +46,10 @@ impl Destination for WritePath {
         WritePath::cancelled(self, identity, resource);
     }
 
+    fn intake(&self) -> Option<&Intake> {
+        Some(WritePath::intake(self))
+    }
+
     fn journal(&self) -> Option<&Journal> {
         WritePath::journal(self)
     }
@@ -57,5 +66,9 @@ impl Destination for Intake {
 
     fn cancelled(&self, identity: &Identity, resource: Resource) {
         Intake::cancelled(self, identity, resource);
+    }
+
+    fn intake(&self) -> Option<&Intake> {
+        Some(self)
     }
 }

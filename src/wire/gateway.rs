@@ -4,6 +4,7 @@
 //! thread holds. Promises that nothing in it belongs to a single connection. Never changes
 //! after the start, but for counters.
 
+use super::activity::Activities;
 use super::destination::Destination;
 use super::listener::WireSettings;
 use super::live_tls::LiveTls;
@@ -30,6 +31,8 @@ pub(super) struct Gateway {
     pub(super) spools: Option<SpoolStore>,
     /// Who runs statements that are not the gateway's own.
     pub(super) engines: Engines,
+    /// What each session is doing.
+    pub(super) activities: Arc<Activities>,
     pub(super) connections: ConnectionMeters,
     pub(super) statements: StatementMeters,
     /// In the order of the catalog's tables.
@@ -60,6 +63,7 @@ impl Gateway {
             staged,
             spools,
             engines,
+            activities: Arc::default(),
             connections: ConnectionMeters::new(),
             statements: StatementMeters::new(),
             tables: TABLES

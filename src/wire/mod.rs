@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod activity;
 mod awaited_answer;
 mod change_plan;
 mod changes;
@@ -43,6 +44,7 @@ mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gateway;
+mod gateway_state;
 mod group;
 mod held;
 mod holding;

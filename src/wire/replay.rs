@@ -305,7 +305,7 @@ impl Session {
         let Some(mut run) = replay.run.take() else {
             return Ok(());
         };
-        self.gateway.count_received(run.table, run.rows, run.bytes);
+        self.count_received(run.table, run.rows, run.bytes);
         if let Some(returned) = &mut replay.replayed.returned {
             self.keep_returned(&mut run.batch, returned)?;
         }

@@ -5,6 +5,7 @@
 //! go out in the order of their messages, at Sync, at Flush, at ReadyForQuery and before a wait
 //! for the client. Never answers that rows were written before CDF has accepted them.
 
+use super::activity::{Activity, ListedActivity};
 use super::cold::{GonePortals, OwnedEngine};
 use super::deadlines::expire;
 use super::delivery::{Delivery, verdicts};
@@ -25,7 +26,7 @@ use super::transport::Transport;
 use super::user::GatewayUser;
 use super::welcome::Welcomed;
 use super::withheld::{Withheld, with_counts, with_sentence};
-use crate::catalog::Namespace;
+use crate::catalog::{Namespace, Table};
 use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
 use crate::engine::{AnswerSpool, Dressing};
@@ -58,6 +59,8 @@ pub(super) struct Session {
     pub(super) gateway: Arc<Gateway>,
     pub(super) transport: Transport,
     pub(super) peer: SocketAddr,
+    /// What others see of it.
+    pub(super) activity: ListedActivity,
     pub(super) signals: Rc<Signals>,
     pub(super) user: Arc<GatewayUser>,
     pub(super) database: String,
@@ -148,6 +151,9 @@ impl Session {
             signals: signals.clone(),
         };
         let namespace = Namespace::of_user(&user.name, user.modes.dialect);
+        let name = settings.application_name();
+        let activity = Activity::new(process_id, peer, transport.is_encrypted(), name);
+        let activity = gateway.activities.list(&user.name, activity);
         let encoding = ClientEncoding::from(settings.client_encoding());
         let is_read_only = settings.read_only();
         let ack = settings.ack();
@@ -158,6 +164,7 @@ impl Session {
             gateway,
             transport,
             peer,
+            activity,
             signals,
             user,
             database,
@@ -245,7 +252,9 @@ impl Session {
         }
         self.receive(header).await?;
         let frame = header.split(&mut self.transport.input);
-        self.is_at_rest = false;
+        if std::mem::take(&mut self.is_at_rest) {
+            self.activity.begins();
+        }
         if self.began.is_none() {
             self.transaction_begins();
         }
@@ -369,6 +378,7 @@ impl Session {
             }
         }
         put_ready(&mut self.replies, self.transaction.status());
+        self.activity.rests(self.transaction.status());
         self.is_at_rest = true;
         self.rests_since = Instant::now();
         self.flush_replies().await
@@ -378,6 +388,7 @@ impl Session {
     pub(super) fn settings_changed(&mut self) {
         self.end_batch_of_other_settings();
         self.encoding = self.settings.client_encoding().into();
+        self.activity.is_named(self.settings.application_name());
         self.is_read_only = self.settings.read_only();
         self.ack = self.settings.ack();
         self.on_duplicate = self.settings.on_duplicate();
@@ -386,6 +397,12 @@ impl Session {
         self.set_transaction_deadline();
         self.choose_transaction_mode();
         self.reports_are_due = true;
+    }
+
+    /// Counts what came in for `table`.
+    pub(super) fn count_received(&self, table: &'static Table, rows: u64, bytes: u64) {
+        self.gateway.count_received(table, rows, bytes);
+        self.activity.received(table, rows, bytes);
     }
 
     /// Sends the replies; those that wait for verdicts must have got them.

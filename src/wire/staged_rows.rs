@@ -132,6 +132,7 @@ fn check(run: &Run, table: &'static Table) -> Result<(), EngineFault> {
         | RowShape::RawColumns(_) => true,
         // Objects without a key of their own are new ones, always.
         RowShape::Objects => !table.key.is_empty() || run.action().kind() == ActionKind::Create,
+        RowShape::GatewayState(_) => false,
     };
     match run.table == table && is_known {
         true => Ok(()),

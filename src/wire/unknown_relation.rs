@@ -3,7 +3,7 @@
 //! Owns the hint. Promises that a table that goes by another name here is told as such, whether
 //! the gateway or an engine ran the statement. Never changes the error itself.
 
-use crate::catalog::{CDF, Namespace, PUBLIC};
+use crate::catalog::{CDF, Namespace, PENSTOCK, PUBLIC};
 use crate::diagnostic::{Diagnostic, SqlState};
 
 /// Adds the hint of `namespace` to an engine's 42P01 that has none.
@@ -17,7 +17,7 @@ pub(super) fn with_hint(mut diagnostic: Box<Diagnostic>, namespace: &Namespace) 
         Some((schema, name)) => (Some(schema), name),
         None => (None, relation),
     };
-    let is_ours = schema.is_none_or(|schema| [PUBLIC, CDF].contains(&schema));
+    let is_ours = schema.is_none_or(|schema| [PUBLIC, CDF, PENSTOCK].contains(&schema));
     if !is_ours {
         return diagnostic;
     }

@@ -221,8 +221,7 @@ impl Session {
                 break;
             }
         }
-        self.gateway
-            .count_received(table, rows, writing.received_bytes);
+        self.count_received(table, rows, writing.received_bytes);
         let completion = Completion {
             tag: writing.tag,
             rows,

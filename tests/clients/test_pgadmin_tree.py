@@ -93,14 +93,16 @@ def test_the_tree_shows_the_database_and_the_roles(opened):
     assert "pg_default" in opened.nodes("tablespace")
 
 
-def test_the_tree_shows_both_schemas_and_every_table_with_its_comment(database):
+def test_the_tree_shows_the_schemas_and_every_table_with_its_comment(database):
     schemas = database.nodes("schema")
-    assert set(schemas) == {"public", "cdf"}
+    assert set(schemas) == {"public", "cdf", "penstock"}
     tables = database.nodes("table", schemas["public"]["_id"])
     assert set(tables) == BUILT_IN
     assert tables["assets"]["description"] == "Assets; an existing external_id is refused"
     wider = database.nodes("table", schemas["cdf"]["_id"])
     assert set(wider) == {"data_sets", "double_datapoints", "string_datapoints"}
+    state = database.nodes("table", schemas["penstock"]["_id"])
+    assert set(state) == {"budgets", "connections", "dead_letters", "queues"}
 
 
 @pytest.mark.parametrize(

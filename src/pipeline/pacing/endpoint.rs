@@ -8,6 +8,7 @@
 use super::PacingTerms;
 use super::breaker::{Breaker, BreakerSettings, BreakerState, Passage};
 use super::concurrency::Concurrency;
+use super::figures::{BudgetFigures, BudgetScope, BudgetState};
 use super::learned_rate::LearnedRate;
 use crate::cdf::{AttemptFailure, Operation, Throttle};
 use crate::diagnostic::Diagnostic;
@@ -57,6 +58,9 @@ pub(super) struct Endpoint {
     slots_max: usize,
     /// Attempts that CDF has taken.
     successes: u64,
+    /// Answers 429, and when the last of them came.
+    throttled: u64,
+    throttled_at: Option<Instant>,
     /// What CDF said last when it failed or asked for a pause.
     reason: Option<Box<Diagnostic>>,
     slots_taken: usize,
@@ -96,6 +100,8 @@ impl Endpoint {
             paused_until: None,
             slots_max,
             successes: 0,
+            throttled: 0,
+            throttled_at: None,
             reason: None,
             slots_taken: 0,
             bulk_slots_taken: 0,
@@ -160,6 +166,37 @@ impl Endpoint {
 
     pub fn successes(&self) -> u64 {
         self.successes
+    }
+
+    /// What is known of it, for people; `waiting`: who waits for a slot.
+    pub fn figures(&mut self, now: Instant, waiting: usize) -> BudgetFigures {
+        let held_until = self.held_until(now);
+        let breaker = self.breaker.state(now);
+        let slots = self.concurrency.slots();
+        let spent_until = self.available_at(now);
+        BudgetFigures {
+            scope: BudgetScope::Operation,
+            budget: self.operation.name(),
+            state: match breaker {
+                BreakerState::Open => BudgetState::Broken,
+                BreakerState::HalfOpen => BudgetState::Probing,
+                BreakerState::Closed if held_until.is_some() => BudgetState::Paused,
+                BreakerState::Closed if spent_until.is_some() => BudgetState::Spent,
+                BreakerState::Closed if self.slots_taken >= slots => BudgetState::Full,
+                BreakerState::Closed => BudgetState::Free,
+            },
+            until: held_until.max(spent_until),
+            requests_per_s: self.learned_rate.per_s(now),
+            accepted_last_s: Some(self.learned_rate.accepted_lately(now)),
+            items_per_s: None,
+            window: None,
+            slots: Some(slots),
+            slots_taken: self.slots_taken,
+            waiting,
+            throttled: Some(self.throttled),
+            throttled_at: self.throttled_at,
+            reason: self.reason(),
+        }
     }
 
     pub fn available_at(&self, now: Instant) -> Option<Instant> {
@@ -252,6 +289,8 @@ impl Endpoint {
         throttle: Throttle,
         retry_after: Option<Duration>,
     ) {
+        self.throttled += 1;
+        self.throttled_at = Some(now);
         match throttle {
             Throttle::Rate => {
                 self.meters.throttled.add(ThrottleKind::Rate, 1);

@@ -107,6 +107,18 @@ impl LearnedRate {
         });
     }
 
+    /// The rate that is kept; `None`: none.
+    pub fn per_s(&self, now: Instant) -> Option<f64> {
+        let learned = self.learned?;
+        Some(learned.per_s * learned.growth(now))
+    }
+
+    /// Attempts that were accepted within the last second, as far as they are counted.
+    pub fn accepted_lately(&mut self, now: Instant) -> usize {
+        self.forget_old(now);
+        self.accepted.len()
+    }
+
     fn forget_old(&mut self, now: Instant) {
         while let Some(first) = self.accepted.front()
             && *first + WINDOW <= now

@@ -6,6 +6,7 @@
 //! until when. Never knows who shares it: [`Pacing`](super::Pacing) does.
 
 use super::byte_window::ByteWindow;
+use super::figures::{BudgetFigures, BudgetScope, BudgetState, WindowFigures};
 use super::rate::Rate;
 use crate::config::OperationLimits;
 use std::num::NonZeroU32;
@@ -125,6 +126,50 @@ impl Limiter {
         }
         if let Some(window) = &mut self.bytes {
             window.add(now, bytes);
+        }
+    }
+
+    /// What is kept and spent of it, for people, as the configuration has it in `limits` of that
+    /// `share`; `waiting`: who waits for a slot.
+    pub fn figures(
+        &mut self,
+        now: Instant,
+        (budget, scope): (&'static str, Scope),
+        limits: &OperationLimits,
+        share: f64,
+        waiting: usize,
+    ) -> BudgetFigures {
+        let until = self.available_at(now, 1, 1);
+        let (requests_per_s, items_per_s) = match scope {
+            Scope::Identity => (limits.requests_per_s, limits.items_per_s),
+            Scope::Project => (limits.project.requests_per_s, limits.project.items_per_s),
+        };
+        BudgetFigures {
+            scope: match scope {
+                Scope::Identity => BudgetScope::Identity,
+                Scope::Project => BudgetScope::Project,
+            },
+            budget,
+            state: match until {
+                Some(_) => BudgetState::Spent,
+                None if !self.has_slot() => BudgetState::Full,
+                None => BudgetState::Free,
+            },
+            until,
+            requests_per_s: shared_rate(requests_per_s, share).map(|rate| rate.get().into()),
+            accepted_last_s: None,
+            items_per_s: shared_rate(items_per_s, share).map(|rate| rate.get().into()),
+            window: self.bytes.as_mut().map(|bytes| WindowFigures {
+                window_s: limits.window_s,
+                bytes_max: bytes.bytes_max(),
+                spent_bytes: bytes.spent(now).iter().map(|(_, bytes)| bytes).sum(),
+            }),
+            slots: self.slots_max,
+            slots_taken: self.slots_taken,
+            waiting,
+            throttled: None,
+            throttled_at: None,
+            reason: None,
         }
     }
 

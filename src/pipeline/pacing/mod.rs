@@ -11,6 +11,7 @@ mod byte_window;
 mod client;
 mod concurrency;
 mod endpoint;
+mod figures;
 mod learned_rate;
 mod limiter;
 mod rate;
@@ -20,6 +21,7 @@ mod state_file;
 
 pub use client::{EndpointId, PacingClient, Permission};
 pub use endpoint::{Ended, SlotKind};
+pub use figures::{BudgetFigures, BudgetScope, BudgetState, WindowFigures};
 pub use slot::Slot;
 pub use spent::{Clocks, Spent, SpentBudget};
 pub use state_file::StateFile;

@@ -182,7 +182,8 @@ impl Sequencer {
                 | AttemptFailure::Unknown { .. },
             ) if is_journaled => None,
             Err(AttemptFailure::Stop { reason }) if is_journaled => {
-                self.stopped.insert(lookup.identity.name.clone());
+                self.stopped
+                    .insert(lookup.identity.name.clone(), reason.clone());
                 Some(RowVerdict::Stopped(reason))
             }
             Err(

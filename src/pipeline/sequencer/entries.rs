@@ -170,6 +170,11 @@ impl Entries {
         }
     }
 
+    /// Entries that are open.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.places.iter().filter_map(|place| place.entry.as_ref())
+    }
+
     /// Whose rows an open entry holds.
     pub fn connection(&self, id: EntryId) -> Option<u64> {
         self.get(id).map(|entry| entry.connection)

@@ -20,6 +20,7 @@ mod cut;
 mod entries;
 mod errands;
 mod expiry;
+mod figures;
 mod lane;
 mod look_first;
 mod orphans;
@@ -36,6 +37,7 @@ mod turns;
 mod upsert;
 
 pub use claims::Unhashed;
+pub use figures::{QueueFigures, QueueState};
 pub use lane::Target;
 pub(super) use reads::rows_at;
 
@@ -48,13 +50,14 @@ use super::weight::RequestBounds;
 use crate::catalog::{Resource, ResourceKind};
 use crate::cdf::{Identity, Operation, Project};
 use crate::config::{BatchSettings, RetrySettings};
+use crate::diagnostic::Diagnostic;
 use crate::rows::SeriesKey;
 use crate::telemetry::{PipelineMeters, Verdict};
 use admission::Lookup;
 use barriers::Barriers;
 use claims::{KeyClaims, SeriesClaims};
 use entries::{Entries, EntryId};
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::{HashMap, HashMapExt};
 use lane::Lanes;
 use orphans::Orphans;
 use queues::Queues;
@@ -146,8 +149,8 @@ pub struct Sequencer {
     next_call: u64,
     next_sequence: u64,
     next_cut: u64,
-    /// Identities whose journaled rows go back to the journal.
-    stopped: HashSet<String>,
+    /// Identities whose journaled rows go back to the journal, with what CDF said.
+    stopped: HashMap<String, Box<Diagnostic>>,
     /// By RAW table, who empties it: what comes later waits for it.
     emptied: HashMap<u64, EntryId>,
     /// Rows that wait for their parents.
@@ -199,7 +202,7 @@ impl Sequencer {
             next_call: 0,
             next_sequence: 1,
             next_cut: 1,
-            stopped: HashSet::new(),
+            stopped: HashMap::new(),
             emptied: HashMap::new(),
             orphans: Orphans::default(),
             upserts_begin: Step::Change,

@@ -22,6 +22,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Until when pacing said to wait.
+    pub fn wait_until(&self) -> Option<Instant> {
+        self.wait_until
+    }
+
     /// Notes what pacing said.
     pub fn note(&mut self, permission: Permission) {
         (self.wait_until, self.is_held) = match permission {
@@ -72,6 +77,17 @@ impl Queues {
         });
         known.push((operation, self.all.len() - 1));
         self.all.len() - 1
+    }
+
+    /// The queues of identities of that name.
+    pub fn of_name(&self, name: &str) -> impl Iterator<Item = &Queue> {
+        let known = self.by_name.get(name).into_iter().flatten();
+        known.map(|(_, queue)| &self.all[*queue])
+    }
+
+    /// The endpoint of the queue of that number.
+    pub fn endpoint(&self, queue: usize) -> EndpointId {
+        self.all[queue].endpoint
     }
 
     pub fn of(&mut self, queue: usize) -> &mut Queue {

@@ -30,7 +30,7 @@ impl Sequencer {
             let submission = &segment.submission;
             submission.part.is_journaled() && submission.identity.name == name
         });
-        self.stopped.insert(name);
+        self.stopped.insert(name, reason.clone());
         let verdict = RowVerdict::Stopped(reason);
         self.settle_all(now, id, &verdict);
         for (_, segment) in waiting {
@@ -51,7 +51,7 @@ impl Sequencer {
             self.stopped.remove(&submission.identity.name);
             return Some(submission);
         }
-        if !self.stopped.contains(&submission.identity.name) {
+        if !self.stopped.contains_key(&submission.identity.name) {
             return Some(submission);
         }
         self.send_back(submission);

@@ -41,6 +41,8 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
             _ => schemas::reading(table, conditions),
         },
         (RowShape::Objects, _) => objects::reading(table, conditions),
+        // The gateway itself knows it: CDF is asked for nothing.
+        (RowShape::GatewayState(_), _) => nothing(conditions),
     }
 }
 

@@ -41,7 +41,9 @@ pub(in crate::sql) fn of_shape(table: &Table, kind: ChangeKind) -> Option<Box<Di
         RowShape::Objects => {
             table.references().next().is_some() || table.resource == Resource::Instances
         }
-        RowShape::DoubleDatapoints | RowShape::StringDatapoints => false,
+        RowShape::DoubleDatapoints | RowShape::StringDatapoints | RowShape::GatewayState(_) => {
+            false
+        }
     };
     if !table.is_writable || is_named {
         return None;

@@ -83,9 +83,11 @@ impl Session {
         if let Err(gone) = self.flush_replies_within_query().await {
             return Ok(Err(gone.into()));
         }
+        self.activity.copies(None);
         if let Err(gone) = self.hand_data_over(link, is_binary).await? {
             return Ok(Err(gone));
         }
+        self.activity.has_copied();
         let mut refusal = None;
         loop {
             let frame = link.receive().await?;

@@ -7,7 +7,7 @@
 
 use super::run::Run;
 use super::{name_of, refused};
-use crate::catalog::{CDF, PUBLIC, Table};
+use crate::catalog::{CDF, PENSTOCK, PUBLIC, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink, Possessions, Question, Relation, Relations};
 use crate::pipeline::Ticket;
@@ -156,6 +156,15 @@ impl Session {
         }
         let reads = Reads::of(self, link, &run.question, planned).await?;
         for (relation, table) in tables {
+            if let RowShape::GatewayState(state) = table.shape {
+                let needed = relation.map_or_else(Needed::default, |relation| {
+                    needed_of(relation, table, &reads, has)
+                });
+                self.load_state(link, (table, state), &needed, has).await?;
+                loaded.readable.push(name_of(table));
+                loaded.filled.push(name_of(table));
+                continue;
+            }
             self.await_journaled(table).await?;
             let is_whole = whole.iter().any(|other| std::ptr::eq(*other, table));
             let alone = relation.filter(|_| !is_whole);
@@ -191,7 +200,8 @@ impl Session {
     ) -> Result<Relations, EngineFault> {
         let user = link.powers().user();
         link.run(&format!(
-            "SAVEPOINT {PLAN}; GRANT SELECT ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF} TO {user}"
+            "SAVEPOINT {PLAN}; GRANT SELECT ON ALL TABLES IN SCHEMA {PUBLIC}, {CDF}, {PENSTOCK} TO \
+             {user}"
         ))
         .await?;
         let relations = run.question.relations(link, planned).await;
@@ -230,6 +240,9 @@ impl Session {
         let dressing = self.dressing();
         let found = relations.read.iter().filter_map(|relation| {
             let table = dressing.table(&relation.schema, &relation.name)?;
+            if let RowShape::GatewayState(_) = table.shape {
+                return None;
+            }
             Some(self.scan(table, needed_of(relation, table, reads, has)))
         });
         found.collect()

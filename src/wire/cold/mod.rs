@@ -3,7 +3,8 @@
 //!
 //! 1. `mod` decides between an engine that is `lent` for one statement and the one that the session
 //!    has for itself, which is `owned`; `owning` is how it comes by it and loses it.
-//! 2. `load` reads the rows that the statement needs from CDF into the engine's empty tables.
+//! 2. `load` reads the rows that the statement needs from CDF into the engine's empty tables, and
+//!    `state` those of the gateway's own state.
 //! 3. `run` runs it; `copy_in` hands the rows of a COPY over, `portal` has rows wait in the engine.
 //! 4. `mirror` has the client's transaction in an owned engine, `settings` those of the session.
 //!
@@ -23,6 +24,7 @@ mod owning;
 mod portal;
 mod run;
 mod settings;
+mod state;
 
 pub(super) use owned::OwnedEngine;
 pub(super) use portal::{GonePortals, OpenPortal};

@@ -48,6 +48,7 @@ pub(super) fn named_by_oid(type_name: &str, oid: u32, namespace: &Namespace) -> 
         _ => match oid {
             catalog::PUBLIC_OID => Some(catalog::PUBLIC.to_owned()),
             catalog::CDF_OID => Some(catalog::CDF.to_owned()),
+            catalog::PENSTOCK_OID => Some(catalog::PENSTOCK.to_owned()),
             PG_CATALOG_OID => Some("pg_catalog".to_owned()),
             INFORMATION_SCHEMA_OID => Some("information_schema".to_owned()),
             _ => None,
@@ -111,6 +112,7 @@ pub(super) fn named_by_text(
         _ => match name {
             catalog::PUBLIC => catalog::PUBLIC_OID,
             catalog::CDF => catalog::CDF_OID,
+            catalog::PENSTOCK => catalog::PENSTOCK_OID,
             "pg_catalog" => PG_CATALOG_OID,
             "information_schema" => INFORMATION_SCHEMA_OID,
             _ => return Err(missing(SqlState::INVALID_SCHEMA_NAME, "schema")),

@@ -7,7 +7,7 @@
 
 use super::types::TYPES;
 use super::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, letter, oid, rows, text, truth};
-use crate::catalog::{CDF_OID, Namespace, PUBLIC_OID};
+use crate::catalog::{CDF_OID, Namespace, PENSTOCK_OID, PUBLIC_OID};
 use crate::sql::Cell;
 use crate::sql::query::value::Row;
 
@@ -191,6 +191,7 @@ fn namespace_rows() -> Vec<Row> {
         (PUBLIC_OID, crate::catalog::PUBLIC),
         (INFORMATION_SCHEMA_OID, "information_schema"),
         (CDF_OID, crate::catalog::CDF),
+        (PENSTOCK_OID, crate::catalog::PENSTOCK),
     ];
     rows(namespaces, |(namespace, name)| {
         vec![oid(namespace), text(name), oid(OWNER_OID)]
