@@ -125,7 +125,7 @@ def test_each_statement_looks_anew(connection, raw_database):
 def test_another_connection_is_shown_with_what_it_does(server, connection, raw_database):
     question = (
         "SELECT user_name, client_address, is_encrypted, state, table_name, resource, received_rows"
-        " FROM penstock.connections WHERE application_name = %s"
+        " FROM penstock.connections WHERE NOT is_own AND application_name = %s"
     )
     name = unique("etl")
     with psycopg.connect(**server.keywords(autocommit=True, application_name=name)) as other:
@@ -168,7 +168,7 @@ def test_asyncpg_reads_them_by_parameter_and_by_cursor(server, raw_database):
         try:
             own = connection.get_server_pid()
             row = await connection.fetchrow(
-                "SELECT process_id, state, connected_time FROM penstock.connections WHERE process_id = $1",
+                "SELECT process_id, is_own, state, connected_time FROM penstock.connections WHERE process_id = $1",
                 own,
             )
             async with connection.transaction():
@@ -181,7 +181,7 @@ def test_asyncpg_reads_them_by_parameter_and_by_cursor(server, raw_database):
             await connection.close()
 
     own, row, found = asyncio.run(read())
-    assert (row["process_id"], row["state"]) == (own, "active")
+    assert (row["process_id"], row["is_own"], row["state"]) == (own, True, "active")
     assert row["connected_time"].tzinfo is not None
     assert own in found
 
@@ -200,6 +200,17 @@ def test_they_join_with_each_other_and_with_tables_of_cdf(connection, raw_databa
         (raw_database,),
     ).fetchall()
     assert counted == [("t", True)]
+    connection.execute(
+        "INSERT INTO raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns)"
+        " SELECT %s, 'seen', scope || budget, json_build_object('slots', slots) FROM penstock.budgets",
+        (raw_database,),
+    )
+    seen = connection.execute(
+        "SELECT _raw_columns ->> 'slots' FROM raw_rows WHERE _raw_database = %s AND _raw_table = 'seen'"
+        " AND _raw_key = 'identityraw_rows'",
+        (raw_database,),
+    ).fetchall()
+    assert seen == [("48",)]
     plan = connection.execute(
         "EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM penstock.queues"
     ).fetchone()

@@ -11,7 +11,12 @@ pub static TABLE: Table = super::relation(
         Column::state(
             "process_id",
             ColumnType::BigInt,
-            "number of the connection, as pg_backend_pid() tells it and pg_cancel_backend() takes it",
+            "number of the connection, by which drivers and pg_cancel_backend() know it",
+        ),
+        Column::state(
+            "is_own",
+            ColumnType::Bool,
+            "whether it is the connection that asks",
         ),
         Column::state("user_name", ColumnType::Text, "the gateway's user"),
         Column::state(

@@ -72,7 +72,8 @@ pub(super) fn known_relations() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::TABLES;
+    use crate::catalog::{Definition, TABLES};
+    use serde_json::json;
 
     #[test]
     fn every_column_says_what_it_means_and_is_only_read() {
@@ -84,6 +85,21 @@ mod tests {
                 assert!(!column.meaning.is_empty(), "{}", column.name);
             }
         }
+    }
+
+    #[test]
+    fn no_custom_table_takes_the_name_of_one() {
+        let definition = |name: &str| {
+            let options = json!({"database": "d", "table": "t"});
+            let columns = json!({"a": {"type": "TEXT"}});
+            let table = json!({
+                "type": "raw_rows", "tablename": name, "options": options, "columns": columns,
+            });
+            Definition::from_json(&table)
+        };
+        let refused = definition("penstock.queues").expect_err("it is taken");
+        assert!(refused.to_string().contains("the gateway's own"));
+        assert!(definition("queues").is_ok(), "schema public is the user's");
     }
 
     #[test]

@@ -7,11 +7,12 @@ use crate::catalog::{Namespace, Table};
 use crate::diagnostic::Diagnostic;
 use crate::wire::activity::Activities;
 
-/// Writes a row for each session of `user`, whose tables are those of `namespace`.
+/// Writes a row for each session of `user`, whose tables are those of `namespace`; the one with the
+/// number `asking` asks.
 pub(super) fn write(
     writer: &mut StateWriter,
     activities: &Activities,
-    user: &str,
+    (user, asking): (&str, i32),
     namespace: &Namespace,
 ) -> Result<(), Box<Diagnostic>> {
     for activity in activities.of_user(user) {
@@ -22,6 +23,7 @@ pub(super) fn write(
             .and_then(|oid| namespace.table_of_oid(oid));
         writer.row([
             number(activity.process_id),
+            number(activity.process_id == asking),
             text(user),
             text(activity.application_name()),
             text(activity.peer.ip().to_canonical().to_string()),

@@ -46,7 +46,8 @@ impl Session {
         match state {
             GatewayState::Connections => {
                 let activities = &self.gateway.activities;
-                connections::write(&mut writer, activities, &self.user.name, &self.namespace)?;
+                let asking = (self.user.name.as_str(), self.process_id);
+                connections::write(&mut writer, activities, asking, &self.namespace)?;
             }
             GatewayState::Budgets => {
                 budgets::write(&mut writer, &self.intake()?.pacing(), identity)?;

@@ -3,7 +3,7 @@
 //! Owns the lines and the bound on them. Promises a value for each column of the relation, and a
 //! fault where there would be more rows than a statement may read. Never knows what the rows mean.
 
-use crate::catalog::Table;
+use crate::catalog::{GatewayState, RowShape, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::scan::push_escaped;
 use jiff::Timestamp;
@@ -77,10 +77,13 @@ impl StateWriter {
                     self.table.full_name()
                 ),
             )
-            .with_hint(
-                "Compare table_name, sqlstate, state, source or id with constants in WHERE, or let \
-                 the operator set engine.scan_rows_max higher.",
-            ),
+            .with_hint(match self.table.shape {
+                RowShape::GatewayState(GatewayState::DeadLetters) => {
+                    "Compare table_name, sqlstate, state, source or id with constants in WHERE, or \
+                     let the operator set engine.scan_rows_max higher."
+                }
+                _ => "The operator may set engine.scan_rows_max higher.",
+            }),
         )
     }
 }
