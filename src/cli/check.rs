@@ -6,6 +6,7 @@
 
 use crate::cdf::{CdfClient, Credentials, Identity, TokenCache};
 use crate::config::{Configuration, Password};
+use crate::engine::Server;
 use crate::oidc::{CdfTarget, KeySource, TokenCheck};
 use crate::wire::SignInMethod;
 use clap::Args;
@@ -23,7 +24,7 @@ pub struct CheckArguments {
     /// The configuration file
     file: PathBuf,
     /// Fetch the keys of every issuer, and a token for every user and every [[principals]] rule with
-    /// stored credentials, and ask CDF what it may do; changes nothing
+    /// stored credentials, and ask CDF what it may do; look at the PostgreSQL of engine.url; changes nothing
     #[arg(long)]
     online: bool,
 }
@@ -50,7 +51,7 @@ pub fn run(arguments: &CheckArguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Prints what comes of every look: at the issuers' keys, and at the tokens that rows are sent with;
+/// Prints what comes of every look: at the issuers' keys, at the PostgreSQL of engines, and at the tokens that rows are sent with;
 /// `false` if one fails.
 fn all_is_well_online(configuration: &Configuration) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,10 +73,27 @@ fn all_is_well_online(configuration: &Configuration) -> bool {
         }
     };
     let mut all_open = keys_can_be_fetched(configuration, &runtime);
+    all_open &= engine_can_be_used(configuration);
     for (whose, identity) in identities(configuration) {
         all_open &= opens_its_project(&client, &runtime, &whose, &identity);
     }
     all_open
+}
+
+/// Prints what comes of a look at the PostgreSQL of `engine.url`, if there is one; `false` if it will
+/// not do.
+fn engine_can_be_used(configuration: &Configuration) -> bool {
+    let Some(server) = Server::of(&configuration.engine) else {
+        return true;
+    };
+    match server.check() {
+        Ok(()) => println!("  online     engine.url: the PostgreSQL can be used"),
+        Err(fault) => {
+            eprintln!("engine.url: {fault}");
+            return false;
+        }
+    }
+    true
 }
 
 /// As whom rows are written, each once: for every user, and for owners of tokens where a rule gives

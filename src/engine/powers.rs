@@ -90,6 +90,15 @@ impl Powers {
         }
     }
 
+    /// The same before a statement is planned, as far as a plan depends on it. A superuser's engine has
+    /// keys that may be NULL from the start.
+    pub fn doubt_before_plan(&self, table: &Table) -> String {
+        match self {
+            Powers::Superuser(_) => String::new(),
+            Powers::Owner(_) => self.doubt_key(table),
+        }
+    }
+
     /// SQL that lets rows without their key in, or shows the keys as NOT NULL, where that is not seen
     /// to table by table.
     pub fn keys(&self, dressing: &Dressing, are_required: bool) -> String {

@@ -2,7 +2,8 @@
 
 With `--against postgresql` the same tests run against a PostgreSQL 15 with plain tables,
 but for those marked `gateway_only`: that proves that the tests ask for PostgreSQL's
-behaviour and nothing else.
+behaviour and nothing else. With `--engine external` the gateway of `target` has its engines in a
+PostgreSQL by URL.
 """
 
 from __future__ import annotations
@@ -28,9 +29,14 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--against") == "gateway":
+    marks = set()
+    if config.getoption("--against") == "postgresql":
+        marks.add("gateway_only")
+    if config.getoption("--engine") == "external":
+        marks.add("embedded_only")
+    left_out = [item for item in items if marks & {mark.name for mark in item.iter_markers()}]
+    if not left_out:
         return
-    left_out = [item for item in items if item.get_closest_marker("gateway_only")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

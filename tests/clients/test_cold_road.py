@@ -45,6 +45,7 @@ def test_psql_commands_are_answered(server, command):
     assert done.code == 0, done.error
 
 
+@pytest.mark.embedded_only
 def test_the_roles_are_the_user_and_the_owner_of_the_tables(connection):
     roles = connection.execute(r"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1").fetchall()
     assert sorted(roles) == sorted([("penstock",), (connection.info.user,)])
@@ -75,6 +76,7 @@ def test_keys_are_indexes(connection):
     assert found == [(index, True)]
 
 
+@pytest.mark.embedded_only
 def test_the_gateway_and_its_engine_know_a_table_by_the_same_number(connection):
     with connection.cursor() as cursor:
         # Answered by the gateway.

@@ -537,6 +537,7 @@ def in_thread(work) -> threading.Thread:
     return thread
 
 
+@pytest.mark.embedded_only
 def test_a_cancel_ends_the_session_that_has_tables(server):
     with (
         contextlib.suppress(psycopg.OperationalError),

@@ -14,7 +14,7 @@ use crate::engine::dressing::{Dressing, identifier};
 use crate::engine::fault::EngineFault;
 use crate::engine::link::EngineLink;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -28,6 +28,12 @@ const TEMPLATE_REST: Duration = Duration::from_secs(3_600);
 
 /// How long a gateway that ends may take to clean up.
 const END_MAX: Duration = Duration::from_secs(10);
+
+/// A try to sign in that fails after so long has waited for a server that does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nobody tries again then.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// SQLSTATE of a database that is not there.
 const NO_DATABASE: &str = "3D000";
@@ -45,6 +51,8 @@ pub(super) struct Kept {
     names: Names,
     /// `None`: to be opened by whoever needs it.
     administration: AsyncMutex<Option<Administration>>,
+    /// Until when nobody tries to open it: the last try has waited in vain.
+    away_until: Mutex<Option<Instant>>,
     templates: Mutex<Vec<Arc<Template>>>,
     gone: UnboundedSender<String>,
     /// Taken by whoever takes away what is gone.
@@ -59,6 +67,7 @@ impl ExternalEngines {
                 server: Arc::new(server),
                 names: Names::new(),
                 administration: AsyncMutex::default(),
+                away_until: Mutex::default(),
                 templates: Mutex::default(),
                 gone,
                 to_remove: Mutex::new(Some(to_remove)),
@@ -178,11 +187,25 @@ impl Kept {
         }
         match administration {
             Some(opened) => Ok(opened),
-            closed => {
-                let opened = Administration::begin(&self.server, Some(self.names.lock())).await?;
-                Ok(closed.insert(opened))
-            }
+            closed => Ok(closed.insert(self.open().await?)),
         }
+    }
+
+    async fn open(&self) -> Result<Administration, ServerFault> {
+        let now = Instant::now();
+        if self.away_until().is_some_and(|until| now < until) {
+            return Err(ServerFault::Away("it did not answer just now".to_owned()));
+        }
+        let opened = Administration::begin(&self.server, Some(self.names.lock())).await;
+        // All who wait behind this would wait as long, one after the other.
+        let has_waited_in_vain = opened.is_err() && now.elapsed() > PATIENCE;
+        *self.away_until() = has_waited_in_vain.then(|| Instant::now() + PAUSE);
+        opened
+    }
+
+    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        let until = self.away_until.lock();
+        until.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn templates(&self) -> MutexGuard<'_, Vec<Arc<Template>>> {

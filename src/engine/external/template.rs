@@ -85,7 +85,7 @@ impl Template {
             .run_each(&[
                 format!("CREATE ROLE {owner} LOGIN PASSWORD {}", literal(&verifier)),
                 format!("CREATE ROLE {user} NOLOGIN"),
-                format!("GRANT {user} TO {owner} WITH SET TRUE, INHERIT FALSE"),
+                format!("GRANT {user} TO {owner} WITH SET TRUE, INHERIT TRUE"),
                 format!("GRANT {owner} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE"),
             ])
             .await?;

