@@ -14,7 +14,12 @@ WITHIN_S = 60
 
 def processes(gateway_pid: int) -> list[int]:
     """The child processes of a gateway that are engines."""
-    found = []
+    return list(directories(gateway_pid))
+
+
+def directories(gateway_pid: int) -> dict[int, pathlib.Path]:
+    """The engines of a gateway by their process, and where each has its files."""
+    found = {}
     for status in pathlib.Path("/proc").glob("[0-9]*/status"):
         try:
             parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
@@ -22,7 +27,8 @@ def processes(gateway_pid: int) -> list[int]:
         except (OSError, StopIteration):
             continue
         if int(parent.split()[1]) == gateway_pid and b"engine" in words:
-            found.append(int(status.parent.name))
+            directory = pathlib.Path(words[words.index(b"--directory") + 1].decode()).parent
+            found[int(status.parent.name)] = directory
     return found
 
 

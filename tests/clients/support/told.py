@@ -51,3 +51,10 @@ def told(work: typing.Callable, *arguments, **keywords) -> Told:
     with pytest.raises(psycopg.Error) as caught:
         work(*arguments, **keywords)
     return Told.by(caught.value)
+
+
+def refusal(connection: psycopg.Connection, statement: str, parameters=None) -> psycopg.Error:
+    """The error of a statement that must fail."""
+    with pytest.raises(psycopg.Error) as caught:
+        connection.execute(statement, parameters)
+    return caught.value
