@@ -4,6 +4,13 @@ import psycopg
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def own_engines(request):
+    """A PostgreSQL of the operator's tells of its own connections."""
+    if request.config.getoption("--engine") == "external":
+        pytest.skip("of engines that are the gateway's own")
+
+
 @pytest.fixture
 def connection(server):
     with psycopg.connect(**server.keywords(autocommit=True), application_name="teller") as connection:
