@@ -43,6 +43,8 @@ pub struct ChangeLog {
 /// One changed row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedChange {
+    /// Its place among all changes of the statement, from 1, in the order in which they were made.
+    pub number: u64,
     /// Which of the log's tables.
     pub table: usize,
     pub change: RowChange,
@@ -86,7 +88,7 @@ impl ChangeLog {
     /// SQL that reads it: one row a change, for [`ChangeLog::change`].
     pub fn read() -> String {
         format!(
-            "SELECT place, change, given, old, new FROM {SCHEMA}.change_log ORDER BY firing, given, \
+            "SELECT place, change, given, old, new, number FROM {SCHEMA}.change_log ORDER BY firing, given, \
              number"
         )
     }
@@ -110,7 +112,9 @@ impl ChangeLog {
     pub fn change(&self, frame: &Frame) -> Result<LoggedChange, EngineFault> {
         let read = || {
             let values = frame.values().ok()?;
-            let [place, change, given, old, new] = <[Option<String>; 5]>::try_from(values).ok()?;
+            let [place, change, given, old, new, number] =
+                <[Option<String>; 6]>::try_from(values).ok()?;
+            let number = number?.parse().ok()?;
             let table: usize = place?.parse().ok()?;
             let change = match change?.as_str() {
                 "I" => RowChange::Insert,
@@ -127,6 +131,7 @@ impl ChangeLog {
             let is_whole = (change == RowChange::Delete || new.len() == described.columns.len())
                 && (change == RowChange::Insert || old.len() == naming_columns(described).len());
             is_whole.then(|| LoggedChange {
+                number,
                 table,
                 change,
                 given: given

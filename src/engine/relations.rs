@@ -126,6 +126,34 @@ impl PlannedChange {
     }
 }
 
+impl PlannedChange {
+    /// Where it returns that column as it is, from 0; `None`: it is part of something else, too.
+    pub fn places_of(&self, column: &str) -> Option<Vec<usize>> {
+        let quoted = super::identifier(column);
+        let alias = super::identifier(&self.alias);
+        let is_plain = |output: &str| {
+            let name = [self.alias.as_str(), alias.as_str()]
+                .iter()
+                .find_map(|alias| output.strip_prefix(*alias)?.strip_prefix('.'))
+                .unwrap_or(output);
+            name == column || name == quoted
+        };
+        let mut places = Vec::new();
+        for (place, output) in self.returned.iter().enumerate() {
+            let alone = PlannedChange {
+                returned: vec![output.clone()],
+                ..self.clone()
+            };
+            if is_plain(output) {
+                places.push(place);
+            } else if alone.returns_column(column) {
+                return None;
+            }
+        }
+        Some(places)
+    }
+}
+
 /// What stands before each place of `text` where `word` stands by itself.
 fn whole_words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(word).filter_map(move |(start, _)| {

@@ -4,8 +4,10 @@
 //! they came, without the rows that were left out after all. Never keeps more than a bound in memory.
 
 use super::cold::Wanted;
+use super::encoding::ClientEncoding;
 use super::relay::{put_message_in, put_row};
 use super::session::Session;
+use super::stamped_rows::{Fate, Stamps};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink};
 use bytes::{Bytes, BytesMut};
@@ -22,6 +24,8 @@ pub(super) struct AwaitedAnswer {
     rows: BytesMut,
     /// Where each row ends.
     ends: Vec<usize>,
+    /// What is put into the rows once CDF has told.
+    pub(super) stamps: Option<Stamps>,
 }
 
 impl AwaitedAnswer {
@@ -91,6 +95,26 @@ impl AwaitedAnswer {
             }
             start = *end;
         }
+    }
+
+    /// Appends the messages with the times that CDF gives. `fate`: what became of a row of a part.
+    ///
+    /// # Errors
+    /// As [`Stamps::put`].
+    pub(super) fn put_stamped<'o>(
+        &self,
+        output: &mut BytesMut,
+        encoding: ClientEncoding,
+        stamps: &Stamps,
+        fate: impl Fn(usize, u64) -> Fate<'o>,
+    ) -> Result<(), Box<Diagnostic>> {
+        output.extend_from_slice(&self.description);
+        let mut start = 0;
+        for (index, end) in self.ends.iter().enumerate() {
+            stamps.put(output, encoding, index, &self.rows[start..*end], &fate)?;
+            start = *end;
+        }
+        Ok(())
     }
 
     /// The rows one by one, for a portal that is fetched in parts.

@@ -4,8 +4,9 @@
 //! the user has for the time of the statement, and what its RETURNING can know. Promises that what CDF
 //! has no call for is refused before a row is read. Never runs anything.
 
+use super::returned::answers_with_rows;
 use super::session::Session;
-use crate::catalog::{CDF, OnExisting, PUBLIC, Table};
+use crate::catalog::{CDF, Column, OnExisting, PUBLIC, Table};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{ChangeLog, LoggedTable, PlannedChange, PlannedOperation, Powers, identifier};
 use crate::rows::Action;
@@ -157,6 +158,22 @@ impl ChangePlan {
                 .is_some_and(|insert| insert.arbiter == Arbiter::Cdf)
     }
 
+    /// The column with the time of the change, and where an UPDATE returns it as it is. What has the
+    /// time within something else is not told.
+    pub(super) fn stamped(&self) -> Option<(&'static Table, &'static Column, Vec<usize>)> {
+        let [(change, table)] = self.parts.as_slice() else {
+            return None;
+        };
+        let is_update = change.is_outermost && change.operation == PlannedOperation::Update;
+        let column = table
+            .columns
+            .iter()
+            .find(|column| is_time_of_change(column))?;
+        let places = change.places_of(column.name)?;
+        let is_told = is_update && answers_with_rows(table) && !places.is_empty();
+        is_told.then_some((*table, column, places))
+    }
+
     /// Whether the rows of RETURNING are the gateway's to make, from what CDF answers.
     ///
     /// # Errors
@@ -169,7 +186,9 @@ impl ChangePlan {
                 let is_made = match change.operation {
                     PlannedOperation::Insert | PlannedOperation::Merge => !column.is_writable(),
                     // The others stay as they were read.
-                    PlannedOperation::Update => column.field == "lastUpdatedTime",
+                    PlannedOperation::Update => {
+                        is_time_of_change(column) && self.stamped().is_none()
+                    }
                     PlannedOperation::Delete => false,
                 };
                 is_made && change.returns_column(column.name)
@@ -260,6 +279,11 @@ impl ChangePlan {
         }
         sql
     }
+}
+
+/// Whether CDF sets the column whenever a row changes.
+fn is_time_of_change(column: &Column) -> bool {
+    column.field == "lastUpdatedTime"
 }
 
 /// The one change of rows that an operation is.

@@ -14,6 +14,7 @@ use super::replay::Replayed;
 use super::reply::put_complete;
 use super::returned::ResultTarget;
 use super::session::{Failure, Session};
+use super::stamped_rows::Stamps;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink, Question, identifier};
 use crate::sql::{ColdStatement, PlannedInsert};
@@ -80,8 +81,13 @@ impl Session {
         let returns_made = plan
             .returns_what_cdf_makes()
             .map_err(EngineFault::Refused)?;
-        if returns_made && wanted.keeps {
+        let stamped = plan.stamped();
+        if (returns_made || stamped.is_some()) && wanted.keeps {
             return Err(EngineFault::Refused(in_parts()));
+        }
+        if let Some((table, column, _)) = &stamped {
+            self.check_answer_waits(table, column.name)
+                .map_err(EngineFault::Refused)?;
         }
         let sql = plan.begin(link.powers(), readable);
         link.run(&sql).await?;
@@ -96,7 +102,17 @@ impl Session {
             formats: wanted.formats.clone(),
             describes: wanted.describes,
         });
-        let replayed = self.replay(link, plan, question.bindings, target).await?;
+        let mut replayed = self.replay(link, plan, question.bindings, target).await?;
+        // The rows of EXPLAIN are no rows of the table.
+        if let Some((_, column, places)) = stamped.filter(|_| tag.starts_with("UPDATE")) {
+            answer.stamps = Some(Stamps {
+                places,
+                column,
+                formats: wanted.formats.clone(),
+                zone: self.settings.time_zone().clone(),
+                sent: std::mem::take(&mut replayed.sent),
+            });
+        }
         let counts_rows = matches!(plan.parts.as_slice(), [(change, _)] if change.is_outermost);
         Ok(Changed {
             answer,

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::reply::put_complete;
 use super::returned::Returned;
 use super::session::{Failure, Session};
+use super::stamped_rows::Fate;
 use super::withheld::Withheld;
 use crate::telemetry::StatementOutcome;
 use bytes::BytesMut;
@@ -89,6 +90,16 @@ impl Told {
         }
         told
     }
+
+    /// What became of a row of a statement.
+    fn fate(&self, statement: usize, row: u64) -> Fate<'_> {
+        let skipped = self.skipped.get(&statement);
+        match self.objects.get(&(statement, row)) {
+            Some(object) => Fate::Made(object),
+            None if skipped.is_some_and(|rows| rows.binary_search(&row).is_ok()) => Fate::Skipped,
+            None => Fate::Untold,
+        }
+    }
 }
 
 impl Session {
@@ -137,7 +148,13 @@ impl Session {
                     1 if completion.tag.starts_with("INSERT") => skipped,
                     _ => &[],
                 };
-                relayed.put(&mut self.replies, left_out);
+                match &relayed.stamps {
+                    None => relayed.put(&mut self.replies, left_out),
+                    Some(stamps) => {
+                        let fate = |part: usize, row: u64| told.fate(first + part, row);
+                        relayed.put_stamped(&mut self.replies, self.encoding, stamps, fate)?;
+                    }
+                }
             }
             let rows = match completion.counted {
                 Counted::ByCdf => (1..=completion.rows)

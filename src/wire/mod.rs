@@ -82,6 +82,7 @@ mod staged;
 mod staged_bytes;
 mod staged_cells;
 mod staged_rows;
+mod stamped_rows;
 mod startup;
 mod startup_parameters;
 mod streaming;

@@ -19,6 +19,7 @@ use crate::rows::value::ValueReader;
 use crate::rows::{Action, RowBuilder, WireFormat};
 use crate::sql::{Bindings, RowChange, check_set, naming_columns};
 use crate::telemetry::StatementKind;
+use std::collections::HashMap;
 
 /// What became of a log.
 #[derive(Debug)]
@@ -29,6 +30,9 @@ pub(super) struct Replayed {
     pub(super) parts: usize,
     /// The rows of RETURNING, where CDF makes them.
     pub(super) returned: Option<Box<Returned>>,
+    /// Of an UPDATE that returns the time of the change: which row of which part each changed row was
+    /// sent as.
+    pub(super) sent: HashMap<usize, (usize, u64)>,
 }
 
 /// A log that is being repeated.
@@ -38,6 +42,8 @@ struct Replay<'p> {
     target: Option<ResultTarget>,
     run: Option<Run>,
     replayed: Replayed,
+    /// Whether CDF is to tell when it changed each row.
+    is_stamped: bool,
     deleted: u64,
     times: ValueReader,
 }
@@ -74,7 +80,9 @@ impl Session {
                 batch: None,
                 parts: 0,
                 returned: None,
+                sent: HashMap::new(),
             },
+            is_stamped: plan.stamped().is_some(),
             deleted: 0,
             times: ValueReader::new(self.value_settings()),
         };
@@ -144,6 +152,7 @@ impl Session {
             run: Some(run),
             times,
             replayed,
+            is_stamped,
             ..
         } = replay
         else {
@@ -159,6 +168,11 @@ impl Session {
         }
         self.group().add_rows(1);
         run.rows += 1;
+        if *is_stamped {
+            let place = usize::try_from(change.number).unwrap_or(usize::MAX);
+            let sent = (replayed.parts.saturating_sub(1), run.rows);
+            replayed.sent.insert(place.saturating_sub(1), sent);
+        }
         run.bytes += bytes;
         if run.batch.builder.is_full() {
             if let Some(returned) = &mut replayed.returned {
@@ -280,9 +294,10 @@ impl Session {
             columns: &columns,
             ack,
             action: &action,
-            wants_objects: returned
-                .as_ref()
-                .is_some_and(|returned| returned.made_by_cdf().is_some()),
+            wants_objects: replay.is_stamped
+                || returned
+                    .as_ref()
+                    .is_some_and(|returned| returned.made_by_cdf().is_some()),
         });
         if let Some(returned) = &mut returned {
             returned.begin(self.group().last_rows() + 1);

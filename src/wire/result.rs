@@ -88,16 +88,21 @@ pub(super) fn put_row(
         };
         let length_at = data.len();
         data.put_i32(0);
-        if formats.code(index) == 1 {
-            put_binary(&mut data, encoding, cell);
-        } else {
-            put_text(&mut data, encoding, cell);
-        }
+        put_cell(&mut data, encoding, cell, formats.code(index));
         let length = i32::try_from(data.len() - length_at - 4).unwrap_or(i32::MAX);
         data[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
     }
     let fields = i16::try_from(row.len()).unwrap_or(i16::MAX);
     put(output, &DataRow::new(data, fields));
+}
+
+/// Appends a value in the form of that code, without its length.
+pub(super) fn put_cell(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell, format: i16) {
+    if format == 1 {
+        put_binary(data, encoding, cell);
+    } else {
+        put_text(data, encoding, cell);
+    }
 }
 
 fn put_binary(data: &mut BytesMut, encoding: ClientEncoding, cell: &Cell) {

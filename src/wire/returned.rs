@@ -60,9 +60,7 @@ impl Returned {
     ) -> Result<Self, Box<Diagnostic>> {
         let answers = match action {
             Action::Delete | Action::DeleteFound | Action::Empty => false,
-            _ => table.endpoints.is_some_and(|endpoints| {
-                matches!(endpoints.body, CreateBody::Items | CreateBody::Bare)
-            }),
+            _ => answers_with_rows(table),
         };
         let from_cdf = returning
             .columns()
@@ -240,8 +238,15 @@ fn too_much() -> Box<Diagnostic> {
     )
 }
 
+/// Whether CDF answers with the rows of the table that it wrote.
+pub(super) fn answers_with_rows(table: &Table) -> bool {
+    table
+        .endpoints
+        .is_some_and(|endpoints| matches!(endpoints.body, CreateBody::Items | CreateBody::Bare))
+}
+
 #[cold]
-fn not_told() -> Box<Diagnostic> {
+pub(super) fn not_told() -> Box<Diagnostic> {
     Box::new(
         Diagnostic::error(
             SqlState::STATEMENT_COMPLETION_UNKNOWN,

@@ -254,21 +254,33 @@ impl Session {
             writing.target.clone(),
             self.settings.time_zone().clone(),
         )?;
-        let Some(column) = returned.made_by_cdf() else {
-            return Ok(Some(Box::new(returned)));
-        };
+        if let Some(column) = returned.made_by_cdf() {
+            self.check_answer_waits(writing.table, column)?;
+        }
+        Ok(Some(Box::new(returned)))
+    }
+
+    /// Whether the reply to a statement waits for CDF, which alone tells `column`.
+    ///
+    /// # Errors
+    /// 0A000.
+    pub(super) fn check_answer_waits(
+        &self,
+        table: &'static Table,
+        column: &'static str,
+    ) -> Result<(), Box<Diagnostic>> {
         let (why, hint) = if self.must_wait() {
             (
                 "in a transaction block: its rows are sent at COMMIT",
                 "Return columns that the statement gives values, write outside of BEGIN … COMMIT, or SET penstock.transaction = 'streaming'.",
             )
-        } else if self.ack_of(writing.table) == AckMode::Journaled {
+        } else if self.ack_of(table) == AckMode::Journaled {
             (
                 "of rows that are journaled: they are answered before CDF has them",
                 "SET penstock.ack = 'delivered', or return columns that the statement gives values.",
             )
         } else {
-            return Ok(Some(Box::new(returned)));
+            return Ok(());
         };
         Err(Box::new(
             Diagnostic::error(
@@ -276,7 +288,7 @@ impl Session {
                 format!("column \"{column}\" cannot be returned {why}"),
             )
             .with_hint(hint)
-            .with_table(writing.table.name)
+            .with_table(table.name)
             .with_column(column),
         ))
     }

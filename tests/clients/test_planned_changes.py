@@ -261,7 +261,8 @@ def test_binary_parameters_and_results_are_taken(server, plant):
             "id",
         ),
         (
-            "UPDATE assets SET name = upper(name) WHERE external_id LIKE %s RETURNING last_updated_time",
+            "UPDATE assets SET name = upper(name) WHERE external_id LIKE %s"
+            " RETURNING last_updated_time, now() - last_updated_time",
             "0A000",
             "last_updated_time",
         ),
@@ -277,6 +278,46 @@ def test_what_is_refused_sends_nothing(connection, emulator, plant, statement, s
         call for call in emulator.requests(since=since) if call["operation"].startswith(("create", "update"))
     ]
     assert writes == []
+
+
+def ms(time) -> int:
+    return round(time.timestamp() * 1000)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_an_update_returns_when_cdf_changed_each_row(connection, cdf, plant, binary):
+    before = assets(cdf, plant)
+    with connection.cursor(binary=binary) as cursor:
+        # Each row has other columns changed than the one before it, and the third none.
+        cursor.execute(
+            "UPDATE assets AS a SET name = CASE WHEN name LIKE 'Pump%%' THEN upper(name) ELSE name END,"
+            " description = CASE external_id WHEN %s THEN 'new' WHEN %s THEN 'newer' ELSE description END"
+            " WHERE external_id LIKE %s"
+            " RETURNING lower(name), a.last_updated_time, metadata IS NULL, last_updated_time AS at, external_id",
+            [f"{plant}-2", f"{plant}-4", f"{plant}-%"],
+        )
+        rows = {row[-1].removeprefix(f"{plant}-"): row[:-1] for row in cursor.fetchall()}
+        assert cursor.statusmessage == "UPDATE 4"
+    found = assets(cdf, plant)
+    names = {"1": "pump 1", "2": "pump 2", "3": "valve", "4": 'odd "name", \\ (x)'}
+    for key, (name, first, has_none, second) in rows.items():
+        assert (name, has_none) == (names[key], key in "34")
+        assert ms(first) == ms(second) == found[key].last_updated_time
+    assert found["3"].last_updated_time == before["3"].last_updated_time
+    assert all(found[key].last_updated_time >= before[key].last_updated_time for key in "124")
+    assert (found["2"].description, found["4"].description, found["1"].name) == ("new", "newer", "PUMP 1")
+
+
+def test_the_time_of_a_change_is_told_only_where_the_answer_waits_for_it(connection, cdf, plant):
+    update = "UPDATE assets SET name = lower(name) WHERE external_id LIKE %s RETURNING last_updated_time"
+    connection.execute("BEGIN")
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="transaction block"):
+        connection.execute(update, [f"{plant}-%"])
+    connection.execute("ROLLBACK")
+    assert assets(cdf, plant)["1"].name == "Pump 1"
+    explained = connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {update}", [f"{plant}-1"]).fetchall()
+    assert explained[0][0].startswith("Update on assets")
+    assert assets(cdf, plant)["1"].name == "pump 1"
 
 
 def test_an_error_names_the_row_by_its_key(connection, plant):
