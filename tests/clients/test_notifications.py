@@ -163,6 +163,7 @@ def test_asyncpg_calls_its_listeners(server, other, channel):
 
 
 @pytest.mark.gateway_only
+@pytest.mark.embedded_only
 def test_what_an_engine_would_say_to_nobody_is_refused(connection):
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pg_notify"):
         connection.execute("SELECT pg_notify('c', n::text) FROM generate_series(1, 2) AS n")

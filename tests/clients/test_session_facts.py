@@ -3,12 +3,8 @@
 import psycopg
 import pytest
 
-
-@pytest.fixture(autouse=True)
-def own_engines(request):
-    """A PostgreSQL of the operator's tells of its own connections."""
-    if request.config.getoption("--engine") == "external":
-        pytest.skip("of engines that are the gateway's own")
+# A PostgreSQL of the operator's tells of its own connections.
+pytestmark = pytest.mark.embedded_only
 
 
 @pytest.fixture
