@@ -7,6 +7,7 @@
 use super::cold_text::{
     catches_errors, copied_query, creates_from_query, creates_table, holds_query,
 };
+use super::depth::is_deep;
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -101,6 +102,9 @@ impl ColdStatement {
     fn planned_within(&self) -> Option<Planned> {
         if let Some(query) = copied_query(&self.text) {
             return Some(Planned::Text(query.to_owned()));
+        }
+        if is_deep(&self.text) {
+            return None;
         }
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &self.text).ok()?;
         match (statements.pop()?, statements.is_empty()) {
