@@ -5,8 +5,9 @@
 //! anything.
 
 use super::cold_text::{
-    catches_errors, copied_query, creates_from_query, creates_table, holds_query,
+    catches_errors, copied_query, creates_from_query, creates_table, explained, holds_query,
 };
+use super::depth::is_deep;
 use crate::diagnostic::{Diagnostic, SqlState};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -102,6 +103,15 @@ impl ColdStatement {
         if let Some(query) = copied_query(&self.text) {
             return Some(Planned::Text(query.to_owned()));
         }
+        if let Some((statement, runs)) = explained(&self.text) {
+            return Some(match runs {
+                true => Planned::Text(statement.to_owned()),
+                false => Planned::NoRows,
+            });
+        }
+        if is_deep(&self.text) {
+            return None;
+        }
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &self.text).ok()?;
         match (statements.pop()?, statements.is_empty()) {
             (
@@ -178,6 +188,27 @@ mod tests {
                 text(select)
             );
         }
+        let only = "SELECT name FROM ONLY (assets) WHERE true OR false";
+        for (options, runs) in [
+            ("", false),
+            ("VERBOSE ", false),
+            ("(COSTS OFF) ", false),
+            ("(COSTS OFF, \"analyze\") ", true),
+            ("ANALYZE VERBOSE ", true),
+        ] {
+            let wanted = match runs {
+                true => text(only),
+                false => Some(Planned::NoRows),
+            };
+            assert_eq!(
+                planned("EXPLAIN", &format!("EXPLAIN {options}{only}")),
+                wanted
+            );
+        }
+        assert_eq!(
+            planned("EXPLAIN", "EXPLAIN (SELECT 1)"),
+            Some(Planned::NoRows)
+        );
         assert_eq!(
             planned("COPY", &format!("COPY ({select}) TO STDOUT")),
             text(select)

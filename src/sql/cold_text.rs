@@ -132,6 +132,34 @@ pub(super) fn catches_errors(text: &str) -> bool {
     })
 }
 
+/// What EXPLAIN explains, and whether it runs it. What cannot be told counts as run.
+pub(super) fn explained(text: &str) -> Option<(&str, bool)> {
+    const STATEMENTS: [&str; 8] = [
+        "select", "with", "values", "table", "insert", "update", "delete", "merge",
+    ];
+    let mut all = lexemes(text).peekable();
+    let (_, explain) = all.next()?;
+    if !matches!(explain.token, Token::Word(word) if is_one_of(word, &["explain"])) {
+        return None;
+    }
+    let mut runs = false;
+    let mut in_options = false;
+    for (depth, lexeme) in all {
+        match lexeme.token {
+            Token::Word(word) if is_one_of(word, &["analyze", "analyse"]) => runs = true,
+            Token::QuotedName(name) if depth > 0 && name == "analyze" => runs = true,
+            Token::Word(word) if depth == 0 && is_one_of(word, &STATEMENTS) => {
+                return Some((&text[lexeme.range.start..], runs));
+            }
+            Token::Symbol("(") if depth == 0 && !in_options && !runs => in_options = true,
+            _ if depth > 0 && in_options => {}
+            Token::Word(word) if is_one_of(word, &["verbose"]) => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// The query of COPY (query) TO STDOUT, whatever PostgreSQL takes there.
 pub(super) fn copied_query(text: &str) -> Option<&str> {
     let mut all = lexemes(text);

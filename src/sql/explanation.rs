@@ -4,6 +4,7 @@
 //! PostgreSQL answers it alone then. Never runs anything.
 
 use super::cold::ColdStatement;
+use super::depth::is_deep;
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -30,6 +31,9 @@ impl Explanation {
     /// formats, and of plans for parameters without values.
     pub fn of(cold: &ColdStatement) -> Option<Self> {
         if cold.kind != "EXPLAIN" {
+            return None;
+        }
+        if is_deep(&cold.text) {
             return None;
         }
         let statements = Parser::parse_sql(&PostgreSqlDialect {}, &cold.text).ok()?;

@@ -22,6 +22,7 @@ mod copy_statement;
 #[cfg(test)]
 mod copy_tests;
 mod cursor;
+mod depth;
 mod escape;
 mod explanation;
 mod insert;
@@ -54,6 +55,7 @@ pub use cold_text::{mentions, query_within};
 pub use copy_encoding::EncodedCopy;
 pub use copy_options::{CopyEncoding, CopyFormat, CopyHeader, CopyOptions, LogVerbosity, OnError};
 pub use copy_statement::conditional_copy;
+pub use depth::is_deep;
 pub use explanation::{Explanation, ExplanationFormat};
 pub use insert::{
     Arbiter, InsertProgress, InsertReader, InsertStatement, PlannedInsert, RowReader,

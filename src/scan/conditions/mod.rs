@@ -19,6 +19,7 @@ mod tests;
 use super::condition::Condition;
 use crate::catalog::Table;
 use crate::rows::value::ValueSettings;
+use crate::sql::is_deep;
 use comparison::{Comparisons, Said};
 use place::Place;
 use sqlparser::ast::Ident;
@@ -79,7 +80,7 @@ impl BoundStatement<'_> {
     }
 
     fn read(&self, named: &Named<'_>) -> Option<Needed> {
-        if !occurrence::is_named_once(self.sql, named) {
+        if is_deep(self.sql) || !occurrence::is_named_once(self.sql, named) {
             return None;
         }
         let statements = Parser::parse_sql(&PostgreSqlDialect {}, self.sql).ok()?;

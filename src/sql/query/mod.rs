@@ -30,6 +30,7 @@ use super::answer::{Answer, ResultColumn};
 use super::bindings::Bindings;
 use super::classify::{cold, cold_or};
 use super::cold::ColdStatement;
+use super::depth::is_deep;
 use super::lexer::{Lexer, Token};
 use super::settings::Settings;
 use super::statement::Statement;
@@ -283,7 +284,7 @@ pub(crate) fn parse(text: &str, namespace: &Namespace) -> Result<Statement, Box<
             kind: Kind::Show(show::parse(text)?),
         }));
     }
-    if count_lexemes(text)? > LEXEMES_MAX {
+    if count_lexemes(text)? > LEXEMES_MAX || is_deep(text) {
         return Ok(cold("SELECT", text));
     }
     let parsed = match Parser::parse_sql(&PostgreSqlDialect {}, text) {

@@ -26,6 +26,15 @@ impl Planner<'_> {
         scope: &Scope,
         around: Option<&Scope>,
     ) -> Result<Typed, Unplanned> {
+        self.within(|planner| planner.expression_within(expression, scope, around))
+    }
+
+    fn expression_within(
+        &mut self,
+        expression: &ast::Expr,
+        scope: &Scope,
+        around: Option<&Scope>,
+    ) -> Result<Typed, Unplanned> {
         match expression {
             ast::Expr::Identifier(name) => match bare_function(name, scope) {
                 Some(function) => self.call(&[function.to_owned()], Vec::new()),

@@ -18,6 +18,9 @@ pub(super) struct NamedQuery {
     pub plan: Plan,
 }
 
+/// Expressions and queries that may stand one within the other.
+const DEPTH_MAX: usize = 60;
+
 /// State while one statement is planned.
 pub(super) struct Planner<'q> {
     pub text: &'q str,
@@ -25,6 +28,8 @@ pub(super) struct Planner<'q> {
     pub with: Vec<NamedQuery>,
     /// Databases that three-part names start with.
     pub databases: Vec<String>,
+    /// Expressions and queries within which the one stands that is being planned.
+    pub depth: usize,
 }
 
 impl<'q> Planner<'q> {
@@ -38,6 +43,7 @@ impl<'q> Planner<'q> {
             },
             with: Vec::new(),
             databases: Vec::new(),
+            depth: 0,
         }
     }
 
@@ -59,8 +65,31 @@ impl<'q> Planner<'q> {
             .checked_add(u32::try_from(start.column).ok()?)
     }
 
+    /// Plans what stands within something else. A chain of a thousand operators is no question of a
+    /// driver's, and takes more stack than there is.
+    pub fn within<T>(
+        &mut self,
+        plan: impl FnOnce(&mut Self) -> Result<T, Unplanned>,
+    ) -> Result<T, Unplanned> {
+        if self.depth >= DEPTH_MAX {
+            return Err(Unplanned::Cold);
+        }
+        self.depth += 1;
+        let planned = plan(self);
+        self.depth -= 1;
+        planned
+    }
+
     /// Plans a query; names that are not its own are looked up in the query around it.
     pub fn query(&mut self, query: &ast::Query, around: Option<&Scope>) -> Result<Plan, Unplanned> {
+        self.within(|planner| planner.query_within(query, around))
+    }
+
+    fn query_within(
+        &mut self,
+        query: &ast::Query,
+        around: Option<&Scope>,
+    ) -> Result<Plan, Unplanned> {
         let ast::Query {
             with,
             body,
