@@ -62,13 +62,15 @@ def test_information_schema_and_comments_know_them(connection):
     assert all(comment for (comment,) in comments)
 
 
-def test_their_numbers_are_the_same_on_both_roads(connection):
+def test_their_numbers_are_the_same_on_both_roads(connection, request):
     (by_engine,) = connection.execute(
         "SELECT max(oid::bigint) FROM pg_class WHERE oid = 'penstock.queues'::regclass"
     ).fetchone()
     cursor = connection.execute("SELECT * FROM penstock.queues WHERE 1 = 0")
     assert cursor.description is not None
-    assert cursor.pgresult.ftable(0) == by_engine
+    # A PostgreSQL of the operator's has numbers of its own, which the gateway does not tell.
+    is_external = request.config.getoption("--engine") == "external"
+    assert cursor.pgresult.ftable(0) == (0 if is_external else by_engine)
     assert [column.name for column in cursor.description][:2] == ["project", "resource"]
 
 

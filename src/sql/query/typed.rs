@@ -112,9 +112,6 @@ pub(super) fn reconcile(
     };
     match (kind(left.type_oid), kind(right.type_oid)) {
         (Some(left_kind), Some(right_kind)) if left_kind == right_kind => Ok((left, right)),
-        // PostgreSQL converts the whole number.
-        (Some(ComparisonKind::Whole), Some(ComparisonKind::Float))
-        | (Some(ComparisonKind::Float), Some(ComparisonKind::Whole)) => Err(Unplanned::Cold),
         (Some(_), Some(_)) => Err(Unplanned::Wrong(Box::new(
             Diagnostic::error(
                 SqlState::UNDEFINED_FUNCTION,
