@@ -137,18 +137,14 @@ impl Administration {
 async fn connect(server: &Server) -> Result<Administration, ServerFault> {
     let mut config = server.config().await?;
     config.application_name("penstock");
-    let opened = if config.get_ssl_mode() == SslMode::Disable {
-        config.connect(NoTls).await.map(|(client, connection)| {
-            let task = tokio::spawn(async { drop(connection.await) });
-            Administration { client, task }
-        })
-    } else {
-        let connected = config.connect(server.tls()?).await;
-        connected.map(|(client, connection)| {
-            let task = tokio::spawn(async { drop(connection.await) });
-            Administration { client, task }
-        })
-    };
+    let socket = server.socket().await?;
+    // Whatever TLS there is to be, the socket has it already.
+    config.ssl_mode(SslMode::Disable);
+    let opened = config.connect_raw(socket, NoTls).await;
+    let opened = opened.map(|(client, connection)| {
+        let task = tokio::spawn(async { drop(connection.await) });
+        Administration { client, task }
+    });
     opened.map_err(|error| match fault(error) {
         ServerFault::Refused { code, message } if UNFIT.contains(&code.as_str()) => {
             ServerFault::Unfit(format!("{message} ({code})"))

@@ -127,7 +127,7 @@ impl Server {
     }
 
     /// TLS by the certificates that this machine trusts.
-    pub(super) fn tls(&self) -> Result<MakeRustlsConnect, ServerFault> {
+    fn tls(&self) -> Result<MakeRustlsConnect, ServerFault> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls.clone());
         }
@@ -177,7 +177,12 @@ impl Server {
         if stream.read_u8().await? == b'S' {
             let mut tls = self.tls()?;
             let Ok(connect) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, name);
-            return Ok(Box::new(connect.connect(stream).await?));
+            let secured = connect.connect(stream).await;
+            return match secured {
+                Ok(stream) => Ok(Box::new(stream)),
+                // It is not the one that is meant, or nobody said whom to trust.
+                Err(error) => Err(ServerFault::Unfit(format!("no TLS with it: {error}"))),
+            };
         }
         match mode {
             SslMode::Prefer => Ok(Box::new(stream)),
