@@ -12,6 +12,7 @@ mod canceller;
 mod change_log;
 #[cfg(feature = "embedded-postgres")]
 mod child;
+mod distinct;
 mod dressing;
 mod embedded;
 mod external;
@@ -40,6 +41,7 @@ pub use canceller::Canceller;
 pub use change_log::{ChangeLog, LoggedChange, LoggedTable};
 #[cfg(feature = "embedded-postgres")]
 pub use child::serve;
+pub use distinct::distinct_texts;
 pub use dressing::{Dressing, identifier, literal};
 pub use external::{Server, ServerFault};
 pub use fault::EngineFault;

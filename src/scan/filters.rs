@@ -7,7 +7,7 @@
 use super::condition::Condition;
 use super::plan::Taken;
 use super::typed;
-use crate::catalog::{Column, Resource, RowShape, Table};
+use crate::catalog::{Resource, Table};
 use serde_json::{Map, Value, json};
 
 /// Characters of an external id and of its prefix.
@@ -273,31 +273,4 @@ fn push_times(key: &str, condition: &Condition, filter: &mut Map<String, Value>)
     }
     filter.insert(key.to_owned(), range.into());
     Some(Pushed::As(Taken::Exactly))
-}
-
-/// Columns by which CDF narrows what is read of a table, for a HINT.
-pub(super) fn helpful_columns(table: &'static Table) -> Vec<&'static str> {
-    let helps = |column: &&'static Column| match (table.shape, table.resource) {
-        (RowShape::DoubleDatapoints | RowShape::StringDatapoints, _) => matches!(
-            column.field,
-            "timestamp" | "externalId" | "id" | "instanceId.space"
-        ),
-        (RowShape::RawRows, _) => column.field != "columns",
-        (RowShape::RawColumns(raw), _) => std::ptr::eq(*column, &table.columns[raw.key]),
-        (_, Resource::SequenceRows) => matches!(column.field, "externalId" | "id" | "rowNumber"),
-        (_, Resource::RawTables) => column.field == "dbName",
-        (_, Resource::Instances) if table.endpoints.is_some() => {
-            super::sources::takes_condition_on(table, column)
-        }
-        (_, Resource::Instances) => column.field == "space",
-        (_, resource) => {
-            matches!(column.field, "id" | "externalId") || !rules(resource, column.field).is_empty()
-        }
-    };
-    table
-        .columns
-        .iter()
-        .filter(helps)
-        .map(|column| column.name)
-        .collect()
 }

@@ -40,7 +40,7 @@ pub use copy_text::push_escaped;
 pub use door::ScanDoor;
 pub use fault::ScanFault;
 pub use memory::ScanMemory;
-pub use plan::{PlannedCondition, Scan, ScanPlan, Taken};
+pub use plan::{KeysOf, PlannedCondition, Scan, ScanPlan, Taken, takes_keys};
 pub use rows::ScanRows;
 pub use scanner::Scanner;
 pub use sources::raw_cell;

@@ -4,10 +4,10 @@
 //! where CDF leaves out every other row, and that a limit is used only where all are. Never does
 //! I/O: a plan may be shown without running it.
 
-use super::condition::Condition;
+use super::condition::{Bound, Condition};
 use super::source::Source;
 use super::sources;
-use crate::catalog::Table;
+use crate::catalog::{ColumnType, Table};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -17,10 +17,92 @@ pub struct Scan {
     pub table: &'static Table,
     /// A row must meet all of them.
     pub conditions: Vec<Condition>,
+    /// Which of them are values of other relations, for EXPLAIN.
+    pub keys: Vec<KeysOf>,
     /// So many rows are enough, if all conditions are taken exactly; which ones is open.
     pub limit: Option<u64>,
     /// More rows than these are a fault.
     pub rows_max: u64,
+}
+
+/// A condition that comes of the rows of another relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysOf {
+    pub column: usize,
+    pub relation: String,
+    /// Its column there.
+    pub key: String,
+    /// How many values it has; `None`: that is known when it runs.
+    pub values: Option<usize>,
+}
+
+impl KeysOf {
+    fn in_words(&self, table: &Table) -> String {
+        let KeysOf { relation, key, .. } = self;
+        let name = table.columns[self.column].name;
+        let count = match self.values {
+            Some(1) => "1 value".to_owned(),
+            Some(values) => format!("{values} values"),
+            None => "read first".to_owned(),
+        };
+        format!("Keys of {relation}: {name} = {relation}.{key} ({count})")
+    }
+}
+
+/// Columns by which CDF narrows what is read of a table, where they are compared with constants.
+pub(super) fn narrowing_columns(table: &'static Table) -> Vec<&'static str> {
+    let narrows = |condition: Condition| {
+        let scan = Scan {
+            conditions: vec![condition],
+            ..Scan::of(table, 1)
+        };
+        let plan = scan.plan();
+        plan.conditions.iter().any(|one| one.taken != Taken::No)
+    };
+    let columns = table.columns.iter().enumerate();
+    columns
+        .filter(|(place, column)| {
+            let column = (*place, column.column_type);
+            comparisons(column).into_iter().any(narrows)
+        })
+        .map(|(_, column)| column.name)
+        .collect()
+}
+
+/// Comparisons of a column of that type with constants, one of each kind.
+fn comparisons((column, column_type): (usize, ColumnType)) -> Vec<Condition> {
+    let value = match column_type {
+        ColumnType::BigInt => "7",
+        ColumnType::Bool => "true",
+        ColumnType::TimestampTz => "2026-01-01 00:00:00+00",
+        _ => "value",
+    };
+    let range = Condition::Range {
+        column,
+        from: Some(Bound::inclusive(value)),
+        to: None,
+    };
+    let mut comparisons = vec![Condition::equals(column, value), range];
+    if matches!(column_type, ColumnType::Text | ColumnType::Varchar(_)) {
+        let text = value.to_owned();
+        comparisons.push(Condition::Prefix { column, text });
+    }
+    comparisons
+}
+
+/// Whether CDF takes many values of that column at once, and gives the rows that have one of them.
+pub fn takes_keys(table: &'static Table, column: usize) -> bool {
+    let values = ["1".to_owned(), "2".to_owned()].into();
+    let scan = Scan {
+        conditions: vec![Condition::OneOf { column, values }],
+        ..Scan::of(table, 1)
+    };
+    let is_text_or_number = matches!(
+        table.columns[column].column_type,
+        ColumnType::Text | ColumnType::Varchar(_) | ColumnType::BigInt
+    );
+    let plan = scan.plan();
+    is_text_or_number && plan.operation.is_some() && plan.takes(0)
 }
 
 /// What CDF does with a condition.
@@ -56,6 +138,7 @@ pub struct ScanPlan {
     /// Parts of the list that are read beside each other.
     pub partitions: usize,
     pub conditions: Vec<PlannedCondition>,
+    pub keys: Vec<KeysOf>,
 }
 
 /// A plan and the stretches that carry it out.
@@ -79,6 +162,7 @@ impl Scan {
         Scan {
             table,
             conditions: Vec::new(),
+            keys: Vec::new(),
             limit: None,
             rows_max,
         }
@@ -127,6 +211,7 @@ pub(super) fn planned(scan: &Scan) -> Planned {
             .zip(reading.taken)
             .map(|(condition, taken)| PlannedCondition { condition, taken })
             .collect(),
+        keys: scan.keys.clone(),
     };
     Planned {
         plan,
@@ -135,6 +220,12 @@ pub(super) fn planned(scan: &Scan) -> Planned {
 }
 
 impl ScanPlan {
+    /// Whether CDF leaves out every row that does not meet that condition.
+    pub fn takes(&self, condition: usize) -> bool {
+        let planned = self.conditions.get(condition);
+        planned.is_some_and(|planned| planned.taken == Taken::Exactly)
+    }
+
     /// The same for programs, with the names that EXPLAIN's JSON has for such things.
     pub fn to_json(&self) -> Map<String, Value> {
         let conditions = |taken: Taken| -> Vec<String> { self.conditions_of(taken).collect() };
@@ -148,6 +239,15 @@ impl ScanPlan {
                 Some(json!(conditions(Taken::Loosely))),
             ),
             ("Filter, after reading", Some(json!(conditions(Taken::No)))),
+            (
+                "Keys",
+                (!self.keys.is_empty()).then(|| {
+                    self.keys
+                        .iter()
+                        .map(|keys| json!(keys.in_words(self.table)))
+                        .collect()
+                }),
+            ),
             ("CDF Limit", self.limit.map(|limit| json!(limit))),
             ("Page Size", Some(json!(self.page_size))),
             ("Partitions", Some(json!(self.partitions))),
@@ -190,6 +290,9 @@ impl fmt::Display for ScanPlan {
             for condition in self.conditions_of(taken) {
                 write!(formatter, "\n  {label}: {condition}")?;
             }
+        }
+        for keys in &self.keys {
+            write!(formatter, "\n  {}", keys.in_words(self.table))?;
         }
         if let Some(limit) = self.limit {
             write!(formatter, "\n  CDF Limit: {limit}")?;

@@ -16,10 +16,10 @@ pub enum ExplanationFormat {
     Json,
 }
 
-/// An EXPLAIN of a query.
+/// An EXPLAIN of a query or a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The query.
+    /// What it explains.
     pub statement: String,
     /// Whether it is run.
     pub runs: bool,
@@ -48,7 +48,15 @@ impl Explanation {
         else {
             return None;
         };
-        if !matches!(**statement, ast::Statement::Query(_)) {
+        let is_planned = matches!(
+            **statement,
+            ast::Statement::Query(_)
+                | ast::Statement::Insert(_)
+                | ast::Statement::Update(_)
+                | ast::Statement::Delete(_)
+                | ast::Statement::Merge(_)
+        );
+        if !is_planned {
             return None;
         }
         let mut explanation = Explanation {
@@ -122,6 +130,6 @@ mod tests {
         assert_eq!(of("EXPLAIN (FORMAT xml) SELECT 1"), None);
         assert_eq!(of("EXPLAIN (FORMAT yaml) SELECT 1"), None);
         assert_eq!(of("EXPLAIN (GENERIC_PLAN) SELECT $1::int"), None);
-        assert_eq!(of("EXPLAIN DELETE FROM assets"), None);
+        assert_eq!(of("EXPLAIN TRUNCATE assets"), None);
     }
 }

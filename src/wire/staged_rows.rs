@@ -40,7 +40,7 @@ impl Session {
         let Some(group) = self.staged_group() else {
             return Ok(needed);
         };
-        let mut conditions = Some(needed.conditions);
+        let mut narrowed = Some((needed.conditions, needed.keys));
         let mut any = false;
         for run in runs_of(group, table) {
             any = true;
@@ -51,11 +51,13 @@ impl Session {
             );
             if looks_at_others && !is_of_points(table) {
                 // A row that the conditions leave out may meet them once it is changed.
-                conditions = None;
+                narrowed = None;
             }
         }
+        let (conditions, keys) = narrowed.unwrap_or_default();
         Ok(Needed {
-            conditions: conditions.unwrap_or_default(),
+            conditions,
+            keys,
             limit: needed.limit.filter(|_| !any),
         })
     }

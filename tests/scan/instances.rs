@@ -82,6 +82,25 @@ async fn instances_come_back_through_their_view() {
         1_200,
         "what has data in the view"
     );
+    // More names than one filter has; some are nobody's, and some are there twice.
+    let named = Condition::OneOf {
+        column: of("external_id"),
+        values: (0..2_100)
+            .map(|n| format!("p{:04}", n * 2 % 3_000))
+            .collect(),
+    };
+    let even = world
+        .select_exactly(table, "external_id", std::slice::from_ref(&named))
+        .await;
+    let expected: Vec<String> = (0..600).map(|n| format!("p{:04}", n * 2)).collect();
+    assert_eq!(even, expected);
+    // One part is read without what CDF refuses, and the parts still do not overlap.
+    let fault =
+        json!([{"kind": "status", "status": 400, "operation": "instances.list", "count": 1}]);
+    world.order("faults", fault).await;
+    let running = Condition::equals(of("running"), "true");
+    let rows = world.select(table, &[named, running]).await;
+    assert_eq!(rows.len(), 600);
     let one = world
         .select(table, &[Condition::equals(of("external_id"), "p0007")])
         .await;

@@ -131,7 +131,7 @@ impl Comparisons<'_> {
     }
 
     /// A column of the table, or that as text, where it is text.
-    fn column(&self, expression: &Expr) -> Option<usize> {
+    pub fn column(&self, expression: &Expr) -> Option<usize> {
         let name = match expression {
             Expr::Nested(inner) => return self.column(inner),
             Expr::Cast {
@@ -196,7 +196,16 @@ impl Comparisons<'_> {
     }
 
     fn one_of(&self, column: usize, list: &[Expr]) -> Option<Said> {
-        let mut values = Vec::with_capacity(list.len());
+        self.among(column, list)
+    }
+
+    /// That the column is one of these expressions.
+    pub fn among<'e>(
+        &self,
+        column: usize,
+        list: impl IntoIterator<Item = &'e Expr>,
+    ) -> Option<Said> {
+        let mut values = Vec::new();
         for expression in list {
             match self.constant(expression, column)? {
                 // What equals NULL is not known, and so not wanted.

@@ -10,8 +10,14 @@
 
 mod comparison;
 mod constant;
+mod from;
+mod keys;
+#[cfg(test)]
+mod keys_tests;
 mod limit;
+mod merged;
 mod occurrence;
+mod others;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -21,6 +27,8 @@ use crate::catalog::Table;
 use crate::rows::value::ValueSettings;
 use crate::sql::is_deep;
 use comparison::{Comparisons, Said};
+pub use keys::JoinKey;
+use keys::{Among, Keys};
 use place::Place;
 use sqlparser::ast::Ident;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -50,6 +58,8 @@ pub struct BoundStatement<'a> {
 pub struct Needed {
     /// All of them hold for the rows that are needed.
     pub conditions: Vec<Condition>,
+    /// Columns whose values are among those of other relations, for the rows that are needed.
+    pub keys: Vec<JoinKey>,
     /// So many rows suffice, if CDF takes all conditions exactly.
     pub limit: Option<u64>,
 }
@@ -80,13 +90,22 @@ impl BoundStatement<'_> {
     }
 
     fn read(&self, named: &Named<'_>) -> Option<Needed> {
-        if is_deep(self.sql) || !occurrence::is_named_once(self.sql, named) {
+        // Most statements that cannot be read are not worth their parsing.
+        if is_deep(self.sql) {
+            return None;
+        }
+        let uses = occurrence::uses(self.sql, named)?;
+        if !(1..=2).contains(&uses) {
             return None;
         }
         let statements = Parser::parse_sql(&PostgreSqlDialect {}, self.sql).ok()?;
         let [statement] = statements.as_slice() else {
             return None;
         };
+        // Rows that an INSERT makes are none that it reads.
+        if uses != 1 + usize::from(place::inserts_into(statement, named)) {
+            return None;
+        }
         let place = place::find(statement, named)?;
         let around = Surroundings {
             parameters: self.parameters,
@@ -101,21 +120,42 @@ impl BoundStatement<'_> {
         for required in &place.required {
             place::conjuncts(required, &mut parts);
         }
+        let readers = Keys {
+            sql: self.sql,
+            comparisons: &comparisons,
+        };
         let mut conditions = Vec::new();
+        let mut keys = Vec::new();
+        let mut take = |among: Among| match among {
+            Among::Key(key) => keys.push(key),
+            Among::Said(Said::Exactly(said) | Said::AtLeast(said)) => conditions.extend(said),
+            Among::Said(Said::Nothing) => {}
+        };
         let mut is_all_said = true;
+        let mut said = Vec::new();
         for part in parts {
             match comparisons.read(part) {
-                Said::Exactly(said) => conditions.extend(said),
-                Said::AtLeast(said) => {
-                    conditions.extend(said);
+                Said::Exactly(conditions) => said.extend(conditions),
+                Said::AtLeast(conditions) => {
+                    said.extend(conditions);
                     is_all_said = false;
                 }
-                Said::Nothing => is_all_said = false,
+                Said::Nothing => {
+                    is_all_said = false;
+                    readers.read(part).into_iter().for_each(&mut take);
+                }
             }
+        }
+        readers.of_using().into_iter().for_each(&mut take);
+        said.append(&mut conditions);
+        if readers.may_overwrite() {
+            said.clear();
+            keys.retain(|key| readers.is_inserted(key));
         }
         Some(Needed {
             limit: is_all_said.then(|| limit::limit(&place, &around)).flatten(),
-            conditions,
+            conditions: said,
+            keys,
         })
     }
 }

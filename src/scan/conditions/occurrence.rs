@@ -1,27 +1,22 @@
-//! Whether a statement's text names a table once.
+//! How often a statement's text names a table.
 //!
 //! Owns the count, on the tokens of the whole text: a subquery, a CTE of the same name or a second
-//! use of the table are all seen, wherever they stand. Promises that "once" is never said of a
-//! table that stands there twice. It may be denied of one that stands there once.
+//! use of the table are all seen, wherever they stand. Promises that a table is never said to stand
+//! there less often than it does. It may be said to stand there more often.
 
 use super::Named;
 use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 
-/// Whether the statement names the table exactly once. Uses of its name before a dot are not
-/// counted: they name its columns.
-pub(super) fn is_named_once(sql: &str, named: &Named<'_>) -> bool {
+/// How often the statement names the table; `None`: that cannot be told. Uses of its name before a
+/// dot are not counted: they name its columns.
+pub(super) fn uses(sql: &str, named: &Named<'_>) -> Option<usize> {
     // Identifiers with escapes could hide the name; functions that run SQL could use it unseen.
     if sql.contains("&\"") || contains_ignoring_case(sql, "_to_xml") {
-        return false;
+        return None;
     }
-    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else {
-        return false;
-    };
-    let tokens: Vec<&Token> = tokens
-        .iter()
-        .filter(|token| !matches!(token, Token::Whitespace(_)))
-        .collect();
+    let tokens = tokens(sql)?;
     let mut uses = 0;
     for (place, token) in tokens.iter().enumerate() {
         let Token::Word(word) = token else {
@@ -32,7 +27,36 @@ pub(super) fn is_named_once(sql: &str, named: &Named<'_>) -> bool {
             uses += 1;
         }
     }
-    uses == 1
+    Some(uses)
+}
+
+/// Whether the statement may define a CTE of that name: it stands before `AS (`, or before a list in
+/// parentheses.
+pub(super) fn may_be_cte(sql: &str, name: &str) -> bool {
+    let Some(tokens) = tokens(sql) else {
+        return true;
+    };
+    let is_keyword = |place: usize, keywords: &[Keyword]| match tokens.get(place) {
+        Some(Token::Word(word)) => keywords.contains(&word.keyword),
+        _ => false,
+    };
+    let opens = |place: usize| matches!(tokens.get(place), Some(Token::LParen));
+    let is_cte = |(place, token): (usize, &Token)| {
+        let is_it = matches!(token, Token::Word(word) if folded(word) == name);
+        let after_as = [Keyword::MATERIALIZED, Keyword::NOT];
+        is_it
+            && (opens(place + 1)
+                || is_keyword(place + 1, &[Keyword::AS])
+                    && (opens(place + 2) || is_keyword(place + 2, &after_as)))
+    };
+    tokens.iter().enumerate().any(is_cte)
+}
+
+/// The tokens of a statement but for blanks and comments.
+fn tokens(sql: &str) -> Option<Vec<Token>> {
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().ok()?;
+    tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+    Some(tokens)
 }
 
 fn contains_ignoring_case(text: &str, part: &str) -> bool {

@@ -1,13 +1,16 @@
 //! Where a statement reads a table, and what it asks of the rows there.
 //!
 //! Owns the walk to the FROM in which the table stands. Promises only expressions of which each
-//! must be true of a row for that row to count: those of WHERE and of inner joins. Never looks
-//! into them.
+//! must be true of a row for that row to count: those of WHERE, of inner joins, and of outer joins
+//! that leave the table's row out where they are not true. Never looks into them.
 
+use super::from::FromClause;
+use super::merged::insertions;
+use super::others::Other;
 use super::{Named, folded};
 use sqlparser::ast::{
-    self, CopySource, Expr, FromTable, JoinConstraint, JoinOperator, ObjectName, Query, Select,
-    SetExpr, Statement, TableFactor, TableWithJoins, UpdateTableFromKind,
+    self, CopySource, Expr, FromTable, Merge, MergeClauseKind, MergeInsertExpr, ObjectName, Query,
+    Select, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind,
 };
 
 /// The place of a table in a statement.
@@ -25,18 +28,15 @@ pub(super) struct Place<'a> {
     pub has_outer_join: bool,
     /// The query that the table stands in, if that is a SELECT.
     pub select: Option<(&'a Query, &'a Select)>,
-}
-
-/// What is in a FROM.
-#[derive(Default)]
-struct FromClause<'a> {
-    /// The qualifier, and whether it is an alias.
-    found: Option<(String, bool)>,
-    relations: usize,
-    on: Vec<&'a Expr>,
-    has_outer_join: bool,
-    /// There is something whose meaning is not known here.
-    is_odd: bool,
+    /// What else its conditions may name: what stands in its own FROM, then what stands in those
+    /// around it, as far as they are seen from there.
+    pub scopes: Vec<Vec<Other<'a>>>,
+    /// Columns that it has in common with one of the others by USING.
+    pub using: Vec<(String, usize)>,
+    /// Nothing further out is seen.
+    pub is_closed: bool,
+    /// Rows of the table that a MERGE makes.
+    pub inserted: Vec<&'a MergeInsertExpr>,
 }
 
 /// Where the statement reads the table; `None`: nowhere that is understood.
@@ -73,7 +73,20 @@ pub(super) fn find<'a>(statement: &'a Statement, named: &Named<'_>) -> Option<Pl
             let others = delete.using.as_deref().unwrap_or_default();
             in_change(target, others, delete.selection.as_ref(), named)
         }
+        Statement::Merge(merge) => in_merge(merge, named),
         _ => None,
+    }
+}
+
+/// Whether it is an INSERT into the table.
+pub(super) fn inserts_into(statement: &Statement, named: &Named<'_>) -> bool {
+    match statement {
+        Statement::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => is_named(name, named),
+            _ => false,
+        },
+        Statement::Explain { statement, .. } => inserts_into(statement, named),
+        _ => false,
     }
 }
 
@@ -89,13 +102,54 @@ fn in_change<'a>(
     for other in others {
         from.walk(other, named);
     }
-    from.place(selection, None)
+    match from.has_found() {
+        true => from.place(selection, None),
+        false => within(in_subquery(selection?, named), from),
+    }
+}
+
+/// The table as that which a MERGE changes. Its rows without a row of the source count for nothing,
+/// unless the statement says what becomes of them.
+fn in_merge<'a>(merge: &'a Merge, named: &Named<'_>) -> Option<Place<'a>> {
+    let is_whole = merge
+        .clauses
+        .iter()
+        .any(|clause| clause.clause_kind == MergeClauseKind::NotMatchedBySource);
+    let mut from = FromClause::default();
+    from.factor(&merge.table, named);
+    if is_whole || !from.has_found() {
+        return None;
+    }
+    from.factor(&merge.source, named);
+    let place = from.place(Some(&merge.on), None)?;
+    Some(Place {
+        has_outer_join: true,
+        inserted: insertions(merge),
+        ..place
+    })
+}
+
+/// A place in a subquery of which `from` is around.
+fn within<'a>(place: Option<Place<'a>>, from: FromClause<'a>) -> Option<Place<'a>> {
+    let mut place = place?;
+    if !place.is_closed {
+        place.scopes.push(from.into_others());
+    }
+    Some(place)
+}
+
+/// A place that is not seen from where the names around it are.
+fn closed(place: Option<Place<'_>>) -> Option<Place<'_>> {
+    place.map(|place| Place {
+        is_closed: true,
+        ..place
+    })
 }
 
 fn in_query<'a>(query: &'a Query, named: &Named<'_>) -> Option<Place<'a>> {
     let with = query.with.iter().flat_map(|with| &with.cte_tables);
     for cte in with {
-        if let Some(place) = in_query(&cte.query, named) {
+        if let Some(place) = closed(in_query(&cte.query, named)) {
             return Some(place);
         }
     }
@@ -113,10 +167,11 @@ fn in_set<'a>(body: &'a SetExpr, query: &'a Query, named: &Named<'_>) -> Option<
         SetExpr::SetOperation { left, right, .. } => {
             in_set(left, query, named).or_else(|| in_set(right, query, named))
         }
-        SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) => {
-            find(statement, named)
-        }
-        SetExpr::Values(_) | SetExpr::Merge(_) | SetExpr::Table(_) => None,
+        SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) => find(statement, named),
+        SetExpr::Values(_) | SetExpr::Table(_) => None,
     }
 }
 
@@ -129,15 +184,15 @@ fn in_select<'a>(
     for table in &select.from {
         from.walk(table, named);
     }
-    if from.found.is_some() {
+    if from.has_found() {
         let query = query.map(|query| (query, select));
         return from.place(select.selection.as_ref(), query);
     }
     let derived = select
         .from
         .iter()
-        .find_map(|table| in_derived(table, named));
-    derived.or_else(|| in_subquery(select.selection.as_ref()?, named))
+        .find_map(|table| closed(in_derived(table, named)));
+    derived.or_else(|| within(in_subquery(select.selection.as_ref()?, named), from))
 }
 
 /// The table within a subquery that stands in FROM.
@@ -176,105 +231,8 @@ fn in_subquery<'a>(condition: &'a Expr, named: &Named<'_>) -> Option<Place<'a>> 
     }
 }
 
-impl<'a> FromClause<'a> {
-    fn walk(&mut self, table: &'a TableWithJoins, named: &Named<'_>) {
-        self.factor(&table.relation, named);
-        for join in &table.joins {
-            self.factor(&join.relation, named);
-            match &join.join_operator {
-                JoinOperator::Join(constraint)
-                | JoinOperator::Inner(constraint)
-                | JoinOperator::CrossJoin(constraint) => {
-                    if let JoinConstraint::On(condition) = constraint {
-                        self.on.push(condition);
-                    }
-                }
-                JoinOperator::Left(_)
-                | JoinOperator::LeftOuter(_)
-                | JoinOperator::Right(_)
-                | JoinOperator::RightOuter(_)
-                | JoinOperator::FullOuter(_) => self.has_outer_join = true,
-                _ => self.is_odd = true,
-            }
-        }
-    }
-
-    fn factor(&mut self, factor: &'a TableFactor, named: &Named<'_>) {
-        match factor {
-            TableFactor::Table {
-                name,
-                alias,
-                args: None,
-                with_hints,
-                version: None,
-                with_ordinality: false,
-                partitions,
-                json_path: None,
-                sample: None,
-                index_hints,
-            } if with_hints.is_empty() && partitions.is_empty() && index_hints.is_empty() => {
-                self.relations += 1;
-                if !is_named(name, named) {
-                    return;
-                }
-                match alias {
-                    // Columns have other names.
-                    Some(alias) if !alias.columns.is_empty() || alias.at.is_some() => {
-                        self.is_odd = true;
-                    }
-                    Some(alias) => self.found = Some((folded(&alias.name), true)),
-                    None => self.found = Some((named.name.to_owned(), false)),
-                }
-            }
-            TableFactor::NestedJoin {
-                table_with_joins,
-                alias: None,
-            } => self.walk(table_with_joins, named),
-            TableFactor::NestedJoin {
-                table_with_joins, ..
-            } => {
-                let before = self.found.take();
-                self.walk(table_with_joins, named);
-                // Its names are hidden by that of the join.
-                self.is_odd |= self.found.is_some();
-                self.found = before.or(self.found.take());
-            }
-            TableFactor::Derived { .. }
-            // A function that gives rows.
-            | TableFactor::Table { args: Some(_), .. }
-            | TableFactor::Function { .. }
-            | TableFactor::TableFunction { .. }
-            | TableFactor::UNNEST { .. } => self.relations += 1,
-            // A table that is sampled, or something that PostgreSQL does not have.
-            _ => {
-                self.relations += 1;
-                self.is_odd = true;
-            }
-        }
-    }
-
-    fn place(
-        self,
-        selection: Option<&'a Expr>,
-        select: Option<(&'a Query, &'a Select)>,
-    ) -> Option<Place<'a>> {
-        let (qualifier, is_aliased) = self.found?;
-        if self.is_odd {
-            return None;
-        }
-        Some(Place {
-            required: selection.into_iter().chain(self.on).collect(),
-            qualifier,
-            is_aliased,
-            is_alone: self.relations == 1,
-            has_outer_join: self.has_outer_join,
-            select,
-        })
-    }
-}
-
 /// Whether a name in FROM is that of the table.
-fn is_named(name: &ObjectName, named: &Named<'_>) -> bool {
+pub(super) fn is_named(name: &ObjectName, named: &Named<'_>) -> bool {
     let parts: Option<Vec<String>> = name
         .0
         .iter()

@@ -198,7 +198,7 @@ fn a_table_that_is_named_twice_is_read_whole() {
         "WITH assets AS (SELECT * FROM events) SELECT * FROM assets WHERE name = 'x'",
         "SELECT query_to_xml('select * from assets', true, true, '') FROM assets WHERE name = 'x'",
         "SELECT * FROM assets, U&\"\\0061ssets\" AS b WHERE assets.name = 'x'",
-        "INSERT INTO assets (name) SELECT name FROM assets WHERE name = 'x'",
+        "INSERT INTO assets (name) SELECT name FROM assets a JOIN assets b ON a.name = 'x'",
     ] {
         assert_eq!(needs_of("assets", sql, &[]), Needed::default(), "{sql}");
     }
@@ -253,6 +253,10 @@ fn outer_joins_keep_rows_that_do_not_match() {
         ),
         (
             "SELECT * FROM events e LEFT JOIN assets a ON a.name = 'x'",
+            &["name = 'x'"],
+        ),
+        (
+            "SELECT * FROM events e LEFT JOIN assets a ON a.name IS NULL",
             &[],
         ),
         // A row of NULLs does not meet it: whoever is missing changes nothing.
@@ -287,6 +291,8 @@ fn the_table_is_found_below_the_top() {
         "COPY (SELECT * FROM assets WHERE name = 'x') TO STDOUT",
         "CREATE TEMP TABLE t AS SELECT * FROM assets WHERE name = 'x'",
         "INSERT INTO labels (name) SELECT name FROM assets WHERE name = 'x'",
+        // Those that are made are none that are read.
+        "INSERT INTO assets (name) SELECT name FROM assets WHERE name = 'x'",
         "UPDATE assets SET source = 'y' WHERE name = 'x'",
         "DELETE FROM assets WHERE name = 'x'",
         "DELETE FROM assets AS a USING events e WHERE a.id = e.id AND a.name = 'x'",

@@ -10,7 +10,7 @@ use super::super::plan::{Reading, Taken};
 use super::super::source::{Page, Source, Turn, bytes_max};
 use super::super::typed;
 use super::objects::{Items, PAGE_MAX, push_object};
-use super::{nothing, one_of};
+use super::{PARTITIONS, nothing, one_of};
 use crate::catalog::Table;
 use crate::cdf::{Operation, PageCall, PageFormat};
 use serde_json::{Value, json};
@@ -38,16 +38,31 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Option
     let shown: Vec<&Value> = references.iter().take(3).collect();
     let filter = Some(json!({"items": shown, "of": references.len()}));
     Some(Reading {
-        sources: vec![Box::new(ObjectsByIds {
-            table,
-            path,
-            field,
-            references,
-            asked: 0,
-        })],
+        sources: in_parts(references)
+            .map(|references| {
+                Box::new(ObjectsByIds {
+                    table,
+                    path,
+                    field,
+                    references,
+                    asked: 0,
+                }) as Box<dyn Source>
+            })
+            .collect(),
         operation: format!("POST {path}"),
         filter,
         taken,
+    })
+}
+
+/// References in parts that are read beside each other, if they are more than one call has.
+pub(super) fn in_parts(references: Vec<Value>) -> impl Iterator<Item = Vec<Value>> {
+    let calls = references.len().div_ceil(PAGE_MAX);
+    let part = calls.div_ceil(PARTITIONS).max(1) * PAGE_MAX;
+    let mut rest = references;
+    std::iter::from_fn(move || {
+        let part = rest.split_off(rest.len().saturating_sub(part));
+        (!part.is_empty()).then_some(part)
     })
 }
 

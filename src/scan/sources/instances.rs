@@ -12,7 +12,7 @@ use super::super::source::{AfterRefusal, Page, Source, Turn, bytes_max};
 use super::super::typed;
 use super::nothing;
 use super::objects::PAGE_MAX;
-use crate::catalog::{Column, ColumnType, CreateBody, InstanceType, Resource, Table, View};
+use crate::catalog::{Column, ColumnType, InstanceType, Resource, Table, View};
 use crate::cdf::{AttemptFailure, Operation, PageCall, PageFormat};
 use crate::sql::cell_of_field;
 use jiff::tz::TimeZone;
@@ -33,9 +33,13 @@ pub(super) fn reading(
     view: &'static View,
     conditions: &[Condition],
 ) -> Reading {
+    let (names, others) = match many_names(table, conditions) {
+        Some((place, names)) => (Some((place, names)), without(conditions, place)),
+        None => (None, conditions.to_vec()),
+    };
     let mut clauses = Vec::new();
     let mut taken = Vec::with_capacity(conditions.len());
-    for condition in conditions {
+    for condition in &others {
         match clause(table, view, condition) {
             Clause::Exact(clause) => {
                 clauses.push(clause);
@@ -45,17 +49,77 @@ pub(super) fn reading(
             Clause::None => taken.push(Taken::No),
         }
     }
+    let operation = "POST /models/instances/list".to_owned();
+    if let Some((place, names)) = names {
+        taken.insert(place, Taken::Exactly);
+        let property = own_property(view, &table.columns[conditions[place].column()]);
+        let shown = json!({"property": property, "of": names.len()});
+        return Reading {
+            sources: in_parts(view, &property, &names, &clauses),
+            operation,
+            filter: Some(shown),
+            taken,
+        };
+    }
     let filter = (!clauses.is_empty()).then(|| json!({"and": clauses}));
     Reading {
         sources: vec![Box::new(Instances {
             view,
             filter: filter.clone(),
+            least: None,
             cursor: None,
         })],
-        operation: "POST /models/instances/list".to_owned(),
+        operation,
         filter,
         taken,
     }
+}
+
+/// The names that a condition gives, each once, where they are more than one filter has. Properties may
+/// be of a type that does not take them, and then no part could be read without the others.
+fn many_names(table: &'static Table, conditions: &[Condition]) -> Option<(usize, Vec<String>)> {
+    let mut places = conditions.iter().enumerate();
+    places.find_map(|(place, condition)| match condition {
+        Condition::OneOf { column, values } if *column < 2 && values.len() > VALUES_MAX => {
+            let ColumnType::Varchar(length) = table.columns[*column].column_type else {
+                return None;
+            };
+            Some((place, typed::texts(values, usize::from(length))?))
+        }
+        _ => None,
+    })
+}
+
+fn without(conditions: &[Condition], place: usize) -> Vec<Condition> {
+    let mut others = conditions.to_vec();
+    others.remove(place);
+    others
+}
+
+/// Instances with some of the names each.
+fn in_parts(
+    view: &'static View,
+    property: &Value,
+    names: &[String],
+    clauses: &[Value],
+) -> Vec<Box<dyn Source>> {
+    let part = |names: &[String]| {
+        let own = json!({"in": {"property": property, "values": names}});
+        let mut all = clauses.to_vec();
+        all.push(own.clone());
+        Box::new(Instances {
+            view,
+            filter: Some(json!({"and": all})),
+            least: Some(own),
+            cursor: None,
+        }) as Box<dyn Source>
+    };
+    names.chunks(VALUES_MAX).map(part).collect()
+}
+
+/// What an instance itself has, as filters name it.
+fn own_property(view: &View, column: &Column) -> Value {
+    json!([view.instance_type.name(), column.field])
 }
 
 /// Columns that name an instance and what it connects, before the properties.
@@ -64,26 +128,6 @@ fn identity_columns(instance_type: InstanceType) -> usize {
         InstanceType::Node => 2,
         InstanceType::Edge => 5,
     }
-}
-
-/// Whether CDF takes conditions on a column of a view's table.
-pub(in super::super) fn takes_condition_on(table: &'static Table, column: &Column) -> bool {
-    let Some(CreateBody::Instances(view)) = table.endpoints.map(|all| all.body) else {
-        return false;
-    };
-    let Some(place) = table
-        .columns
-        .iter()
-        .position(|one| std::ptr::eq(one, column))
-    else {
-        return false;
-    };
-    place < 2
-        || place >= identity_columns(view.instance_type)
-            && matches!(
-                column.column_type,
-                ColumnType::Text | ColumnType::BigInt | ColumnType::Bool | ColumnType::TimestampTz
-            )
 }
 
 /// A condition in the language of data modeling.
@@ -104,7 +148,7 @@ fn clause(table: &'static Table, view: &View, condition: &Condition) -> Clause {
             let source = format!("{}/{}", view.external_id, view.version);
             json!([view.space, source, column.field])
         }
-        0 | 1 => json!([view.instance_type.name(), column.field]),
+        0 | 1 => own_property(view, column),
         _ => return Clause::None,
     };
     read_clause(column, &property, condition).unwrap_or(Clause::None)
@@ -205,6 +249,8 @@ fn range(property: &Value, from: Option<Value>, to: Option<Value>) -> Option<Val
 struct Instances {
     view: &'static View,
     filter: Option<Value>,
+    /// What of the filter stays where CDF does not take all of it.
+    least: Option<Value>,
     cursor: Option<String>,
 }
 
@@ -289,8 +335,8 @@ impl Source for Instances {
     /// A value that the property's own type does not have, say a date: all instances are read.
     fn refused(&mut self, failure: &AttemptFailure) -> AfterRefusal {
         match failure {
-            AttemptFailure::Split { .. } if self.filter.is_some() && self.cursor.is_none() => {
-                self.filter = None;
+            AttemptFailure::Split { .. } if self.filter != self.least && self.cursor.is_none() => {
+                self.filter = self.least.clone();
                 AfterRefusal::Widened
             }
             _ => AfterRefusal::Fail,

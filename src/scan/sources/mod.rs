@@ -15,7 +15,6 @@ mod schemas;
 mod sequence_rows;
 mod series;
 
-pub(super) use instances::takes_condition_on;
 pub use raw_cells::raw_cell;
 
 use super::condition::Condition;

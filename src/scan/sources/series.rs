@@ -10,7 +10,7 @@ use super::super::fault::ScanFault;
 use super::super::plan::{Reading, Taken};
 use super::super::source::{AfterRefusal, Page, Source, Turn, bytes_max};
 use super::super::typed;
-use super::by_ids::{by_ids_call, ids, names};
+use super::by_ids::{by_ids_call, ids, in_parts, names};
 use super::objects::{PAGE_MAX, list_call};
 use super::points::{Points, SERIES_MAX};
 use super::{PARTITIONS, nothing, one_of};
@@ -20,11 +20,15 @@ use crate::diagnostic::SqlState;
 use crate::rows::{DATAPOINT_FIRST_MS, DATAPOINT_LAST_MS};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Nodes of several spaces that are asked for one by one.
 const PAIRS_MAX: usize = 1000;
+
+/// Names of nodes that one filter compares with.
+const NAMES_MAX: usize = 1000;
 
 /// A time series.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,6 +68,32 @@ impl Series {
     }
 }
 
+/// A condition on a column that names a series.
+#[derive(Debug)]
+struct OfSeries {
+    condition: Condition,
+    /// Those that the column may have, as the series shows them.
+    values: HashSet<String>,
+}
+
+impl OfSeries {
+    fn new(table: &'static Table, condition: &Condition) -> Self {
+        let is_id = table.columns[condition.column()].field == "id";
+        let shown = |value: &String| match is_id {
+            true => typed::integer(value).map(|id| id.to_string()),
+            false => Some(value.clone()),
+        };
+        let values = match condition {
+            Condition::OneOf { values, .. } => values.iter().filter_map(shown).collect(),
+            _ => HashSet::new(),
+        };
+        OfSeries {
+            condition: condition.clone(),
+            values,
+        }
+    }
+}
+
 /// Which points are wanted.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -74,7 +104,7 @@ pub(super) struct Wanted {
     /// The end is not included.
     pub times_ms: Range<i64>,
     /// Those on the columns that name a series.
-    conditions: Vec<Condition>,
+    conditions: Vec<OfSeries>,
 }
 
 impl Wanted {
@@ -87,7 +117,8 @@ impl Wanted {
         is_typed && self.conditions.iter().all(|one| self.meets(series, one))
     }
 
-    fn meets(&self, series: &Series, condition: &Condition) -> bool {
+    fn meets(&self, series: &Series, condition: &OfSeries) -> bool {
+        let OfSeries { condition, values } = condition;
         let column = &self.table.columns[condition.column()];
         let id;
         let value = match column.field {
@@ -102,12 +133,7 @@ impl Wanted {
             Condition::IsNull { .. } => value.is_none(),
             Condition::IsNotNull { .. } => value.is_some(),
             Condition::Prefix { text, .. } => value.is_some_and(|value| value.starts_with(text)),
-            Condition::OneOf { values, .. } if column.field == "id" => values
-                .iter()
-                .any(|value| typed::integer(value) == Some(series.id)),
-            Condition::OneOf { values, .. } => {
-                value.is_some_and(|value| values.iter().any(|one| one == value))
-            }
+            Condition::OneOf { .. } => value.is_some_and(|value| values.contains(value)),
             // Texts are not ordered by bytes everywhere.
             Condition::Range { .. } => true,
         }
@@ -152,7 +178,7 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
                     _ => !is_range,
                 };
                 if is_read {
-                    of_series.push(condition.clone());
+                    of_series.push(OfSeries::new(table, condition));
                     *taken = Taken::Exactly;
                 }
             }
@@ -198,15 +224,15 @@ pub(super) fn reading(table: &'static Table, conditions: &[Condition]) -> Readin
 fn ways(wanted: &Arc<Wanted>, conditions: &[Condition]) -> Vec<Box<dyn Source>> {
     let named = |field| one_of(wanted.table, conditions, field).map(|(_, values)| values);
     let by_reference = |field, references: Vec<Value>| -> Vec<Box<dyn Source>> {
-        match references.is_empty() {
-            true => Vec::new(),
-            false => vec![Box::new(NamedSeries {
+        let part = |references| {
+            Box::new(NamedSeries {
                 wanted: wanted.clone(),
                 field,
                 references,
                 asked: 0,
-            })],
-        }
+            }) as Box<dyn Source>
+        };
+        in_parts(references).map(part).collect()
     };
     if let Some(ids) = named("id").and_then(ids) {
         return by_reference("id", ids);
@@ -231,13 +257,13 @@ fn ways(wanted: &Arc<Wanted>, conditions: &[Condition]) -> Vec<Box<dyn Source>> 
             Some(_) => {}
             None => {
                 let mut both = by_reference("externalId", names.clone());
-                if !names.is_empty() {
-                    both.push(Box::new(NodesByName {
+                both.extend(names.chunks(NAMES_MAX).map(|names| {
+                    Box::new(NodesByName {
                         wanted: wanted.clone(),
-                        names,
+                        names: names.to_vec(),
                         cursor: None,
-                    }));
-                }
+                    }) as Box<dyn Source>
+                }));
                 return both;
             }
         }

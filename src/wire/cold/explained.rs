@@ -4,14 +4,15 @@
 //! ANALYZE what that came to. Promises PostgreSQL's own lines unchanged, and before the others.
 //! Never reads rows for an EXPLAIN that only plans.
 
-use super::load::Reads;
-use super::run::Run;
+use super::load::{Loaded, Reads};
+use super::owning::Work;
+use super::run::{Ran, Run};
 use super::{Kept, Wanted};
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{EngineFault, EngineLink, Frame, Possessions, Question};
 use crate::scan::{Scan, ScanFigures};
 use crate::sql::{Explanation, ExplanationFormat, Manner, Planned};
-use crate::wire::relay::Relay;
+use crate::wire::relay::{Relay, Relayed};
 use crate::wire::session::{Failure, Session};
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ const PLAN_BYTES_MAX: usize = 16 << 20;
 
 /// How PostgreSQL's JSON ends: that of the statement, and of the list of statements.
 const JSON_END: &[u8] = b"\n  }\n]";
+
+/// The savepoint around a plan.
+const FORESIGHT: &str = "\"penstock foresight\"";
 
 /// What is asked of CDF for one table.
 struct Explained {
@@ -41,55 +45,113 @@ impl Session {
         manner: Manner,
         wanted: Wanted<'_>,
     ) -> Result<Option<Kept>, Failure> {
-        self.with_lent(async move |session, link| {
-            link.run("BEGIN").await?;
-            session.apply_settings_for_transaction(link).await?;
-            let run = Run {
-                question: *question,
-                planned: match explanation.runs {
-                    true => Planned::Text(explanation.statement.clone()),
-                    // It reads no rows: it may name every table.
-                    false => Planned::NoRows,
+        let run = Run {
+            question: *question,
+            planned: match explanation.runs {
+                true => Planned::Text(explanation.statement.clone()),
+                // It reads no rows: it may name every table.
+                false => Planned::NoRows,
+            },
+            manner: Manner {
+                makes: false,
+                ..manner
+            },
+            wanted,
+            part: None,
+        };
+        if self.owned.is_none() {
+            return self
+                .with_lent(async move |session, link| {
+                    link.run("BEGIN").await?;
+                    session.apply_settings_for_transaction(link).await?;
+                    let has = Possessions::default();
+                    let (kept, _) = session.explain(link, &has, explanation, &run).await?;
+                    Ok(kept)
+                })
+                .await;
+        }
+        let savepoints = self.transaction.savepoints();
+        let explaining = self.with_owned(Work::OfClient, async |session, engine| {
+            engine.begin(&savepoints).await?;
+            engine.begin_statement().await?;
+            session.close_gone_portals(engine).await?;
+            session.apply_settings(engine).await?;
+            let (link, has) = engine.link_and_possessions()?;
+            let (kept, loaded) = session.explain(link, has, explanation, &run).await?;
+            Ok(Ran {
+                relayed: Relayed {
+                    kept,
+                    ..Relayed::default()
                 },
-                manner,
-                wanted,
-                part: None,
-            };
-            let has = Possessions::default();
-            let loaded = session.load(link, &run, &has).await?;
-            let sql = session.becoming_user(link.powers(), &loaded, true);
-            link.run(&sql).await?;
-            question.ask(link, wanted.describes)?;
-            link.send().await?;
-            let mut frames = whole_answer(link).await?;
-            let explained: Vec<Explained> = match explanation.runs {
-                true => (loaded.scans.into_iter())
-                    .map(|(scan, figures)| Explained {
-                        scan,
-                        figures: Some(figures),
-                    })
-                    .collect(),
-                // Only now: errors of the statement are those of its own text.
-                false => {
-                    let planned = explanation.statement.as_str();
-                    let relations = question.relations(link, planned).await?;
-                    let reads = Reads::of(session, link, question, planned).await?;
-                    let scans = session.scans_of(&relations, &reads, &has);
-                    (scans.into_iter())
-                        .map(|scan| Explained {
-                            scan,
-                            figures: None,
-                        })
-                        .collect()
-                }
-            };
-            if !explained.is_empty() {
-                add(&mut frames, &explained, explanation.format);
+                loaded,
+                rights: String::new(),
+            })
+        });
+        let ran = explaining.await;
+        Ok(self.end_owned(&run, ran).await?.kept)
+    }
+
+    /// Asks for the plan, and answers with what is added to it.
+    async fn explain(
+        &mut self,
+        link: &mut EngineLink,
+        has: &Possessions,
+        explanation: &Explanation,
+        run: &Run<'_>,
+    ) -> Result<(Option<Kept>, Loaded), EngineFault> {
+        let mut loaded = self.load(link, run, has).await?;
+        let sql = self.becoming_user(link.powers(), &loaded, true);
+        link.run(&sql).await?;
+        run.question.ask(link, run.wanted.describes)?;
+        link.send().await?;
+        let mut frames = whole_answer(link).await?;
+        let explained: Vec<Explained> = match explanation.runs {
+            true => std::mem::take(&mut loaded.scans)
+                .into_iter()
+                .map(|(scan, figures)| Explained {
+                    scan,
+                    figures: Some(figures),
+                })
+                .collect(),
+            // Only now: errors of the statement are those of its own text.
+            false => self
+                .foreseen_scans(link, has, &run.question, &explanation.statement)
+                .await?
+                .into_iter()
+                .map(|scan| Explained {
+                    scan,
+                    figures: None,
+                })
+                .collect(),
+        };
+        if !explained.is_empty() {
+            add(&mut frames, &explained, explanation.format);
+        }
+        let replayed = Relay::new(self, run.wanted).replay(frames.into_iter());
+        Ok((replayed.map_err(EngineFault::Refused)?, loaded))
+    }
+
+    /// What would be asked of CDF for a statement; nothing, if PostgreSQL cannot plan it in the form
+    /// that it has here.
+    async fn foreseen_scans(
+        &mut self,
+        link: &mut EngineLink,
+        has: &Possessions,
+        question: &Question<'_>,
+        planned: &str,
+    ) -> Result<Vec<Scan>, EngineFault> {
+        link.run(&format!("SAVEPOINT {FORESIGHT}")).await?;
+        let relations = match question.relations(link, planned).await {
+            Ok(relations) => relations,
+            Err(EngineFault::Refused(_)) => {
+                link.run(&format!("ROLLBACK TO SAVEPOINT {FORESIGHT}"))
+                    .await?;
+                return Ok(Vec::new());
             }
-            let replayed = Relay::new(session, wanted).replay(frames.into_iter());
-            replayed.map_err(EngineFault::Refused)
-        })
-        .await
+            Err(fault) => return Err(fault),
+        };
+        let reads = Reads::of(self, link, question, planned).await?;
+        self.scans_of(link, &relations, &reads, has).await
     }
 }
 

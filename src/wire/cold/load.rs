@@ -5,6 +5,7 @@
 //! statement are not among those of a later one, and that a read which is broken off while CDF is
 //! waited for leaves the engine good. Never runs the statement.
 
+use super::join_keys::Sources;
 use super::run::Run;
 use super::{name_of, refused};
 use crate::catalog::{CDF, PENSTOCK, PUBLIC, RowShape, Table};
@@ -159,6 +160,8 @@ impl Session {
             self.stage_open_batch();
         }
         let reads = Reads::of(self, link, &run.question, planned).await?;
+        let mut waiting: Vec<(&'static Table, Needed)> = Vec::new();
+        let mut filled: Vec<&'static Table> = Vec::new();
         for (relation, table) in tables {
             if let RowShape::GatewayState(state) = table.shape {
                 let needed = relation.map_or_else(Needed::default, |relation| {
@@ -167,14 +170,25 @@ impl Session {
                 self.load_state(link, (table, state), &needed, has).await?;
                 loaded.readable.push(name_of(table));
                 loaded.filled.push(name_of(table));
+                filled.push(table);
                 continue;
             }
-            self.await_journaled(table).await?;
             let is_whole = whole.iter().any(|other| std::ptr::eq(*other, table));
             let alone = relation.filter(|_| !is_whole);
             let needed = alone.map_or_else(Needed::default, |relation| {
                 needed_of(relation, table, &reads, has)
             });
+            waiting.push((table, self.needed_beside_staged(table, needed)?));
+        }
+        let sources = Sources {
+            relations: &relations,
+            has,
+            dressing: &dressing,
+        };
+        while let Some(next) = sources.next(&waiting) {
+            let (table, mut needed) = waiting.swap_remove(next);
+            self.await_journaled(table).await?;
+            let keys = sources.resolve(link, table, &mut needed, &filled).await?;
             let name = name_of(table);
             // Cursors may be reading there, for whom the file must stay.
             if !has.have_cursors() {
@@ -183,11 +197,14 @@ impl Session {
             }
             let doubt = link.powers().doubt_key(table);
             link.run(&doubt).await?;
-            let needed = self.needed_beside_staged(table, needed)?;
-            let scan = self.scan(table, needed);
+            let scan = Scan {
+                keys,
+                ..self.scan(table, needed)
+            };
             let figures = self.fill(link, &scan).await?;
             loaded.scans.push((scan, figures));
             self.lay_staged(link, table).await?;
+            filled.push(table);
             loaded.readable.push(name.clone());
             loaded.filled.push(name);
         }
@@ -258,21 +275,39 @@ impl Session {
     }
 
     /// What a statement that is planned so would have read, table by table.
-    pub(super) fn scans_of(
+    ///
+    /// # Errors
+    /// `Broken` when the engine is gone.
+    pub(super) async fn scans_of(
         &mut self,
+        link: &mut EngineLink,
         relations: &Relations,
         reads: &Reads<'_>,
         has: &Possessions,
-    ) -> Vec<Scan> {
+    ) -> Result<Vec<Scan>, EngineFault> {
         let dressing = self.dressing();
-        let found = relations.read.iter().filter_map(|relation| {
-            let table = dressing.table(&relation.schema, &relation.name)?;
+        let sources = Sources {
+            relations,
+            has,
+            dressing: &dressing,
+        };
+        let mut scans = Vec::new();
+        for relation in &relations.read {
+            let Some(table) = dressing.table(&relation.schema, &relation.name) else {
+                continue;
+            };
             if let RowShape::GatewayState(_) = table.shape {
-                return None;
+                continue;
             }
-            Some(self.scan(table, needed_of(relation, table, reads, has)))
-        });
-        found.collect()
+            let mut needed = needed_of(relation, table, reads, has);
+            let mut keys = sources.foreseen(table, &needed);
+            keys.extend(sources.resolve(link, table, &mut needed, &[]).await?);
+            scans.push(Scan {
+                keys,
+                ..self.scan(table, needed)
+            });
+        }
+        Ok(scans)
     }
 
     fn scan(&self, table: &'static Table, needed: Needed) -> Scan {

@@ -4,8 +4,9 @@
 //! 1. `parsed` has a Query of several statements parsed before any of them runs.
 //! 2. `mod` decides between an engine that is `lent` for one statement and the one that the session
 //!    has for itself, which is `owned`; `owning` is how it comes by it and loses it.
-//! 3. `load` reads the rows that the statement needs from CDF into the engine's empty tables, and
-//!    `state` those of the gateway's own state.
+//! 3. `load` reads the rows that the statement needs from CDF into the engine's empty tables, of
+//!    some only those of which `join_keys` says that they have a partner; and `state` those of the
+//!    gateway's own state.
 //! 4. `run` runs it; `copy_in` hands the rows of a COPY over, `portal` has rows wait in the engine.
 //! 5. `mirror` has the client's transaction in an owned engine, `settings` those of the session.
 //!
@@ -17,6 +18,7 @@
 mod catalog_answers;
 mod copy_in;
 mod explained;
+mod join_keys;
 mod lent;
 mod load;
 mod mirror;
@@ -41,8 +43,8 @@ use crate::config::EngineKind;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::engine::{Description, Dressing, EngineFault, Question, identifier};
 use crate::sql::{
-    Bindings, ColdStatement, CopyStatement, Explanation, Planned, Statement, conditional_copy,
-    mentions, on_temporary,
+    Bindings, ColdStatement, CopyStatement, Explanation, Manner, Planned, Statement,
+    conditional_copy, mentions, on_temporary,
 };
 use run::Run;
 use std::rc::Rc;
@@ -156,9 +158,8 @@ impl Session {
         }
         // A read sees what was written before it.
         self.settle().await?;
-        if self.owned.is_none()
-            && !mentions(&cold.text, &CHANGES)
-            && let Some(explanation) = Explanation::of(cold)
+        if let Some(explanation) = Explanation::of(cold)
+            && self.explains(&explanation, &cold.text, manner)
         {
             return self
                 .explain_cold(&explanation, &question, manner, wanted)
@@ -195,6 +196,16 @@ impl Session {
                     .await
             }
         }
+    }
+
+    /// Whether an EXPLAIN is the gateway's to complete. One that changes something is run as what it
+    /// runs, and PostgreSQL's answer is all there is.
+    fn explains(&self, explanation: &Explanation, text: &str, manner: Manner) -> bool {
+        if !explanation.runs {
+            return true;
+        }
+        let is_harmless = self.owned.is_none() || manner.is_read_only && !manner.makes;
+        is_harmless && !mentions(text, &CHANGES)
     }
 
     /// The COPY with a condition into a table of the gateway's that a statement is.

@@ -38,11 +38,11 @@ pub(super) struct Part<'a> {
 }
 
 /// What is to be put in order after a statement.
-struct Ran {
-    relayed: Relayed,
-    loaded: Loaded,
+pub(super) struct Ran {
+    pub(super) relayed: Relayed,
+    pub(super) loaded: Loaded,
     /// SQL that gives the user the rights back that were taken for its time.
-    rights: String,
+    pub(super) rights: String,
 }
 
 impl Session {
@@ -144,7 +144,17 @@ impl Session {
                 rights,
             })
         });
-        let ran = match running.await {
+        let ran = running.await;
+        self.end_owned(run, ran).await
+    }
+
+    /// Puts things in order after a statement in the session's own engine, or takes it back.
+    pub(super) async fn end_owned(
+        &mut self,
+        run: &Run<'_>,
+        ran: Result<Ran, Failure>,
+    ) -> Result<Relayed, Failure> {
+        let ran = match ran {
             Ok(ran) => ran,
             Err(failure) => {
                 self.undo_in_engine().await?;
