@@ -9,8 +9,7 @@ use super::relations::Relation;
 use super::{identifier, literal};
 use crate::catalog::ColumnType;
 
-/// Values that are read, and bytes that they have.
-const VALUES_MAX: usize = 100_000;
+/// Bytes that values have.
 const BYTES_MAX: usize = 8 << 20;
 
 /// OIDs of types whose equality is that of `text`: `text` and `varchar`.
@@ -20,7 +19,7 @@ const TEXTS: [u32; 2] = [25, 1043];
 const NUMBERS: [u32; 3] = [20, 21, 23];
 
 /// The values of a column that is compared with one of type `compared`, but for NULL. `None`: there is no
-/// such column, it is compared otherwise, or there are more than 100,000 values.
+/// such column, it is compared otherwise, or there are more than `values_max`.
 ///
 /// # Errors
 /// `Broken` when the engine is gone.
@@ -29,6 +28,7 @@ pub async fn distinct_texts(
     relation: &Relation,
     column: &str,
     compared: ColumnType,
+    values_max: usize,
 ) -> Result<Option<Vec<String>>, EngineFault> {
     let types: &[u32] = match compared {
         ColumnType::Text | ColumnType::Varchar(_) => &TEXTS,
@@ -62,12 +62,12 @@ pub async fn distinct_texts(
     link.ask(&format!(
         "SELECT DISTINCT {column}::pg_catalog.text FROM {name} WHERE {column} IS NOT NULL \
          LIMIT {}",
-        VALUES_MAX + 1
+        values_max.saturating_add(1)
     ))?;
     link.send().await?;
     let (mut values, mut bytes) = (Vec::new(), 0);
     link.until_ready(|frame| {
-        if frame.kind == b'D' && values.len() <= VALUES_MAX && bytes <= BYTES_MAX {
+        if frame.kind == b'D' && values.len() <= values_max && bytes <= BYTES_MAX {
             let value = frame.values()?.into_iter().flatten().next();
             bytes += frame.bytes.len();
             values.extend(value);
@@ -75,6 +75,6 @@ pub async fn distinct_texts(
         Ok(())
     })
     .await?;
-    let are_few = values.len() <= VALUES_MAX && bytes <= BYTES_MAX;
+    let are_few = values.len() <= values_max && bytes <= BYTES_MAX;
     Ok(are_few.then_some(values))
 }

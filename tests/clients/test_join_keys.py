@@ -31,7 +31,15 @@ class Plant:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
+def engine(request) -> dict:
+    """Who runs the statements, as a section of the configuration."""
+    if request.config.getoption("--engine") == "external":
+        return {"kind": "external", "url": request.getfixturevalue("engine_server").url}
+    return {}
+
+
+@pytest.fixture(scope="module")
+def running(engine, tmp_path_factory):
     directory = tmp_path_factory.mktemp("join-keys")
     with contextlib.ExitStack() as stack:
         cdf = LocalCdf(directory / "cdf.log")
@@ -40,7 +48,7 @@ def running(tmp_path_factory):
             ConfiguredGateway(
                 directory,
                 cdf.url,
-                engine={"scan_rows_max": ROWS_MAX},
+                engine=engine | {"scan_rows_max": ROWS_MAX},
                 tables=(
                     {
                         "type": "raw_rows",
@@ -318,14 +326,14 @@ FORMS = [
 
 
 @pytest.fixture(scope="module")
-def random_plant(tmp_path_factory):
+def random_plant(engine, tmp_path_factory):
     """A few assets and events with keys of a small set, so that all kinds of partners happen."""
     directory = tmp_path_factory.mktemp("random-keys")
     chance = random.Random(7)
     with contextlib.ExitStack() as stack:
         cdf = LocalCdf(directory / "cdf.log")
         stack.callback(cdf.stop)
-        gateway = stack.enter_context(ConfiguredGateway(directory, cdf.url))
+        gateway = stack.enter_context(ConfiguredGateway(directory, cdf.url, engine=engine))
         connection = stack.enter_context(psycopg.connect(**gateway.server.keywords(autocommit=True)))
         for key in range(40):
             if chance.random() < 0.6:

@@ -16,6 +16,11 @@ use crate::scan::{Condition, KeysOf, Scan, takes_keys};
 const TEMPORARY: &str = "pg_temp";
 const NUMBERED: &str = "pg_temp_";
 
+/// Values that are asked for, and the same where constants narrow the table already: then all that they
+/// leave may be less.
+const VALUES_MAX: usize = 100_000;
+const NARROWED_VALUES_MAX: usize = 10_000;
+
 /// What a statement reads, and where.
 pub(super) struct Sources<'a> {
     pub(super) relations: &'a Relations,
@@ -86,11 +91,7 @@ impl<'a> Sources<'a> {
         let has_temporary = needed.keys.iter().any(|key| {
             takes_keys(table, key.column) && matches!(self.of(key), Some(Source::Temporary(_)))
         });
-        let scan = Scan {
-            conditions: needed.conditions.clone(),
-            ..Scan::of(table, 1)
-        };
-        has_temporary || scan.plan().filter.is_some()
+        has_temporary || is_narrowed(table, needed)
     }
 
     /// Reads the values of keys and makes conditions of them. Returns what EXPLAIN says of them.
@@ -105,6 +106,10 @@ impl<'a> Sources<'a> {
         needed: &mut Needed,
         filled: &[&'static Table],
     ) -> Result<Vec<KeysOf>, EngineFault> {
+        let values_max = match is_narrowed(table, needed) {
+            true => NARROWED_VALUES_MAX,
+            false => VALUES_MAX,
+        };
         let mut resolved: Vec<KeysOf> = Vec::new();
         for key in std::mem::take(&mut needed.keys) {
             let of = |values| KeysOf {
@@ -134,7 +139,7 @@ impl<'a> Sources<'a> {
                 let as_user = link.powers().as_user();
                 link.run(&as_user).await?;
             }
-            let values = distinct_texts(link, relation, &key.key, compared).await?;
+            let values = distinct_texts(link, relation, &key.key, compared, values_max).await?;
             if is_users {
                 let as_owner = link.powers().as_owner();
                 link.run(as_owner).await?;
@@ -176,6 +181,15 @@ impl<'a> Sources<'a> {
             })
             .collect()
     }
+}
+
+/// Whether CDF is asked for a part of the table only.
+fn is_narrowed(table: &'static Table, needed: &Needed) -> bool {
+    let scan = Scan {
+        conditions: needed.conditions.clone(),
+        ..Scan::of(table, 1)
+    };
+    scan.plan().filter.is_some()
 }
 
 fn is_temporary(relation: &Relation) -> bool {
