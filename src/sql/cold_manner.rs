@@ -83,6 +83,10 @@ impl ColdStatement {
                 alters: false,
                 ..DEFINES
             },
+            // What it fails with takes the transaction along, savepoints and all.
+            "PREPARE" if word(&self.text, 1).as_deref() == Some("transaction") => {
+                return Err(self.refusal());
+            }
             "DECLARE" | "PREPARE" => makes(READS),
             "CLOSE" | "DEALLOCATE" => Manner {
                 alters: true,

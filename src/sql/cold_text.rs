@@ -144,14 +144,23 @@ pub(super) fn explained(text: &str) -> Option<(&str, bool)> {
     }
     let mut runs = false;
     let mut in_options = false;
-    for (depth, lexeme) in all {
+    while let Some((depth, lexeme)) = all.next() {
         match lexeme.token {
             Token::Word(word) if is_one_of(word, &["analyze", "analyse"]) => runs = true,
             Token::QuotedName(name) if depth > 0 && name == "analyze" => runs = true,
             Token::Word(word) if depth == 0 && is_one_of(word, &STATEMENTS) => {
                 return Some((&text[lexeme.range.start..], runs));
             }
-            Token::Symbol("(") if depth == 0 && !in_options && !runs => in_options = true,
+            Token::Symbol("(") if depth == 0 => {
+                let begins_query = all.peek().is_some_and(|(_, next)| match next.token {
+                    Token::Word(word) => is_one_of(word, &STATEMENTS),
+                    _ => next.token == Token::Symbol("("),
+                });
+                if begins_query {
+                    return Some((&text[lexeme.range.start..], runs));
+                }
+                in_options = true;
+            }
             _ if depth > 0 && in_options => {}
             Token::Word(word) if is_one_of(word, &["verbose"]) => {}
             _ => return None,

@@ -143,10 +143,11 @@ def test_a_statement_of_any_depth_leaves_the_gateway_up(gateway, connection, sta
     wire = connection.pgconn
     result = wire.exec_params(statement.encode(), []) if is_prepared else wire.exec_(statement.encode())
     status = psycopg.pq.ExecStatus
-    while result.status == status.COPY_OUT:
+    if result.status == status.COPY_OUT:
         while wire.get_copy_data(0)[0] > 0:
             pass
         result = wire.get_result()
+        assert wire.get_result() is None
     answers = {status.TUPLES_OK, status.COMMAND_OK}
     code = result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
     assert result.status in answers or code in {b"54000", b"54001"}, result.error_message
