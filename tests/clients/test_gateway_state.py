@@ -62,15 +62,14 @@ def test_information_schema_and_comments_know_them(connection):
     assert all(comment for (comment,) in comments)
 
 
-def test_their_numbers_are_the_same_on_both_roads(connection, request):
+@pytest.mark.embedded_only
+def test_their_numbers_are_the_same_on_both_roads(connection):
     (by_engine,) = connection.execute(
         "SELECT max(oid::bigint) FROM pg_class WHERE oid = 'penstock.queues'::regclass"
     ).fetchone()
     cursor = connection.execute("SELECT * FROM penstock.queues WHERE 1 = 0")
     assert cursor.description is not None
-    # A PostgreSQL of the operator's has numbers of its own, which the gateway does not tell.
-    is_external = request.config.getoption("--engine") == "external"
-    assert cursor.pgresult.ftable(0) == (0 if is_external else by_engine)
+    assert cursor.pgresult.ftable(0) == by_engine
     assert [column.name for column in cursor.description][:2] == ["project", "resource"]
 
 
@@ -151,6 +150,12 @@ def test_another_connection_is_shown_with_what_it_does(server, connection, raw_d
     while connection.execute(question, (renamed,)).fetchone() is not None:
         assert time.monotonic() < deadline, "a connection that has ended is shown"
         time.sleep(0.1)
+
+
+@pytest.mark.embedded_only
+def test_a_session_finds_itself_by_the_number_that_postgresql_tells(connection):
+    found = connection.execute("SELECT is_own FROM penstock.connections WHERE process_id = pg_backend_pid()")
+    assert found.fetchall() == [(True,)]
 
 
 def test_a_block_that_stays_open_shows_since_when(server, connection):
