@@ -190,7 +190,7 @@ def test_budgets_show_what_is_kept_and_what_is_spent(plant, connection):
 def test_a_pause_that_cdf_asks_for_is_shown_with_its_end(plant, connection):
     with plant.connect() as writer:
         writer.execute("SET penstock.ack = 'journaled'")
-        plant.refuse(status=429, headers={"Retry-After": "5"}, count=1)
+        plant.refuse(status=429, headers={"Retry-After": "15"}, count=1)
         insert(writer, unique("paused"))
         (is_ahead,) = await_row(
             connection,

@@ -9,6 +9,7 @@ mod cdf;
 mod directory;
 mod emulated;
 mod fairness;
+mod figures;
 mod model;
 mod objects;
 mod pacing;

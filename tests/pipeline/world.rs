@@ -169,6 +169,11 @@ impl World {
     }
 
     /// The place that the first row of the next submission has.
+    /// The identity of that number.
+    pub fn identity(&self, number: usize) -> &Identity {
+        &self.identities[number]
+    }
+
     pub fn next_place(&self) -> u64 {
         self.next_place
     }
