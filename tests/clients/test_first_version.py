@@ -129,7 +129,7 @@ def seen(store: CdfStore, name: str) -> dict:
     series, file = store.series(name), client.files.retrieve(external_id=name)
     sequence = client.sequences.retrieve(external_id=name)
     return {
-        "timeseries": series and series["name"],
+        "timeseries": series and series.get("name"),
         "datapoints": [value for _, value in store.points(name)],
         "raw": store.raw(name, "t"),
         "files": file and (file.name, file.source),
