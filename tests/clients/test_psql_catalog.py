@@ -133,7 +133,11 @@ class Terminal:
         return bool(readable)
 
     def read(self) -> None:
-        self.shown += os.read(self._master, 65536).decode("utf-8", "replace")
+        try:
+            self.shown += os.read(self._master, 65536).decode("utf-8", "replace")
+        except OSError as error:
+            # Nobody has the terminal open any more.
+            raise AssertionError(f"psql ended with {self.child.wait()}, it showed {self.shown!r}") from error
 
     def interrupt(self) -> None:
         os.kill(self.child.pid, signal.SIGINT)
