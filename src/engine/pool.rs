@@ -140,8 +140,7 @@ impl Engines {
         }
     }
 
-    /// Ends those that nobody uses, and makes no more: the gateway ends. Nothing is left on a server,
-    /// nor of their files, unless that takes longer than some seconds.
+    /// Ends those that nobody uses, and makes no more. Within seconds nothing of them is left.
     pub async fn end(&self) {
         self.shared.ended.cancel();
         self.shared.spares.close();
@@ -296,7 +295,7 @@ impl Engines {
         if let Some(place) = places.try_take() {
             return Ok(place);
         }
-        // No spare fits, or it would have been taken.
+        // No spare fits: one that does would have been taken.
         let _ = self.shared.longest_idle().is_some() || self.shared.spares.give_up();
         let wait = Duration::from_secs(self.shared.settings.wait_s);
         places.take(wait).await

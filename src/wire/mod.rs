@@ -18,6 +18,7 @@
 //! has accepted the rows, and that memory is bounded by not reading the socket. Never talks to
 //! CDF and never parses SQL by itself.
 
+mod abandoned;
 mod activity;
 mod announcements;
 mod awaited_answer;

@@ -9,7 +9,7 @@ use super::activity::{Activity, ListedActivity};
 use super::announcements::Announcements;
 use super::cold::{GonePortals, OwnedEngine};
 use super::deadlines::expire;
-use super::delivery::{Delivery, verdicts};
+use super::delivery::Delivery;
 use super::encoding::ClientEncoding;
 use super::ending::Ending;
 use super::extended_query::{Portal, Prepared};
@@ -27,7 +27,7 @@ use super::transaction::Transaction;
 use super::transport::Transport;
 use super::user::GatewayUser;
 use super::welcome::Welcomed;
-use super::withheld::{Withheld, with_counts, with_sentence};
+use super::withheld::Withheld;
 use crate::catalog::{Namespace, Table};
 use crate::config::{AckMode, OnDuplicate};
 use crate::diagnostic::{Diagnostic, Severity, SqlState};
@@ -465,41 +465,5 @@ impl Session {
             return self.handle(failure, Protocol::Extended).await;
         }
         self.flush_replies().await
-    }
-
-    /// The connection is over: rows that nobody will ever confirm are not sent any more.
-    fn abandon(&mut self, mut ending: Ending) -> Ending {
-        // Nothing of what a transaction block stages was sent: it ends as by ROLLBACK.
-        let staged = self.transaction.rows();
-        let written = self.transaction.written();
-        let rows = self.implicit.rows();
-        if rows + staged == 0 && written.is_nothing() {
-            return ending;
-        }
-        self.implicit.abort();
-        let verdicts = verdicts(&self.implicit);
-        tracing::warn!(
-            peer = %self.peer,
-            user = %self.user.name,
-            why = ?ending.why,
-            rows,
-            accepted = verdicts.accepted,
-            unknown = verdicts.unknown,
-            staged,
-            written = written.accepted,
-            "a connection ended within a statement or transaction: rows that were not sent to \
-             CDF are dropped"
-        );
-        if rows > 0 {
-            ending.last_words = ending
-                .last_words
-                .map(|last_words| with_counts(last_words, &verdicts));
-        }
-        if !written.is_nothing() {
-            ending.last_words = ending
-                .last_words
-                .map(|last_words| with_sentence(last_words, written.sentence("transaction")));
-        }
-        ending
     }
 }
