@@ -203,6 +203,15 @@ impl Relations {
         self.calls.extend(calls_in(text));
     }
 
+    /// Whether the statement may run SQL that stands in a text. The embedded PostgreSQL lets nobody; one
+    /// on a server may let everybody.
+    pub fn run_sql_of_texts(&self, planned: &str) -> bool {
+        let runs = |name: &String| {
+            name.contains("_to_xml") || matches!(name.as_str(), "ts_stat" | "ts_rewrite")
+        };
+        self.calls.iter().any(runs) || calls_in(planned).any(|name| runs(&name))
+    }
+
     /// Whether all are the catalog's, and none is changed.
     pub fn are_of_the_catalog(&self) -> bool {
         let is_it = |relation: &Relation| OF_THE_CATALOG.contains(&relation.schema.as_str());
@@ -305,6 +314,16 @@ mod tests {
         assert!(relations.changes[0].is_outermost && !relations.changes[0].returns());
         assert_eq!(Relations::of_plan("Seq Scan"), None);
         assert_eq!(Relations::of_plan("[{}]"), None);
+    }
+
+    #[test]
+    fn sql_of_texts_is_found_in_the_plan_and_in_the_statement() {
+        let plan = r#"[{"Plan": {"Node Type": "Result", "Output": ["query_to_xml('x'::text)"]}}]"#;
+        let relations = Relations::of_plan(plan).expect("it is a plan");
+        assert!(relations.run_sql_of_texts("SELECT * FROM a_view"));
+        let nothing = Relations::default();
+        assert!(nothing.run_sql_of_texts("VALUES (1), (ts_stat ('SELECT 1'))"));
+        assert!(!nothing.run_sql_of_texts("SELECT lower(ts_stat) FROM assets"));
     }
 
     #[test]

@@ -417,7 +417,7 @@ fn names_table(planned: &str, name: &str, has: &Possessions) -> bool {
         || (mentions(planned, &["execute"]) && prepared.any(|text| mentions(text, &[name])))
 }
 
-/// Whether a function of the session's may read a table which the text names and the plan does not
+/// Whether a function may read a table which the text names and the plan does not
 /// read: it must find the table's rows there.
 fn may_be_read_unseen(
     table: &Table,
@@ -428,12 +428,12 @@ fn may_be_read_unseen(
     let is_it =
         |relation: &Relation| relation.schema == table.schema && relation.name == table.name;
     if !relations.changed.iter().any(is_it) {
-        return has.may_read_unseen();
+        return has.may_read_unseen() || relations.run_sql_of_texts(planned);
     }
     // An INSERT does not need what is there; to read it for no reason could be too much.
     let mut called = relations.clone();
     called.note_calls_of(planned);
-    has.has_reader_among(&called.calls)
+    has.has_reader_among(&called.calls) || relations.run_sql_of_texts(planned)
 }
 
 /// What a statement needs of a table that its plan reads.
