@@ -38,7 +38,7 @@ impl EncodedCopy {
             open = depth_behind(open, &cursor.advance()?.token);
         }
         let mut begins_option = false;
-        while !cursor.at_end() && !(open == 0 && cursor.at_word("where")) {
+        while !(cursor.at_end() || open == 0 && cursor.at_word("where")) {
             let may_be_option = match open {
                 0 => true,
                 1 => begins_option,

@@ -62,7 +62,7 @@ pub use insert::{
 };
 pub use json_cell::{Misfit, cell_of_field, cell_of_json, string_cell};
 pub use planned_change::{RowChange, check_delete_of_all, check_set, naming_columns};
-pub use query::{CancelOutcome, Query, QueryContext, Sessions, time_cell};
+pub use query::{CancelOutcome, Query, QueryContext, Said, Sessions, time_cell};
 pub use ranged::{RangedChange, RangedReader};
 pub use returning::Returning;
 pub use session_command::{DiscardTarget, SessionCommand, SetScope};

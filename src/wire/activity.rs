@@ -209,10 +209,13 @@ fn packed(state: ActivityState, since: Timestamp) -> u64 {
     (since_ms << STATE_BITS) | number.unwrap_or(0) as u64
 }
 
-/// The activities of all sessions, by user and number of the connection.
+/// By user and number of the connection.
+type ByUser = BTreeMap<(Box<str>, i32), Arc<Activity>>;
+
+/// The activities of all sessions.
 #[derive(Debug, Default)]
 pub(super) struct Activities {
-    by_user: Mutex<BTreeMap<(Box<str>, i32), Arc<Activity>>>,
+    by_user: Mutex<ByUser>,
 }
 
 /// A session's place in the list, until dropped.
@@ -246,7 +249,7 @@ impl Activities {
         of_user.map(|(_, activity)| activity.clone()).collect()
     }
 
-    fn by_user(&self) -> MutexGuard<'_, BTreeMap<(Box<str>, i32), Arc<Activity>>> {
+    fn by_user(&self) -> MutexGuard<'_, ByUser> {
         // Every change is one insertion or removal: the list is right whoever panicked.
         self.by_user.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,8 +14,8 @@ use super::session::{Failure, Session};
 use super::withheld::Withheld;
 use crate::diagnostic::{Diagnostic, SqlState};
 use crate::sql::{
-    Answer, Bindings, ChangeKind, DiscardTarget, Query, QueryContext, SessionCommand, Statement,
-    TransactionModes,
+    Answer, Bindings, ChangeKind, DiscardTarget, Query, QueryContext, Said, SessionCommand,
+    Statement, TransactionModes,
 };
 use crate::telemetry::{StatementKind, StatementOutcome};
 use pgwire::messages::response::EmptyQueryResponse;
@@ -248,7 +248,7 @@ impl Session {
         &mut self,
         query: &Query,
         bindings: &Bindings,
-    ) -> Result<(Answer, Vec<(String, String)>), Box<Diagnostic>> {
+    ) -> Result<(Answer, Said), Box<Diagnostic>> {
         let mut said = Vec::new();
         let transaction_started = self.transaction_started();
         let mut context = QueryContext {

@@ -71,6 +71,9 @@ pub enum CancelOutcome {
     Denied,
 }
 
+/// Channels, and what pg_notify says there.
+pub type Said = Vec<(String, String)>;
+
 /// What an answer may depend on.
 #[derive(Debug)]
 pub struct QueryContext<'a> {
@@ -88,8 +91,7 @@ pub struct QueryContext<'a> {
     pub transaction_started: Timestamp,
     /// Whether set_config(…, true) has a transaction to be local to.
     pub in_transaction: bool,
-    /// Channels, and what pg_notify says there.
-    pub said: &'a mut Vec<(String, String)>,
+    pub said: &'a mut Said,
 }
 
 /// A query that the session answers itself.
