@@ -173,7 +173,9 @@ def test_a_refused_token_is_renewed_once_before_it_fails_the_statement(tmp_path,
         cdf.front.script("/rows", cdf_error(401, WORDS))
         error = told(connection.execute, RAW, (raw_database, "refused"))
         first, second = cdf.front.asked("/rows")
-        assert len(cdf.front.asked("/oauth2/token")) == 1
+        # The gateway looks at the user's access when both are refused, which may ask for one, too.
+        renewals = [token for token in cdf.front.asked("/oauth2/token") if token.arrived < second.arrived]
+        assert len(renewals) == 1
         error.must_have("28000", message="token", detail=(WORDS, second.request_id), hint="scope")
         assert first.request_id not in error.detail
         assert set(cdf.store.raw(raw_database, "t")) == {"before", "renewed"}
