@@ -291,6 +291,15 @@ impl Group {
         self.under_way.is_some()
     }
 
+    /// Whether any of its rows has left, delivered or not.
+    pub(super) fn has_sent_some(&self) -> bool {
+        self.is_sent()
+            || self
+                .numberings
+                .iter()
+                .any(|numbering| numbering.rows_sent > 0)
+    }
+
     /// Whether some of its rows are acknowledged by the journal.
     pub(super) fn is_journaled(&self) -> bool {
         self.runs.iter().any(|run| run.ack == AckMode::Journaled)

@@ -6,10 +6,12 @@
 
 use super::cold::Wanted;
 use super::execute::{kind_of, tag_of};
+use super::group::Group;
 use super::reply::{put, put_complete};
 use super::result::{ResultFormats, put_description, put_row};
 use super::returned::ResultTarget;
 use super::session::{Failure, Protocol, Session};
+use super::transaction::Transaction;
 use crate::diagnostic::Diagnostic;
 use crate::sql::{Bindings, Query, Statement, classify, locate_in_query, split_statements};
 use bytes::Bytes;
@@ -103,6 +105,9 @@ impl Session {
         };
         self.check_transaction(&statement)?;
         let kind = kind_of(&statement);
+        let is_alone = matches!(self.transaction, Transaction::Idle)
+            && self.implicit.is_empty()
+            && self.open_batch.is_none();
         self.begin_wait();
         let result = match statement.check_database(&self.database) {
             Err(error) => Err(error.into()),
@@ -110,12 +115,20 @@ impl Session {
                 Statement::Query(query) => self.rows_of_query(query).await,
                 statement => {
                     let bytes = part.len() as u64;
-                    let target = ResultTarget {
+                    let target = || ResultTarget {
                         describes: true,
                         ..ResultTarget::default()
                     };
-                    self.run_command(statement, &Bindings::none(), bytes, target)
-                        .await
+                    let bindings = Bindings::none();
+                    let done = self
+                        .run_command(statement, &bindings, bytes, target())
+                        .await;
+                    match self.planned_after(statement, &done, is_alone) {
+                        Some(planned) => {
+                            self.run_command(&planned, &bindings, bytes, target()).await
+                        }
+                        None => done,
+                    }
                 }
             },
         };
@@ -124,6 +137,25 @@ impl Session {
             Failure::Statement(error) => Failure::Statement(locate_in_query(error, text, part)),
             failure => failure,
         })
+    }
+
+    /// An INSERT that failed for a row which only a PostgreSQL works out begins again there, if
+    /// nothing of it has left and nothing was before it in its transaction.
+    fn planned_after(
+        &mut self,
+        statement: &Statement,
+        done: &Result<(), Failure>,
+        is_alone: bool,
+    ) -> Option<Statement> {
+        let (Statement::Insert(insert), Err(Failure::Statement(_))) = (statement, done) else {
+            return None;
+        };
+        if !is_alone || !self.has_engines() || self.implicit.has_sent_some() {
+            return None;
+        }
+        let planned = insert.planned_for_any_row()?;
+        self.implicit = Group::default();
+        Some(planned)
     }
 
     /// Answers a query with its description and all its rows, as text.

@@ -65,6 +65,22 @@ def test_one_expression_among_many_constants_is_enough(connection, cdf, name):
     assert (other.name, other.source) == ("4322", None)
 
 
+def test_a_late_expression_in_a_block_is_refused_with_where_it_may_stand(server, connection, cdf, name):
+    rows = [f"('{name}-{n}', '{n}')" for n in range(40)]
+    with psycopg.connect(**server.keywords()) as block:
+        block.execute(f"INSERT INTO assets (external_id, name) VALUES ('{name}-before', 'x')")
+        late = [*rows, f"('{name}-late', upper('late'))"]
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
+            block.execute(f"INSERT INTO assets (external_id, name) VALUES {', '.join(late)}")
+        assert "first 16 rows" in refused.value.diag.message_hint
+        block.rollback()
+        early = [f"('{name}-early', upper('early'))", *rows]
+        done = block.execute(f"INSERT INTO assets (external_id, name) VALUES {', '.join(early)}")
+        assert done.statusmessage == "INSERT 0 41"
+    assert cdf.assets.retrieve(external_id=f"{name}-early").name == "EARLY"
+    assert cdf.assets.retrieve(external_id=f"{name}-before") is None
+
+
 def test_parameters_are_taken_and_a_prepared_statement_runs_again(connection, cdf, name):
     insert = (
         "INSERT INTO assets (external_id, name, description) VALUES (%s, upper(%s), %s)"

@@ -8,8 +8,9 @@ use crate::diagnostic::{Diagnostic, SqlState};
 
 impl Scanner<'_> {
     /// What keeps the first row that is none of the gateway's from being read, if the rows are SQL.
-    pub fn first_unfit(mut self) -> Option<Box<Diagnostic>> {
-        loop {
+    /// Looks at no more than `rows_max`.
+    pub fn first_unfit(mut self, rows_max: usize) -> Option<Box<Diagnostic>> {
+        for _ in 0..rows_max {
             let before = self.clone();
             if let Err(unfit) = self.row(&mut AnyValue) {
                 return before.syntax_error_ahead().is_none().then_some(unfit);
@@ -18,6 +19,7 @@ impl Scanner<'_> {
                 return None;
             }
         }
+        None
     }
 
     /// Whether all rows are SQL.

@@ -315,7 +315,8 @@ fn too_much(cursor: &Cursor<'_>, what: &str) -> Box<Diagnostic> {
     );
     diagnostic.hint = Some(
         "Rows may hold constants, parameters, DEFAULT, now() and casts: compute the value in \
-         the client."
+         the client. Where the gateway has engines, such a value may stand in one of the first 16 \
+         rows, or anywhere if the statement is alone in its transaction."
             .to_owned(),
     );
     diagnostic

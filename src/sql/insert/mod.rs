@@ -39,6 +39,10 @@ use scanner::{Behind, Scanner};
 use std::sync::OnceLock;
 use template::{Template, TemplateMaker};
 
+/// How many rows are looked at before they are read: statements that are made of a template show in
+/// each row what they hold.
+const LOOKED_AT_ROWS: usize = 16;
+
 /// An INSERT whose rows are literals and parameters.
 #[derive(Debug)]
 pub struct InsertStatement {
@@ -114,12 +118,21 @@ impl InsertStatement {
         matches!(self.conflict, Some(Conflict::Update(_)))
     }
 
-    /// The same statement for a PostgreSQL, where its rows hold what only that works out: functions,
-    /// operators, queries. Not to be asked of a statement that [`Self::parameter_types`] has taken
-    /// apart.
+    /// The same statement for a PostgreSQL, where its first rows hold what only that works out:
+    /// functions, operators, queries. All rows are not looked at: that would be reading them twice.
+    /// Not to be asked of a statement that [`Self::parameter_types`] has taken apart.
     pub fn planned(&self) -> Option<Statement> {
+        self.planned_within(LOOKED_AT_ROWS)
+    }
+
+    /// The same where any row holds such a thing.
+    pub fn planned_for_any_row(&self) -> Option<Statement> {
+        self.planned_within(usize::MAX)
+    }
+
+    fn planned_within(&self, rows_max: usize) -> Option<Statement> {
         self.rows_start?;
-        let unfit = self.scanner().first_unfit()?;
+        let unfit = self.scanner().first_unfit(rows_max)?;
         takes_plan(&unfit).then(|| cold_or("INSERT", &self.text, unfit))
     }
 
