@@ -89,7 +89,11 @@ impl Session {
                     describes: target.describes,
                     keeps: false,
                 };
-                self.run_cold(cold, bindings, wanted).await.map(drop)
+                // Boxed, here and wherever an engine comes in: a connection that never needs one
+                // has no room for it.
+                Box::pin(self.run_cold(cold, bindings, wanted))
+                    .await
+                    .map(drop)
             }
             Statement::Cold(cold) => Err(cold.refusal().into()),
             Statement::Query(_) => Err(unfit("a query is no command".to_owned()).into()),
@@ -180,7 +184,7 @@ impl Session {
             put_diagnostic(&mut self.replies, self.encoding, &warning);
         }
         self.announce_command(command)?;
-        let is_answered = self.command_in_engine(command).await?;
+        let is_answered = Box::pin(self.command_in_engine(command)).await?;
         if !is_answered || !command.names_one() {
             self.forget(command)?;
         }

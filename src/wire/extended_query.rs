@@ -129,7 +129,7 @@ impl Session {
                 (query.parameter_types(declared)?, Some(columns))
             }
             Statement::Cold(cold) if self.has_engines() => {
-                let described = self.describe_cold(cold, declared).await?;
+                let described = Box::pin(self.describe_cold(cold, declared)).await?;
                 (described.parameter_types, described.columns)
             }
             Statement::Cold(cold) => return Err(cold.refusal().into()),
@@ -225,7 +225,7 @@ impl Session {
         if let Target::Portal(name) = target
             && self.owned.is_some()
             && self.portals.get(name).is_none()
-            && self.describe_cursor(name).await?
+            && Box::pin(self.describe_cursor(name)).await?
         {
             return Ok(());
         }
@@ -277,12 +277,12 @@ impl Session {
                     }
                     None => {
                         let cold = query.as_cold();
-                        self.execute_cold(&cold, &name, &mut portal, rows_max).await
+                        Box::pin(self.execute_cold(&cold, &name, &mut portal, rows_max)).await
                     }
                 }
             }
             Statement::Cold(cold) if self.has_engines() => {
-                self.execute_cold(cold, &name, &mut portal, rows_max).await
+                Box::pin(self.execute_cold(cold, &name, &mut portal, rows_max)).await
             }
             _ if matches!(portal.progress, Progress::Done) => Err(has_run(&name)),
             statement => {

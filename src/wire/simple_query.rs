@@ -125,7 +125,8 @@ impl Session {
                         .await;
                     match self.planned_after(statement, &done, is_alone) {
                         Some(planned) => {
-                            self.run_command(&planned, &bindings, bytes, target()).await
+                            let again = self.run_command(&planned, &bindings, bytes, target());
+                            Box::pin(again).await
                         }
                         None => done,
                     }
@@ -168,7 +169,7 @@ impl Session {
                 keeps: false,
             };
             let cold = query.as_cold();
-            self.run_cold(&cold, &Bindings::none(), wanted).await?;
+            Box::pin(self.run_cold(&cold, &Bindings::none(), wanted)).await?;
             return Ok(());
         };
         let columns = self.numbered(answer.columns);

@@ -34,7 +34,7 @@ impl Session {
         if self.owned.is_none() || !matches!(self.transaction, Transaction::Idle) {
             return Ok(());
         }
-        self.end_in_engine(commits).await
+        Box::pin(self.end_in_engine(commits)).await
     }
 
     /// Ends the engine's transaction as the client's has ended.

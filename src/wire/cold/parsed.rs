@@ -67,9 +67,10 @@ impl Session {
             None => cold.iter().any(|(index, _)| *index > 0),
         };
         let texts: Vec<&str> = cold.into_iter().map(|(_, part)| part).collect();
+        // Boxed: a connection that asks nothing of the kind has no room for it.
         if self.has_engines()
             && is_in_question
-            && let Some((part, error)) = self.first_that_is_no_sql(&texts).await?
+            && let Some((part, error)) = Box::pin(self.first_that_is_no_sql(&texts)).await?
         {
             return Err(locate_in_query(error, text, part).into());
         }
