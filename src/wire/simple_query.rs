@@ -148,13 +148,14 @@ impl Session {
         done: &Result<(), Failure>,
         is_alone: bool,
     ) -> Option<Statement> {
-        let (Statement::Insert(insert), Err(Failure::Statement(_))) = (statement, done) else {
+        let (Statement::Insert(insert), Err(Failure::Statement(failure))) = (statement, done)
+        else {
             return None;
         };
         if !is_alone || !self.has_engines() || self.implicit.has_sent_some() {
             return None;
         }
-        let planned = insert.planned_for_any_row()?;
+        let planned = insert.planned_after(failure)?;
         self.implicit = Group::default();
         Some(planned)
     }

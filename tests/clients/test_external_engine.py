@@ -327,6 +327,29 @@ def test_a_gateway_that_ends_leaves_nothing(started):
         server.remove()
 
 
+def test_engines_that_nobody_waits_for_any_more_are_taken_away(started):
+    server = EngineServer()
+    try:
+        with session(started(server.url)) as connection:
+            # Too short to make an engine in: each is given up somewhere on the way.
+            for timeout_ms in (1, 2, 4, 6, 8, 10, 15, 20, 25, 30, 40, 60):
+                connection.execute(f"SET statement_timeout = {timeout_ms}")
+                with contextlib.suppress(psycopg.errors.QueryCanceled):
+                    connection.execute(ASKED)
+            connection.execute("SET statement_timeout = 0")
+            assert connection.execute(ASKED).fetchone() == (3, True)
+            pause = threading.Event()
+            for _ in range(600):
+                # The template and the engine that has answered.
+                if len(server.databases()) <= 2:
+                    break
+                pause.wait(0.1)
+            assert len(server.databases()) <= 2
+            assert len(server.roles()) == 2
+    finally:
+        server.remove()
+
+
 def test_what_a_killed_gateway_left_is_taken_away_and_nothing_of_one_that_lives(started):
     server = EngineServer()
     try:

@@ -9,8 +9,8 @@ use super::engine::ExternalEngine;
 use super::names::Names;
 use super::server::{Server, ServerFault};
 use super::sweep;
-use super::template::Template;
-use crate::engine::dressing::{Dressing, identifier};
+use super::template::{self, Template};
+use crate::engine::dressing::Dressing;
 use crate::engine::fault::EngineFault;
 use crate::engine::link::EngineLink;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_secs(15);
 /// A template that was not needed for so long goes. Longer than an answer about the catalog is kept:
 /// the next template has other numbers.
 const TEMPLATE_REST: Duration = Duration::from_secs(3_600);
+
+/// How long one may wait for an engine: others, whose engines are made before, wait for the server, too.
+const MAKE_MAX: Duration = Duration::from_secs(120);
 
 /// How long a gateway that ends may take to clean up.
 const END_MAX: Duration = Duration::from_secs(10);
@@ -83,19 +86,27 @@ impl ExternalEngines {
         &self,
         dressing: &Dressing,
     ) -> Result<(ExternalEngine, EngineLink), EngineFault> {
+        let made = timeout(MAKE_MAX, self.make_however_long(dressing)).await;
+        made.unwrap_or_else(|_| Err(ServerFault::Away("no engine in time".to_owned()).into()))
+    }
+
+    async fn make_however_long(
+        &self,
+        dressing: &Dressing,
+    ) -> Result<(ExternalEngine, EngineLink), EngineFault> {
         let kept = &self.kept;
         let mut is_remade = false;
         let (engine, template) = loop {
-            let template = kept.template(dressing).await?;
-            let name = kept.names.database();
+            let template = made_template(kept, dressing).await?;
+            // From here on it is taken away when it is dropped, also if it was made in part, and if whoever
+            // wants it gives up meanwhile.
+            let engine = ExternalEngine::new(kept.names.database(), template.clone(), kept.clone());
             let mut administration = kept.administration.lock().await;
             let copied = {
                 let administration = kept.opened(&mut administration).await?;
-                template.copy(administration, &name).await
+                template.copy(administration, engine.name()).await
             };
             drop(administration);
-            // From here on it is taken away when it is dropped, also if it was made in part.
-            let engine = ExternalEngine::new(name, template.clone(), kept.clone());
             match copied {
                 Ok(()) => break (engine, template),
                 // Somebody has cleaned up on the server.
@@ -161,6 +172,21 @@ impl ExternalEngines {
     }
 }
 
+/// The template of that look, made if need be: to its end, also when whoever wants it gives up.
+async fn made_template(
+    kept: &Arc<Kept>,
+    dressing: &Dressing,
+) -> Result<Arc<Template>, EngineFault> {
+    if let Some(known) = kept.known(dressing) {
+        return Ok(known);
+    }
+    let (kept, dressing) = (kept.clone(), dressing.clone());
+    let making = tokio::spawn(async move { kept.template(&dressing).await });
+    making
+        .await
+        .unwrap_or_else(|error| Err(ServerFault::Away(error.to_string()).into()))
+}
+
 impl Kept {
     /// A database is nobody's any more.
     pub fn is_gone(&self, name: String) {
@@ -221,11 +247,7 @@ impl Kept {
         Some(known.clone())
     }
 
-    /// The template of that look, made if need be.
     async fn template(&self, dressing: &Dressing) -> Result<Arc<Template>, EngineFault> {
-        if let Some(known) = self.known(dressing) {
-            return Ok(known);
-        }
         let mut administration = self.administration.lock().await;
         // Somebody else may have made it meanwhile.
         if let Some(known) = self.known(dressing) {
@@ -247,9 +269,12 @@ impl Kept {
         }
     }
 
+    /// Takes a database away, and the roles that are there if it is a template.
     async fn remove(&self, name: &str) -> Result<(), ServerFault> {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name));
-        self.run(&sql).await.map(drop)
+        for sql in template::removal(name) {
+            self.run(&sql).await?;
+        }
+        Ok(())
     }
 
     /// Takes away what is due; what fails is tried again the next time.
@@ -268,10 +293,9 @@ impl Kept {
             rested
         };
         for template in rested {
-            for sql in template.removal() {
-                if let Err(fault) = self.run(&sql).await {
-                    tracing::debug!(%fault, "a template stays behind");
-                }
+            if let Err(fault) = self.remove(&template.database).await {
+                tracing::debug!(%fault, "a template is taken away later");
+                left_over.push(template.database.clone());
             }
         }
         let mut administration = self.administration.lock().await;

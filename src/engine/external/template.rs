@@ -41,6 +41,30 @@ impl fmt::Debug for Template {
     }
 }
 
+fn owner_of(database: &str) -> String {
+    format!("{database}_owner")
+}
+
+fn user_of(database: &str) -> String {
+    format!("{database}_user")
+}
+
+/// SQL that takes away a database, and the roles if it is a template, to be run one after the other.
+pub(super) fn removal(database: &str) -> [String; 2] {
+    let (owner, user) = (owner_of(database), user_of(database));
+    [
+        format!(
+            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+            identifier(database)
+        ),
+        format!(
+            "DROP ROLE IF EXISTS {}, {}",
+            identifier(&user),
+            identifier(&owner)
+        ),
+    ]
+}
+
 impl Template {
     /// Makes it on the server.
     ///
@@ -54,8 +78,8 @@ impl Template {
     ) -> Result<Self, EngineFault> {
         let template = Template {
             dressing: dressing.clone(),
-            owner: format!("{database}_owner"),
-            user: format!("{database}_user"),
+            owner: owner_of(&database),
+            user: user_of(&database),
             database,
             password: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()),
             used: Mutex::new(Instant::now()),
@@ -142,18 +166,6 @@ impl Template {
     /// What the gateway may do in copies.
     pub fn powers(&self) -> Powers {
         Powers::Owner(self.user.as_str().into())
-    }
-
-    /// SQL that takes it away, to be run one after the other.
-    pub fn removal(&self) -> [String; 2] {
-        let (owner, user) = (identifier(&self.owner), identifier(&self.user));
-        [
-            format!(
-                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-                identifier(&self.database)
-            ),
-            format!("DROP ROLE IF EXISTS {user}, {owner}"),
-        ]
     }
 
     /// It is needed now.

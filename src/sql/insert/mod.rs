@@ -125,9 +125,11 @@ impl InsertStatement {
         self.planned_within(LOOKED_AT_ROWS)
     }
 
-    /// The same where any row holds such a thing.
-    pub fn planned_for_any_row(&self) -> Option<Statement> {
-        self.planned_within(usize::MAX)
+    /// The same where any row holds such a thing, and reading has come to it: `failure` is what it said.
+    pub fn planned_after(&self, failure: &Diagnostic) -> Option<Statement> {
+        takes_plan(failure)
+            .then(|| self.planned_within(usize::MAX))
+            .flatten()
     }
 
     fn planned_within(&self, rows_max: usize) -> Option<Statement> {

@@ -106,15 +106,17 @@ async fn left_off_or_done<T>(
 ) -> Result<T, EngineFault> {
     let mut working = pin!(working);
     tokio::select! {
-            biased;
-            () = signals.must_break_off() => {
-                match canceller.get() {
-                    Some(Some(canceller)) => canceller.leave_off(working).await,
-                    _ => None,
-                }
-                .filter(Result::is_ok)
-                .unwrap_or_else(|| Err(EngineFault::Stopped(signals.interruption())))
+        biased;
+        () = signals.must_break_off() => {
+            let left_off = match canceller.get() {
+                Some(Some(canceller)) => canceller.leave_off(working).await,
+                _ => None,
+            };
+            match left_off {
+                Some(Ok(done)) => Ok(done),
+                _ => Err(EngineFault::Stopped(signals.interruption())),
             }
+        }
         result = &mut working => result,
     }
 }
