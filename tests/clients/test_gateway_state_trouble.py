@@ -137,6 +137,31 @@ def test_conditions_narrow_what_is_read_of_dead_letters(plant, connection):
         assert connection.execute(question + condition, (keys,)).fetchone() == (count,), condition
 
 
+def test_who_has_the_name_of_a_user_of_another_project_sees_none_of_their_dead_letters(tmp_path):
+    cdf = LocalCdf(tmp_path / "cdf.log", "--project", PROJECT)
+    sections = {
+        "journal": {"directory": str(tmp_path / "journal")},
+        "dead_letters": {"directory": str(tmp_path / "letters")},
+    }
+    count = "SELECT count(*) FROM penstock.dead_letters"
+
+    def gateway(project: str):
+        return ConfiguredGateway(
+            tmp_path, cdf.url, {"token": "any-token-will-do", "project": project}, **sections
+        )
+
+    with gateway(PROJECT) as first, psycopg.connect(**first.server.keywords(autocommit=True)) as connection:
+        Emulator(cdf.url).inject(kind="status", operation="raw.rows.insert", status=400, count=1)
+        connection.execute("SET penstock.ack = 'journaled'")
+        insert(connection, unique("named"))
+        await_row(connection, f"{count} HAVING count(*) = 1")
+    with gateway("another-project") as second, psycopg.connect(**second.server.keywords()) as connection:
+        assert connection.execute(count).fetchone() == (0,)
+    with gateway(PROJECT) as again, psycopg.connect(**again.server.keywords()) as connection:
+        assert connection.execute(count).fetchone() == (1,)
+    cdf.stop()
+
+
 def test_rows_that_cdf_does_not_take_are_shown_waiting_and_then_no_more(plant, connection):
     plant.refuse(status=503, message="closed for repair")
     connection.execute("SET penstock.ack = 'journaled'")

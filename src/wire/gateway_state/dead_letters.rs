@@ -1,11 +1,12 @@
 //! Rows of `penstock.dead_letters`, page by page.
 //!
 //! Owns the filter that a statement's conditions come to, and the place in the store. Promises every
-//! letter of one user that meets the conditions, and no other's; PostgreSQL leaves out what comes
-//! beside. Holds one page at a time.
+//! letter of one user that meets the conditions, and no other's, nor those of a user who had the name
+//! before for another project; PostgreSQL leaves out what comes beside. Holds one page at a time.
 
 use super::rows::{StateWriter, number, optional, text};
 use crate::catalog::Table;
+use crate::cdf::Project;
 use crate::dead_letters::{
     DeadLetterStore, Letter, LetterFilter, LetterSource, LetterState, StoreError,
 };
@@ -20,15 +21,16 @@ const PAGE_LETTERS: usize = 1000;
 pub(super) struct LetterPages {
     store: DeadLetterStore,
     filter: LetterFilter,
+    project: Project,
     after: i64,
     is_over: bool,
 }
 
 impl LetterPages {
-    /// Those of `user` that may meet the conditions on `table`.
+    /// Those of `user`, who writes to `project`, that may meet the conditions on `table`.
     pub(super) fn new(
         store: Option<&DeadLetterStore>,
-        user: &str,
+        (user, project): (&str, &Project),
         table: &Table,
         conditions: &[Condition],
     ) -> Result<Self, Box<Diagnostic>> {
@@ -44,6 +46,7 @@ impl LetterPages {
         let mut pages = LetterPages {
             store: store.clone(),
             filter: LetterFilter::default(),
+            project: project.clone(),
             after: 0,
             is_over: false,
         };
@@ -82,7 +85,7 @@ impl LetterPages {
         }
     }
 
-    /// Writes the next page; `false`: there was none.
+    /// Writes the next page that has letters of the user's; `false`: there was none.
     ///
     /// # Errors
     /// The store cannot be read; 53400 past the bound of the writer.
@@ -90,20 +93,25 @@ impl LetterPages {
         &mut self,
         writer: &mut StateWriter,
     ) -> Result<bool, Box<Diagnostic>> {
-        if self.is_over {
-            return Ok(false);
+        let mut has_written = false;
+        while !self.is_over && !has_written {
+            let page = self
+                .store
+                .page(self.filter.clone(), self.after, PAGE_LETTERS)
+                .await
+                .map_err(|error| unreadable(&error))?;
+            self.is_over = page.is_empty();
+            for letter in page {
+                self.after = letter.id;
+                let is_of_project =
+                    letter.project == self.project.name && letter.base_url == self.project.base_url;
+                if is_of_project {
+                    write(writer, letter)?;
+                    has_written = true;
+                }
+            }
         }
-        let page = self
-            .store
-            .page(self.filter.clone(), self.after, PAGE_LETTERS)
-            .await
-            .map_err(|error| unreadable(&error))?;
-        self.is_over = page.is_empty();
-        for letter in page {
-            self.after = letter.id;
-            write(writer, letter)?;
-        }
-        Ok(!self.is_over)
+        Ok(has_written)
     }
 }
 

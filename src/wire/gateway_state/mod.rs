@@ -58,8 +58,8 @@ impl Session {
             }
             GatewayState::DeadLetters => {
                 let store = self.gateway.settings.dead_letters.as_ref();
-                let user = &self.user.name;
-                pages = Some(LetterPages::new(store, user, table, conditions)?);
+                let whose = (self.user.name.as_str(), &identity.project);
+                pages = Some(LetterPages::new(store, whose, table, conditions)?);
             }
         }
         Ok(StateRows { writer, pages })
