@@ -13,8 +13,13 @@ use bytes::{Bytes, BytesMut};
 use postgres_protocol::message::frontend;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// How long an engine may take no byte of rows. Nobody else gets the memory that they are in meanwhile.
+const STALL_MAX: Duration = Duration::from_secs(300);
 
 /// Free space that a read starts with.
 const READ_BYTES: usize = 64 << 10;
@@ -255,7 +260,13 @@ impl EngineLink {
     /// `Broken` when it is gone.
     pub async fn copy_chunk(&mut self, chunk: Bytes) -> Result<(), EngineFault> {
         frontend::CopyData::new(chunk)?.write(&mut self.output);
-        self.send().await
+        self.send_within(STALL_MAX).await
+    }
+
+    /// Sends what was put into the buffer, to an engine that has to take it in that time.
+    async fn send_within(&mut self, stall_max: Duration) -> Result<(), EngineFault> {
+        let sent = timeout(stall_max, self.send()).await;
+        sent.unwrap_or_else(|_| Err(EngineFault::Broken("it takes no more rows".to_owned())))
     }
 
     /// Ends the copy.
@@ -303,5 +314,19 @@ impl EngineLink {
             Some(diagnostic) => Err(EngineFault::Refused(diagnostic)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_takes_no_rows_is_given_up() {
+        let (socket, _engine) = tokio::io::duplex(1 << 10);
+        let mut link = EngineLink::of(Box::new(socket), Powers::Superuser("reader".into()));
+        link.output().resize(64 << 10, b'x');
+        let sent = link.send_within(Duration::from_millis(10)).await;
+        assert!(matches!(sent, Err(EngineFault::Broken(_))), "{sent:?}");
     }
 }
