@@ -7,10 +7,12 @@ import threading
 import psycopg
 import pytest
 from support.binary import PROJECT
+from support.certificates import write_certificate
 from support.configured import ConfiguredGateway
 from support.engine_server import ROLE, EngineServer, packaged
 from support.samples import unique
 from support.store import CdfStore
+from support.tls_front import TlsFront
 
 pytestmark = pytest.mark.gateway_only
 
@@ -267,6 +269,27 @@ def test_a_server_that_will_not_do_is_told_of_at_the_start(engine_server, starte
     assert "does not exist" in refused_start(started, engine_server.url.removesuffix(ROLE) + "nowhere")
     told = refused_start(started, f"{engine_server.url}?sslmode=require")
     assert "TLS" in told, told
+
+
+def test_engines_are_reached_by_tls_from_a_server_that_is_trusted(engine_server, started, tmp_path):
+    certificate, key = write_certificate(tmp_path)
+    front = TlsFront(engine_server.port, certificate, key)
+    url = engine_server.url.replace(str(engine_server.port), str(front.port)) + "?sslmode=require"
+    try:
+        gateway = started(url, under=("env", f"SSL_CERT_FILE={certificate}"))
+        with session(gateway) as connection:
+            connection.execute("CREATE TEMP TABLE kept AS SELECT 1 AS a")
+            before = front.connections
+            cancelled = threading.Timer(1, connection.cancel_safe)
+            cancelled.start()
+            assert refusal(connection, LONG).sqlstate == "57014"
+            cancelled.join()
+            # The request to leave off came by TLS, too.
+            assert front.connections > before
+            assert connection.execute("SELECT a FROM kept").fetchone() == (1,)
+        assert "certificate" in refused_start(started, url).lower()
+    finally:
+        front.stop()
 
 
 def test_a_url_that_is_none_is_told_of_by_the_configuration(started):
