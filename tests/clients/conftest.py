@@ -154,6 +154,19 @@ def store(target):
 
 
 @pytest.fixture
+def connection(server):
+    """A connection of psycopg on which each statement stands for itself."""
+    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def cdf(store):
+    """Cognite's SDK, connected to what the gateway writes to."""
+    return store.client
+
+
+@pytest.fixture
 def emulator(target):
     """The emulator of the module's gateway; what a test injects ends with the test."""
     yield target.emulator

@@ -9,12 +9,6 @@ import pytest
 pytestmark = pytest.mark.gateway_only
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 @pytest.mark.parametrize(
     ("statement", "sqlstate"),
     [

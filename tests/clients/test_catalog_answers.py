@@ -16,12 +16,6 @@ KEPT = 'penstock_catalog_answers_total{answer="kept"}'
 STARTED = "penstock_engines_started_total"
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 def kept(target) -> float:
     return figure(target, KEPT)
 

@@ -9,12 +9,6 @@ pytestmark = pytest.mark.gateway_only
 CATCHES = "BEGIN PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN NULL; END"
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 @pytest.mark.parametrize(
     "statement",
     [

@@ -13,12 +13,6 @@ from support.samples import unique
 pytestmark = pytest.mark.gateway_only
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 def test_psql_lists_the_tables_with_their_comments(server):
     done = psql(server, "-c", r"\dt+", "-c", r"\dn")
     assert done.code == 0, done.error

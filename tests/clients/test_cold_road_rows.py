@@ -12,12 +12,6 @@ pytestmark = pytest.mark.gateway_only
 
 
 @pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
-@pytest.fixture
 def plant(connection):
     """The prefix of a root with two pumps and an event at each."""
     prefix = unique("plant")

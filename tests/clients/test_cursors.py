@@ -12,12 +12,6 @@ from support.samples import unique
 pytestmark = pytest.mark.gateway_only
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 @pytest.fixture(scope="module")
 def labels(target):
     """The beginning of the names of thirty labels in CDF."""

@@ -16,12 +16,6 @@ RELATIONS = ["budgets", "connections", "dead_letters", "queues"]
 WITHIN_S = 60
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 def insert(connection, database: str, key: str) -> None:
     connection.execute(
         "INSERT INTO raw_rows (_raw_database, _raw_table, _raw_key, _raw_columns) VALUES (%s, 't', %s, '{}')",

@@ -10,17 +10,6 @@ pytestmark = pytest.mark.gateway_only
 
 
 @pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
-@pytest.fixture
-def cdf(store):
-    return store.client
-
-
-@pytest.fixture
 def name():
     return unique("expression")
 

@@ -21,11 +21,6 @@ pytestmark = pytest.mark.gateway_only
 
 
 @pytest.fixture
-def cdf(store):
-    return store.client
-
-
-@pytest.fixture
 def connection(server):
     with psycopg.connect(**server.keywords()) as connection:
         yield connection

@@ -12,12 +12,6 @@ WITHIN_S = 30
 
 
 @pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
-@pytest.fixture
 def other(server):
     with psycopg.connect(**server.keywords(autocommit=True)) as connection:
         yield connection

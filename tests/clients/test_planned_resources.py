@@ -8,17 +8,6 @@ from support.samples import unique
 pytestmark = pytest.mark.gateway_only
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
-@pytest.fixture
-def cdf(store):
-    return store.client
-
-
 def test_points_are_changed_by_their_values(connection, store, series):
     start = 1_700_000_000_000
     with connection.cursor().copy(

@@ -7,12 +7,6 @@ INSERT = "INSERT INTO double_datapoints (external_id, timestamp, value) VALUES (
 NO_SQL = "SELECT n FROM generate_series(1, 2) AS n GROUP"
 
 
-@pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
 def refused(connection, text: str) -> psycopg.errors.SyntaxError:
     with pytest.raises(psycopg.errors.SyntaxError) as caught:
         connection.execute(text)

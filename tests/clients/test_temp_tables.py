@@ -24,12 +24,6 @@ def session(target):
 
 
 @pytest.fixture
-def connection(server):
-    with psycopg.connect(**server.keywords(autocommit=True)) as connection:
-        yield connection
-
-
-@pytest.fixture
 def table(session):
     """A temporary table of the session, gone after the test."""
     name = unique("staging").replace("-", "_").lower()
